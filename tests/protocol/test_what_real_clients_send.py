@@ -9,7 +9,7 @@ from codexd.core.values.items import TextInput
 from codexd.core.values.settings import SettingsChange
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
-from codexd.protocol.settings import thread_change, turn_change
+from codexd.protocol.settings import settings_change, thread_change
 from codexd.protocol.threads import (
     After,
     ThreadForkParams,
@@ -171,7 +171,7 @@ def test_a_turn_is_started() -> None:
     assert isinstance(asked, TurnStartParams)
     assert asked.input == (TextInput("say 5"),)
     assert asked.client_user_message_id == "d5ee"
-    assert turn_change(asked) == SettingsChange(
+    assert settings_change(asked) == SettingsChange(
         cwd="/w", model="mock-model", approval_policy="on-request"
     )
 
@@ -184,7 +184,7 @@ def test_a_collaboration_mode_goes_before_what_stands_beside_it() -> None:
         '"developer_instructions":null}}}}'
     )
     assert isinstance(asked, TurnStartParams)
-    assert turn_change(asked) == SettingsChange(
+    assert settings_change(asked) == SettingsChange(
         model="b", effort="high", summary="auto", sandbox="workspace-write"
     )
 

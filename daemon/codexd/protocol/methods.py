@@ -10,18 +10,12 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from codexd.protocol import codexd_methods, history, searching, settings, threads, transfer, turns
-from codexd.protocol.codexd_methods import (
-    ThreadCompactPreviewResponse,
-    ThreadCompactUndoResponse,
-    ThreadPinsResponse,
-)
-from codexd.protocol.usage import (
-    ThreadUsageListParams,
-    ThreadUsageListResponse,
-    ThreadUsageReadParams,
-    ThreadUsageReadResponse,
-)
+from codexd.protocol import codexd_methods as c
+from codexd.protocol import history as h
+from codexd.protocol import searching as s
+from codexd.protocol import settings, transfer, turns
+from codexd.protocol import threads as t
+from codexd.protocol import usage as u
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import invalid_params
 
@@ -177,77 +171,56 @@ METHODS: dict[str, Method] = {
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
     "provider/findLocal": Method(
-        codexd_methods.ProviderFindLocalParams, codexd_methods.ProviderFindLocalResponse, looks=True
+        c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),
     "review/start": Method(turns.ReviewStartParams, turns.ReviewStartResponse),
-    "server/status": Method(NoParams, codexd_methods.ServerStatusResponse, looks=True),
-    "store/blobs/sweep": Method(NoParams, codexd_methods.StoreBlobsSweepResponse),
-    "store/blobs/verify": Method(
-        codexd_methods.StoreBlobsVerifyParams, codexd_methods.StoreBlobsVerifyResponse, looks=True
-    ),
-    "store/streams": Method(
-        codexd_methods.StoreStreamsParams, codexd_methods.StoreStreamsResponse, looks=True
-    ),
-    "thread/archive": Method(threads.ThreadArchiveParams, threads.ThreadArchiveResponse),
+    "server/status": Method(NoParams, c.ServerStatusResponse, looks=True),
+    "store/blobs/sweep": Method(NoParams, c.StoreBlobsSweepResponse),
+    "store/blobs/verify": Method(c.StoreBlobsVerifyParams, c.StoreBlobsVerifyResponse, looks=True),
+    "store/streams": Method(c.StoreStreamsParams, c.StoreStreamsResponse, looks=True),
+    "thread/archive": Method(t.ThreadArchiveParams, t.ThreadArchiveResponse),
     "thread/compact/preview": Method(
-        history.ThreadCompactPreviewParams, ThreadCompactPreviewResponse, looks=True
+        h.ThreadCompactPreviewParams, c.ThreadCompactPreviewResponse, looks=True
     ),
-    "thread/compact/start": Method(
-        history.ThreadCompactStartParams, history.ThreadCompactStartResponse
-    ),
-    "thread/compact/undo": Method(history.ThreadCompactUndoParams, ThreadCompactUndoResponse),
-    "thread/delete": Method(threads.ThreadDeleteParams, threads.ThreadDeleteResponse),
+    "thread/compact/start": Method(h.ThreadCompactStartParams, h.ThreadCompactStartResponse),
+    "thread/compact/undo": Method(h.ThreadCompactUndoParams, c.ThreadCompactUndoResponse),
+    "thread/delete": Method(t.ThreadDeleteParams, t.ThreadDeleteResponse),
     "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
-    "thread/fork": Method(threads.ThreadForkParams, threads.ThreadForkResponse, large=True),
+    "thread/fork": Method(t.ThreadForkParams, t.ThreadForkResponse, large=True),
     "thread/import": Method(transfer.ThreadImportParams, transfer.ThreadImportResponse),
     "thread/items/list": Method(
-        threads.ThreadItemsListParams, threads.ThreadItemsListResponse, looks=True, large=True
+        t.ThreadItemsListParams, t.ThreadItemsListResponse, looks=True, large=True
     ),
-    "thread/list": Method(threads.ThreadListParams, threads.ThreadListResponse, looks=True),
-    "thread/loaded/list": Method(
-        threads.ThreadLoadedListParams, threads.ThreadLoadedListResponse, looks=True
-    ),
+    "thread/list": Method(t.ThreadListParams, t.ThreadListResponse, looks=True),
+    "thread/loaded/list": Method(t.ThreadLoadedListParams, t.ThreadLoadedListResponse, looks=True),
     "thread/log/read": Method(
-        codexd_methods.ThreadLogReadParams,
-        codexd_methods.ThreadLogReadResponse,
-        looks=True,
-        large=True,
+        c.ThreadLogReadParams, c.ThreadLogReadResponse, looks=True, large=True
     ),
-    "thread/name/set": Method(threads.ThreadSetNameParams, threads.ThreadSetNameResponse),
-    "thread/pin/add": Method(history.ThreadPinParams, ThreadPinsResponse),
-    "thread/pin/list": Method(history.ThreadPinListParams, ThreadPinsResponse, looks=True),
-    "thread/pin/remove": Method(history.ThreadPinParams, ThreadPinsResponse),
-    "thread/read": Method(
-        threads.ThreadReadParams, threads.ThreadReadResponse, looks=True, large=True
-    ),
-    "thread/resume": Method(threads.ThreadResumeParams, threads.ThreadResumeResponse, large=True),
-    "thread/search": Method(
-        searching.ThreadSearchParams, searching.ThreadSearchResponse, looks=True
-    ),
+    "thread/name/set": Method(t.ThreadSetNameParams, t.ThreadSetNameResponse),
+    "thread/pin/add": Method(h.ThreadPinParams, c.ThreadPinsResponse),
+    "thread/pin/list": Method(h.ThreadPinListParams, c.ThreadPinsResponse, looks=True),
+    "thread/pin/remove": Method(h.ThreadPinParams, c.ThreadPinsResponse),
+    "thread/read": Method(t.ThreadReadParams, t.ThreadReadResponse, looks=True, large=True),
+    "thread/resume": Method(t.ThreadResumeParams, t.ThreadResumeResponse, large=True),
+    "thread/search": Method(s.ThreadSearchParams, s.ThreadSearchResponse, looks=True),
     "thread/searchOccurrences": Method(
-        searching.ThreadSearchOccurrencesParams,
-        searching.ThreadSearchOccurrencesResponse,
-        looks=True,
+        s.ThreadSearchOccurrencesParams, s.ThreadSearchOccurrencesResponse, looks=True
     ),
-    "thread/revert": Method(history.ThreadRevertParams, history.ThreadRevertResponse),
-    "thread/revert/undo": Method(history.ThreadRevertUndoParams, history.ThreadRevertUndoResponse),
-    "thread/scrub": Method(codexd_methods.ThreadScrubParams, codexd_methods.ThreadScrubResponse),
+    "thread/revert": Method(h.ThreadRevertParams, h.ThreadRevertResponse),
+    "thread/revert/undo": Method(h.ThreadRevertUndoParams, h.ThreadRevertUndoResponse),
+    "thread/scrub": Method(c.ThreadScrubParams, c.ThreadScrubResponse),
     "thread/settings/update": Method(
         settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
     ),
-    "thread/start": Method(threads.ThreadStartParams, threads.ThreadStartResponse),
+    "thread/start": Method(t.ThreadStartParams, t.ThreadStartResponse),
     "thread/turns/list": Method(
-        threads.ThreadTurnsListParams, threads.ThreadTurnsListResponse, looks=True, large=True
+        t.ThreadTurnsListParams, t.ThreadTurnsListResponse, looks=True, large=True
     ),
-    "thread/unarchive": Method(threads.ThreadUnarchiveParams, threads.ThreadUnarchiveResponse),
-    "thread/unsubscribe": Method(
-        threads.ThreadUnsubscribeParams, threads.ThreadUnsubscribeResponse
-    ),
-    "thread/usage/list": Method(ThreadUsageListParams, ThreadUsageListResponse, looks=True),
-    "thread/usage/read": Method(ThreadUsageReadParams, ThreadUsageReadResponse, looks=True),
-    "thread/verify": Method(
-        codexd_methods.ThreadVerifyParams, codexd_methods.ThreadVerifyResponse, looks=True
-    ),
+    "thread/unarchive": Method(t.ThreadUnarchiveParams, t.ThreadUnarchiveResponse),
+    "thread/unsubscribe": Method(t.ThreadUnsubscribeParams, t.ThreadUnsubscribeResponse),
+    "thread/usage/list": Method(u.ThreadUsageListParams, u.ThreadUsageListResponse, looks=True),
+    "thread/usage/read": Method(u.ThreadUsageReadParams, u.ThreadUsageReadResponse, looks=True),
+    "thread/verify": Method(c.ThreadVerifyParams, c.ThreadVerifyResponse, looks=True),
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),

@@ -288,7 +288,6 @@ class DeltaEncoder:
         self._at_ms, self._ending = 0, b'},"emittedAtMs":0}'
 
     def encode(self, delta: str, emitted_at_ms: int) -> bytes:
-        """The whole message."""
         if emitted_at_ms != self._at_ms:
             self._at_ms, self._ending = emitted_at_ms, b'},"emittedAtMs":%d}' % emitted_at_ms
         return b"%b%b%b" % (self._before, _encoder.encode(delta), self._ending)

@@ -43,12 +43,10 @@ class CollaborationMode(msgspec.Struct, frozen=True):
     settings: ModeSettings
 
 
-class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Send a prompt to a thread. The overrides stay in force for later turns."""
+class SettingsParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A thread, and settings for its next turns; null changes nothing."""
 
     thread_id: str
-    input: tuple[UserInput, ...]
-    client_user_message_id: str | None = None
     cwd: str | None = None
     approval_policy: AskedPolicy | None = None
     sandbox_policy: SandboxPolicy | None = None
@@ -57,6 +55,13 @@ class TurnStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None  # codexd only
     collaboration_mode: CollaborationMode | None = None
+
+
+class TurnStartParams(SettingsParams, frozen=True, kw_only=True):
+    """Send a prompt to a thread. The overrides stay in force for later turns."""
+
+    input: tuple[UserInput, ...]
+    client_user_message_id: str | None = None
     output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: requests with the same key start one turn
     update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands

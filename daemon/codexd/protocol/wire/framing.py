@@ -87,7 +87,6 @@ class Lines:
         self._skipping = False  # within a line that was too long
 
     def feed(self, chunk: bytes) -> list[Fed]:
-        """The messages that these bytes complete."""
         *ends, rest = chunk.split(b"\n")
         fed: list[Fed] = []
         for end in ends:
@@ -101,11 +100,9 @@ class Lines:
         return [line] if line.strip() else []
 
     def frame(self, body: bytes) -> bytes:
-        """A message as it is written."""
         return body + b"\n"
 
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:
-        """A long message, in parts."""
         return [*parts, b"\n"]
 
     def farewell(self, reason: str) -> bytes:

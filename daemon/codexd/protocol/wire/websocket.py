@@ -98,7 +98,6 @@ class WebSocket:
         return []
 
     def frame(self, body: bytes) -> bytes:
-        """A message as it is written."""
         return frame(body)
 
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:

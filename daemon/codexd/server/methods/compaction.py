@@ -29,18 +29,11 @@ from codexd.core.values.truncate import tokens_of
 from codexd.machine.pacing import Steps
 from codexd.projections.model.kept_by_compaction import kept_items_of
 from codexd.projections.model.pins import call_of, pinned_items
-from codexd.protocol import history
-from codexd.protocol.codexd_methods import (
-    HistoryCount,
-    KeptPreview,
-    PinView,
-    ThreadCompactPreviewResponse,
-    ThreadPinsResponse,
-)
+from codexd.protocol import codexd_methods, history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import open_thread
 from codexd.server.services import Services
 from codexd_eventstore.reading import record_at, records, records_back
@@ -54,17 +47,17 @@ _PAGE_RECORDS = 500
 
 async def thread_compact_start(
     services: Services, connection: Connection, params: ThreadCompactStartParams
-) -> MethodResult:
+) -> ThreadCompactStartResponse:
     """Compact the history, in a turn of its own."""
     thread = await open_thread(services, params.thread_id)
     turn_id = TurnId(services.new_id())
     await thread.submit(c.CompactThread(turn_id=turn_id), by=connection.by)
-    return MethodResult(ThreadCompactStartResponse(turn_id))
+    return ThreadCompactStartResponse(turn_id)
 
 
 async def thread_compact_preview(
     services: Services, connection: Connection, params: history.ThreadCompactPreviewParams
-) -> MethodResult:
+) -> codexd_methods.ThreadCompactPreviewResponse:
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id)
     await thread.restore()
@@ -76,27 +69,32 @@ async def thread_compact_preview(
     lost = Counter(model_history.items) - Counter(items)
     words = {word.seq: word.text for word in model_history.compaction_keep.words}
     kept = [
-        KeptPreview(pin.seq, _tokens([text_message("user", words[pin.seq])]), _line(words[pin.seq]))
+        codexd_methods.KeptPreview(
+            pin.seq, _tokens([text_message("user", words[pin.seq])]), _line(words[pin.seq])
+        )
         if not pin.truncated
-        else KeptPreview(pin.seq, 0, _line(words[pin.seq]), truncated=True)
+        else codexd_methods.KeptPreview(pin.seq, 0, _line(words[pin.seq]), truncated=True)
         for pin in kept_items.kept
     ]
-    kept += [KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True) for pin in _pins(thread).pins]
+    kept += [
+        codexd_methods.KeptPreview(pin.seq, pin.tokens, pin.text, pinned=True)
+        for pin in _pins(thread).pins
+    ]
     kept_tokens = _tokens(items)
-    return MethodResult(
-        ThreadCompactPreviewResponse(
-            state.window.context_tokens,
-            limits.compact_at,
-            await _counted(tuple(model_history.items)),
-            tuple(_with_rest(sorted(kept, key=lambda preview: preview.seq), kept_tokens)),
-            kept_tokens,
-            await _counted(lost.elements()),
-            state.compactions,
-        )
+    return codexd_methods.ThreadCompactPreviewResponse(
+        state.window.context_tokens,
+        limits.compact_at,
+        await _counted(tuple(model_history.items)),
+        tuple(_with_rest(sorted(kept, key=lambda preview: preview.seq), kept_tokens)),
+        kept_tokens,
+        await _counted(lost.elements()),
+        state.compactions,
     )
 
 
-def _with_rest(kept: list[KeptPreview], kept_tokens: int) -> Iterable[KeptPreview]:
+def _with_rest(
+    kept: list[codexd_methods.KeptPreview], kept_tokens: int
+) -> Iterable[codexd_methods.KeptPreview]:
     """A message that is cut takes what the others leave of the room."""
     rest = kept_tokens - sum(preview.tokens for preview in kept)
     return [
@@ -107,34 +105,37 @@ def _with_rest(kept: list[KeptPreview], kept_tokens: int) -> Iterable[KeptPrevie
 
 async def thread_pin_add(
     services: Services, connection: Connection, params: history.ThreadPinParams
-) -> MethodResult:
+) -> codexd_methods.ThreadPinsResponse:
     """Have every compaction keep what the model was given of a record (codexd only)."""
     thread = await open_thread(services, params.thread_id)
     items = await _given(thread, params.seq)
     await thread.submit(c.PinRecord(seq=params.seq, items=items), by=connection.by)
-    return MethodResult(_pins(thread))
+    return _pins(thread)
 
 
 async def thread_pin_remove(
     services: Services, connection: Connection, params: history.ThreadPinParams
-) -> MethodResult:
+) -> codexd_methods.ThreadPinsResponse:
     """Let it go with the next compaction (codexd only)."""
     thread = await open_thread(services, params.thread_id)
     await thread.submit(c.UnpinRecord(seq=params.seq), by=connection.by)
-    return MethodResult(_pins(thread))
+    return _pins(thread)
 
 
 async def thread_pin_list(
     services: Services, connection: Connection, params: history.ThreadPinListParams
-) -> MethodResult:
+) -> codexd_methods.ThreadPinsResponse:
     """The pins of a thread (codexd only)."""
-    return MethodResult(_pins(await open_thread(services, params.thread_id)))
+    return _pins(await open_thread(services, params.thread_id))
 
 
-def _pins(thread: ThreadActor) -> ThreadPinsResponse:
+def _pins(thread: ThreadActor) -> codexd_methods.ThreadPinsResponse:
     pins = thread.history.compaction_keep.pins
-    return ThreadPinsResponse(
-        tuple(PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items))) for pin in pins)
+    return codexd_methods.ThreadPinsResponse(
+        tuple(
+            codexd_methods.PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items)))
+            for pin in pins
+        )
     )
 
 
@@ -196,7 +197,7 @@ def _tokens(items: Sequence[bytes]) -> int:
     return tokens_of(sum(json_bytes(msgspec.Raw(item)) for item in items))
 
 
-async def _counted(items: Iterable[bytes]) -> HistoryCount:
+async def _counted(items: Iterable[bytes]) -> codexd_methods.HistoryCount:
     """The items by what they are."""
     counts: Counter[str] = Counter()
     size, steps = 0, Steps()
@@ -204,7 +205,7 @@ async def _counted(items: Iterable[bytes]) -> HistoryCount:
         size += json_bytes(msgspec.Raw(item))
         counts[_kind(read_head(item))] += 1
         await steps.next()
-    return HistoryCount(**counts, tokens=tokens_of(size))
+    return codexd_methods.HistoryCount(**counts, tokens=tokens_of(size))
 
 
 def _kind(item: ItemHead) -> str:
@@ -218,7 +219,6 @@ def _kind(item: ItemHead) -> str:
 
 
 def _text(items: Sequence[bytes]) -> str:
-    """The text of the last item."""
     match read_item(items[-1]) if items else None:
         case MessageItem(content=said) | OutputItem(output=said) | ReasoningItem(content=said):
             return " ".join([part.text or "" for part in parts_of(said)])

@@ -20,7 +20,7 @@ from codexd.protocol.wire.rpc import (
     already_initialized,
 )
 from codexd.runtime.troubles import Trouble
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -30,7 +30,7 @@ COMPATIBLE_WITH = "0.169.0"
 
 async def initialize(
     services: Services, connection: Connection, params: m.InitializeParams
-) -> MethodResult:
+) -> m.InitializeResponse:
     """The handshake."""
     if connection.client is not None:
         raise already_initialized()
@@ -40,48 +40,46 @@ async def initialize(
         f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
         f"codexd/{services.version} ({client.name}; {client.version})"
     )
-    return MethodResult(
-        m.InitializeResponse(
-            user_agent=agent,
-            codex_home=str(services.home),
-            platform_family="unix",
-            platform_os="macos" if system.system == "Darwin" else system.system.lower(),
-        )
+    return m.InitializeResponse(
+        user_agent=agent,
+        codex_home=str(services.home),
+        platform_family="unix",
+        platform_os="macos" if system.system == "Darwin" else system.system.lower(),
     )
 
 
 async def account_read(
     services: Services, connection: Connection, params: m.AccountReadParams
-) -> MethodResult:
+) -> m.AccountReadResponse:
     """The account. codexd has no sign-in: it uses a key in the environment."""
     provider = services.config.last_good().model_provider
     variable = services.providers().get(provider)
     paid = variable is not None and services.has_key(variable)
     account = m.ApiKeyAccount() if paid else None
-    return MethodResult(m.AccountReadResponse(account=account, requires_openai_auth=False))
+    return m.AccountReadResponse(account=account, requires_openai_auth=False)
 
 
 async def config_read(
     services: Services, connection: Connection, params: m.ConfigReadParams
-) -> MethodResult:
+) -> m.ConfigReadResponse:
     """The settings in force, secrets left out: those that have a place there, and any that is known."""
     read = readable_config(services)
     shown = services.known_secrets()(effective(read.config))
-    return MethodResult(
-        m.ConfigReadResponse(msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null"))
+    return m.ConfigReadResponse(
+        msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null")
     )
 
 
 async def config_requirements_read(
     services: Services, connection: Connection, params: m.NoParams
-) -> MethodResult:
+) -> m.ConfigRequirementsReadResponse:
     """The requirements of an administrator: none."""
-    return MethodResult(m.ConfigRequirementsReadResponse())
+    return m.ConfigRequirementsReadResponse()
 
 
 async def model_list(
     services: Services, connection: Connection, params: m.ModelListParams
-) -> MethodResult:
+) -> m.ModelListResponse:
     """The catalogue, or what a server on this machine has. The cursor is how many came before."""
     models = [model for model in services.models if params.include_hidden or not model.hidden]
     if params.model_provider in services.local_providers:
@@ -93,12 +91,12 @@ async def model_list(
         start = int(params.cursor)
     end = start + max(params.limit or 1, 1) if params.limit is not None else len(models)
     following = str(end) if end < len(models) else None
-    return MethodResult(m.ModelListResponse(tuple(models[start:end]), following))
+    return m.ModelListResponse(tuple(models[start:end]), following)
 
 
 async def server_status(
     services: Services, connection: Connection, params: m.NoParams
-) -> MethodResult:
+) -> codexd_methods.ServerStatusResponse:
     """How the daemon is (codexd only)."""
     threads = [loaded for loaded in services.supervisor.threads if loaded.state.reviews is None]
     total = await services.directory.count()
@@ -107,19 +105,17 @@ async def server_status(
         running=sum(1 for thread in threads if thread.state.turn is not None),
         total=total,
     )
-    return MethodResult(
-        codexd_methods.ServerStatusResponse(
-            pid=services.pid,
-            version=services.version,
-            socket=str(services.socket),
-            home=str(services.home),
-            threads=counts,
-            connections=services.hub.connections,
-            started_at=services.started_at_ms // 1000,
-            troubles=tuple(_troubles(services, await services.directory.damaged())),
-            indexing=services.directory.indexing,
-            unindexed=services.directory.unindexed or msgspec.UNSET,
-        )
+    return codexd_methods.ServerStatusResponse(
+        pid=services.pid,
+        version=services.version,
+        socket=str(services.socket),
+        home=str(services.home),
+        threads=counts,
+        connections=services.hub.connections,
+        started_at=services.started_at_ms // 1000,
+        troubles=tuple(_troubles(services, await services.directory.damaged())),
+        indexing=services.directory.indexing,
+        unindexed=services.directory.unindexed or msgspec.UNSET,
     )
 
 
@@ -143,9 +139,9 @@ def readable_config(services: Services) -> ReadConfig:
 
 async def provider_find_local(
     services: Services, connection: Connection, params: codexd_methods.ProviderFindLocalParams
-) -> MethodResult:
+) -> codexd_methods.ProviderFindLocalResponse:
     """Look for a model server on this machine."""
-    return MethodResult(await services.find_local(params.provider, params.model))
+    return await services.find_local(params.provider, params.model)
 
 
 async def local_models(services: Services, provider: str | None) -> list[Model]:

@@ -9,7 +9,6 @@ from functools import partial
 
 import msgspec
 
-from codexd.core.state.state import ThreadState
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.index.query.listing import (
@@ -31,7 +30,7 @@ from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.troubles import Trouble, unreadable
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads import pages
@@ -44,7 +43,7 @@ EXCLUDED_MAX = 100
 
 async def thread_list(
     services: Services, connection: Connection, params: t.ThreadListParams
-) -> MethodResult:
+) -> t.ThreadListResponse:
     """A page of threads, newest first where the client does not say."""
     wanted, key = _wanted(params, await _folders(params)), _key(params.sort_key)
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
@@ -53,19 +52,17 @@ async def thread_list(
         wanted, key, upwards=upwards, start=start_of(print_, params.cursor), limit=limit
     )
     following, backwards = cursors(print_, key, page.rows, upwards=upwards)
-    return MethodResult(
-        t.ThreadListResponse(
-            tuple(_shown(services, row) for row in page.rows),
-            following if page.more else None,
-            backwards,
-            indexing=_indexing(services, connection),
-        )
+    return t.ThreadListResponse(
+        tuple(_shown(services, row) for row in page.rows),
+        following if page.more else None,
+        backwards,
+        indexing=_indexing(services, connection),
     )
 
 
 async def thread_search(
     services: Services, connection: Connection, params: s.ThreadSearchParams
-) -> MethodResult:
+) -> s.ThreadSearchResponse:
     """A page of threads with hits, newest first where the client does not say."""
     try:
         phrases = read_term(params.search_term)
@@ -89,19 +86,17 @@ async def thread_search(
     shown = found[:limit]
     rows = tuple(hit.row for hit in shown)
     following, backwards = cursors(print_, key, rows, upwards=upwards)
-    return MethodResult(
-        s.ThreadSearchResponse(
-            tuple(_result(services, hit, hits=bool(params.hits)) for hit in shown),
-            following if len(found) > limit else None,
-            backwards,
-            indexing=_indexing(services, connection),
-        )
+    return s.ThreadSearchResponse(
+        tuple(_result(services, hit, hits=bool(params.hits)) for hit in shown),
+        following if len(found) > limit else None,
+        backwards,
+        indexing=_indexing(services, connection),
     )
 
 
 async def thread_search_occurrences(
     services: Services, connection: Connection, params: s.ThreadSearchOccurrencesParams
-) -> MethodResult:
+) -> s.ThreadSearchOccurrencesResponse:
     """A page of the matches of a text in a thread's messages, oldest first."""
     thread_id, term = thread_id_of(params.thread_id), params.search_term
     if not term.strip() or len(term) > TERM_CHARS_MAX:
@@ -113,11 +108,9 @@ async def thread_search_occurrences(
     found = await services.directory.occurrences(thread_id, term, start, limit + 1)
     shown = found[:limit]
     more = len(found) > limit
-    return MethodResult(
-        s.ThreadSearchOccurrencesResponse(
-            tuple(_occurrence(occurrence) for occurrence in shown),
-            write_cursor(print_, shown[-1].cursor) if more else None,
-        )
+    return s.ThreadSearchOccurrencesResponse(
+        tuple(_occurrence(occurrence) for occurrence in shown),
+        write_cursor(print_, shown[-1].cursor) if more else None,
     )
 
 
@@ -213,7 +206,7 @@ def _shown(services: Services, row: Row) -> t.Thread:
     return heading(
         row.thread_id,
         row.summary,
-        _state(services, row.thread_id),
+        services.state_of(row.thread_id),
         row.path,
         reviewer_asks=services.hub.reviews.is_asking(row.thread_id),
         trouble=trouble_with(services, row),
@@ -226,11 +219,6 @@ def trouble_with(services: Services, row: Row) -> Trouble | None:
     if stopped is None and row.damage is not None:
         return unreadable(row.thread_id, row.damage)
     return stopped
-
-
-def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
-    thread = services.supervisor.loaded(thread_id)
-    return thread.state if thread is not None else None
 
 
 def _result(services: Services, found: FoundThread, *, hits: bool) -> s.ThreadSearchResult:

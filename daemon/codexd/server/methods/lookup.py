@@ -6,6 +6,8 @@ import os
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
@@ -88,10 +90,7 @@ async def checked_change(services: Services, change: SettingsChange) -> Settings
         check_provider(services, change.provider)
     if change.cwd is None:
         return change
-    return SettingsChange(
-        **{field: getattr(change, field) for field in change.__struct_fields__ if field != "cwd"},
-        cwd=await checked_cwd(services, change.cwd),
-    )
+    return replace(change, cwd=await checked_cwd(services, change.cwd))
 
 
 def check_provider(services: Services, provider: str) -> None:

@@ -23,7 +23,7 @@ from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd.runtime.ephemeral_fork import forget
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.reading import records
@@ -39,7 +39,7 @@ BLOBS_PAGE: Final = 200
 
 async def thread_delete(
     services: Services, connection: Connection, params: ThreadDeleteParams
-) -> MethodResult:
+) -> ThreadDeleteResponse:
     """Remove a thread permanently; its turn is stopped first."""
     thread_id = thread_id_of(params.thread_id)
     if services.supervisor.is_ephemeral(thread_id):
@@ -50,7 +50,7 @@ async def thread_delete(
     gone = ThreadDeletedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/deleted", gone))
     services.hub.remove_followers(thread_id)
-    return MethodResult(ThreadDeleteResponse())
+    return ThreadDeleteResponse()
 
 
 async def _delete(services: Services, thread_id: ThreadId, detach_children: bool) -> None:
@@ -94,7 +94,7 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
 
 async def thread_verify(
     services: Services, connection: Connection, params: codexd_methods.ThreadVerifyParams
-) -> MethodResult:
+) -> codexd_methods.ThreadVerifyResponse:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
     verdict = await services.store.verify(thread_id)
@@ -102,16 +102,14 @@ async def thread_verify(
     if found is not None and params.salvage:
         salvaged = await _salvage(services, thread_id)
         verdict = await services.store.verify(thread_id)
-    return MethodResult(
-        codexd_methods.ThreadVerifyResponse(
-            thread_id,
-            verdict.archived,
-            verdict.records,
-            verdict.damage,
-            found if salvaged is not None else None,
-            salvaged,
-            verdict.unfinished,
-        )
+    return codexd_methods.ThreadVerifyResponse(
+        thread_id,
+        verdict.archived,
+        verdict.records,
+        verdict.damage,
+        found if salvaged is not None else None,
+        salvaged,
+        verdict.unfinished,
     )
 
 
@@ -132,7 +130,7 @@ async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Sa
 
 async def store_streams(
     services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
-) -> MethodResult:
+) -> codexd_methods.StoreStreamsResponse:
     """All logs, damaged logs too, as they were when the client asked for its first page."""
     logs = connection.logs_paged
     if params.after is None or not logs:
@@ -146,12 +144,12 @@ async def store_streams(
     )
     connection.logs_paged = logs if end < len(logs) else ()
     following = page[-1].thread_id if connection.logs_paged else None
-    return MethodResult(codexd_methods.StoreStreamsResponse(page, following))
+    return codexd_methods.StoreStreamsResponse(page, following)
 
 
 async def store_blobs_verify(
     services: Services, connection: Connection, params: codexd_methods.StoreBlobsVerifyParams
-) -> MethodResult:
+) -> codexd_methods.StoreBlobsVerifyResponse:
     """Check some blobs."""
     blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
     left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
@@ -172,18 +170,16 @@ async def store_blobs_verify(
         if damage is not None:
             damaged.append(codexd_methods.DamagedBlob(blob.sha256, damage))
     after = left[checked - 1].sha256 if checked < len(left) else None
-    return MethodResult(
-        codexd_methods.StoreBlobsVerifyResponse(
-            checked, len(blobs), tuple(damaged), after, tuple(unreadable)
-        )
+    return codexd_methods.StoreBlobsVerifyResponse(
+        checked, len(blobs), tuple(damaged), after, tuple(unreadable)
     )
 
 
 async def store_blobs_sweep(
     services: Services, connection: Connection, params: NoParams
-) -> MethodResult:
+) -> codexd_methods.StoreBlobsSweepResponse:
     """Remove the blobs that nothing names."""
     swept = await services.store.sweep_blobs()
-    return MethodResult(
-        codexd_methods.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)
+    return codexd_methods.StoreBlobsSweepResponse(
+        swept.looked_at, swept.removed, swept.removed_bytes
     )

@@ -13,7 +13,7 @@ from codexd.protocol.codexd_methods import ImportedFrom, ThreadLogReadParams, Th
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.images.images import Images
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
@@ -38,13 +38,13 @@ LOG_PAGE_MAX = 1000
 
 async def thread_read(
     services: Services, connection: Connection, params: t.ThreadReadParams
-) -> MethodResult:
+) -> t.ThreadReadResponse:
     """A thread, loaded or not, archived or not, without following it."""
     thread_id = thread_id_of(params.thread_id)
     row = await services.directory.find(thread_id)
     turns: tuple[Turn, ...] = ()
     if params.include_turns:
-        store = _store(services, thread_id)
+        store = services.store_of(thread_id)
         views = await all_turns(store, thread_id, lambda: services.supervisor.loaded(thread_id))
         turns = await encoded(
             await turns_with_images(
@@ -54,7 +54,7 @@ async def thread_read(
     shown = heading(
         thread_id,
         row.summary,
-        _state(services, thread_id),
+        services.state_of(thread_id),
         row.path,
         turns,
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
@@ -63,7 +63,7 @@ async def thread_read(
     if shown.imported_from is msgspec.UNSET and not row.summary.ephemeral:
         origin = await _origin(services, thread_id)
         shown = msgspec.structs.replace(shown, imported_from=origin)
-    return MethodResult(t.ThreadReadResponse(shown))
+    return t.ThreadReadResponse(shown)
 
 
 async def _origin(services: Services, thread_id: ThreadId) -> ImportedFrom | msgspec.UnsetType:
@@ -72,7 +72,7 @@ async def _origin(services: Services, thread_id: ThreadId) -> ImportedFrom | msg
         package = await services.brought_in.of(thread_id)
         if package is not None:
             return ImportedFrom(package.origin, package.path)
-        state = _state(services, thread_id)
+        state = services.state_of(thread_id)
         is_foreign = await _is_foreign(services.store, thread_id, state)
     except StoreError:
         return msgspec.UNSET
@@ -90,13 +90,13 @@ async def _is_foreign(store: EventStore, thread_id: ThreadId, state: ThreadState
 
 async def thread_turns_list(
     services: Services, connection: Connection, params: t.ThreadTurnsListParams
-) -> MethodResult:
+) -> t.ThreadTurnsListResponse:
     """A page of turns, newest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     past = await _past(services, thread_id)
     if params.at_seq is not None:
         _check_counts(past, params.at_seq)
-        _check_there(params.at_seq, (await _store(services, thread_id).head(thread_id)).version)
+        _check_there(params.at_seq, (await services.store_of(thread_id).head(thread_id)).version)
     page = await turns_page(
         past,
         read_cursor(params.cursor)
@@ -109,12 +109,12 @@ async def thread_turns_list(
     shown = [turn.turn(view) for turn in page.turns]
     turns = await page_of_turns(shown, _images(services, thread_id))
     following = page.next_cursor(len(turns))
-    return MethodResult(t.ThreadTurnsListResponse(turns, following, page.backwards_cursor))
+    return t.ThreadTurnsListResponse(turns, following, page.backwards_cursor)
 
 
 async def thread_items_list(
     services: Services, connection: Connection, params: t.ThreadItemsListParams
-) -> MethodResult:
+) -> t.ThreadItemsListResponse:
     """A page of items, oldest first where the client does not say."""
     thread_id = thread_id_of(params.thread_id)
     past = await _past(services, thread_id)
@@ -128,7 +128,7 @@ async def thread_items_list(
     )
     items = await page_of_entries(page.items, _images(services, thread_id))
     following = page.next_cursor(len(items))
-    return MethodResult(t.ThreadItemsListResponse(items, following, page.backwards_cursor))
+    return t.ThreadItemsListResponse(items, following, page.backwards_cursor)
 
 
 async def _items_place(past: TurnReader, params: t.ThreadItemsListParams) -> TurnCursor | None:
@@ -144,7 +144,7 @@ async def _items_place(past: TurnReader, params: t.ThreadItemsListParams) -> Tur
 
 async def thread_loaded_list(
     services: Services, connection: Connection, params: t.ThreadLoadedListParams
-) -> MethodResult:
+) -> t.ThreadLoadedListResponse:
     """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
     limit = page_limit(params.limit)
     threads = services.supervisor.threads
@@ -152,21 +152,21 @@ async def thread_loaded_list(
     if params.cursor is not None:
         ids = [id_ for id_ in ids if id_ > params.cursor]
     page = tuple(ids[:limit])
-    return MethodResult(t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None))
+    return t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None)
 
 
 async def thread_log_read(
     services: Services, connection: Connection, params: ThreadLogReadParams
-) -> MethodResult:
+) -> ThreadLogReadResponse:
     """Records as they are in the log (codexd only)."""
     thread_id = thread_id_of(params.thread_id)
     limit = min(max(params.limit or LOG_PAGE_MAX, 1), LOG_PAGE_MAX)
-    store = _store(services, thread_id)
+    store = services.store_of(thread_id)
     page = _first_of(await store.read(thread_id, after=max(params.after, 0), limit=limit))
     version = (await store.head(thread_id)).version
     records = tuple(msgspec.Raw(record.line) for record in page)
     more = bool(page) and page[-1].seq < version
-    return MethodResult(ThreadLogReadResponse(records, page[-1].seq if more else None))
+    return ThreadLogReadResponse(records, page[-1].seq if more else None)
 
 
 def _first_of(records: list[Record]) -> list[Record]:
@@ -178,7 +178,7 @@ def _first_of(records: list[Record]) -> list[Record]:
 async def _past(services: Services, thread_id: ThreadId) -> TurnReader:
     """The visibility of a thread's records, loaded or not. Raises: StoreError, InvalidEvent."""
     row = await services.directory.find(thread_id)
-    return TurnReader(_store(services, thread_id), thread_id, row.summary.reverts)
+    return TurnReader(services.store_of(thread_id), thread_id, row.summary.reverts)
 
 
 def _check_counts(past: TurnReader, seq: int) -> None:
@@ -198,14 +198,5 @@ def _check_there(seq: int, version: int) -> None:
         raise invalid_params(f"expected the number of a record from 1 to {version}, found {seq}")
 
 
-def _store(services: Services, thread_id: ThreadId) -> EventStore:
-    return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store
-
-
 def _images(services: Services, thread_id: ThreadId) -> Images:
     return services.images(services.supervisor.is_ephemeral(thread_id))
-
-
-def _state(services: Services, thread_id: ThreadId) -> ThreadState | None:
-    thread = services.supervisor.loaded(thread_id)
-    return thread.state if thread is not None else None

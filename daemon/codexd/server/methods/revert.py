@@ -13,14 +13,15 @@ from codexd.protocol import history
 from codexd.protocol.codexd_methods import ThreadCompactUndoResponse
 from codexd.protocol.wire.rpc import state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.feed.thread_view import heading
 from codexd.server.methods.lookup import open_thread
 from codexd.server.reads.pages import TurnCursor
-from codexd.server.reads.revert_point import newest_compaction, revert_point
+from codexd.server.reads.places import newest_compaction, revert_point
 from codexd.server.services import Services
 
 Back = TypeVar("Back", bound=TakingBack)
+Reverted = TypeVar("Reverted", bound=history.ThreadRevertResponse)
 
 # How often the revert is looked up again where another client reverts the thread at the same time.
 LOOKS_MAX = 3
@@ -28,7 +29,7 @@ LOOKS_MAX = 3
 
 async def thread_revert(
     services: Services, connection: Connection, params: history.ThreadRevertParams
-) -> MethodResult:
+) -> history.ThreadRevertResponse:
     """Revert a turn and all turns after it."""
     thread = await open_thread(services, params.thread_id)
 
@@ -49,7 +50,7 @@ async def thread_revert(
 
 async def thread_revert_undo(
     services: Services, connection: Connection, params: history.ThreadRevertUndoParams
-) -> MethodResult:
+) -> history.ThreadRevertUndoResponse:
     """Undo the last revert (codexd only)."""
     thread = await open_thread(services, params.thread_id)
 
@@ -69,7 +70,7 @@ async def thread_revert_undo(
 
 async def thread_compact_undo(
     services: Services, connection: Connection, params: history.ThreadCompactUndoParams
-) -> MethodResult:
+) -> ThreadCompactUndoResponse:
     """Undo the last compaction that counts (codexd only)."""
     thread = await open_thread(services, params.thread_id)
     left = False
@@ -85,7 +86,7 @@ async def thread_compact_undo(
     assert settings is not None
     limit = thread.world.lookups.limits(settings).compact_at
     fits = limit is None or tokens < limit
-    return MethodResult(ThreadCompactUndoResponse(tokens, limit, fits, left))
+    return ThreadCompactUndoResponse(tokens, limit, fits, left)
 
 
 async def _carried_out(
@@ -104,9 +105,7 @@ async def _carried_out(
     raise AssertionError("it was neither done nor refused")
 
 
-def _reverted(
-    kind: type[history.ThreadRevertResponse], thread: ThreadActor, turns: int
-) -> MethodResult:
+def _reverted(kind: type[Reverted], thread: ThreadActor, turns: int) -> Reverted:
     shown = heading(thread.thread_id, thread.summary, thread.state, thread.path)
     back = TurnCursor(thread.version + 1).cursor()
-    return MethodResult(kind(shown, back, back, turns))
+    return kind(shown, back, back, turns)

@@ -16,7 +16,7 @@ from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.protocol import codexd_methods
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.reading import records
@@ -25,7 +25,7 @@ from codexd_eventstore.store import NotFound, Record
 
 async def thread_scrub(
     services: Services, connection: Connection, params: codexd_methods.ThreadScrubParams
-) -> MethodResult:
+) -> codexd_methods.ThreadScrubResponse:
     """Scrub a thread and its forks, archived or not."""
     scrub = _scrub_of(services, params)
     thread_id = thread_id_of(params.thread_id)
@@ -43,14 +43,12 @@ async def thread_scrub(
         await work.look_at(stream)
     if not params.dry_run:
         await work.carry_out()
-    return MethodResult(
-        codexd_methods.ThreadScrubResponse(
-            threads=tuple(work.found[stream] for stream in family),
-            blobs=len(work.blobs),
-            blobs_left=work.blobs_left,
-            dry_run=params.dry_run,
-            parent=parent,
-        )
+    return codexd_methods.ThreadScrubResponse(
+        threads=tuple(work.found[stream] for stream in family),
+        blobs=len(work.blobs),
+        blobs_left=work.blobs_left,
+        dry_run=params.dry_run,
+        parent=parent,
     )
 
 
@@ -70,7 +68,6 @@ def _scrub_of(services: Services, params: codexd_methods.ThreadScrubParams) -> S
 
 
 async def _family(services: Services, thread_id: ThreadId) -> AsyncIterator[ThreadId]:
-    """The thread, its forks and theirs."""
     waiting, seen = [thread_id], {thread_id}
     while waiting:
         stream = waiting.pop(0)

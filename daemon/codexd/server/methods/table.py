@@ -1,8 +1,9 @@
-"""Method -> answer: one row each. A new method is a row in `protocol/methods.py`, a row here, a function."""
+"""Method -> answer. A new method is a row in `protocol/methods.py`, and a function of its name in a file here."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -50,57 +51,37 @@ from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)
 
-# The params of a handler are of its own method's type; the table below is checked against METHODS by a test.
-Handler = Callable[[Services, Connection, Any], Awaitable[MethodResult]]
+# The params and the result of a handler are of its own method's types; a handler after whose answer something
+# is to happen at once gives both as a `MethodResult`.
+Handler = Callable[[Services, Connection, Any], Awaitable[msgspec.Struct]]
 
-HANDLERS: dict[str, Handler] = {
-    "initialize": daemon.initialize,
-    "account/read": daemon.account_read,
-    "config/read": daemon.config_read,
-    "configRequirements/read": daemon.config_requirements_read,
-    "model/list": daemon.model_list,
-    "provider/findLocal": daemon.provider_find_local,
-    "review/start": turns.review_start,
-    "server/status": daemon.server_status,
-    "store/blobs/sweep": maintenance.store_blobs_sweep,
-    "store/blobs/verify": maintenance.store_blobs_verify,
-    "store/streams": maintenance.store_streams,
-    "thread/archive": threads.thread_archive,
-    "thread/compact/preview": compaction.thread_compact_preview,
-    "thread/compact/start": compaction.thread_compact_start,
-    "thread/compact/undo": revert.thread_compact_undo,
-    "thread/delete": maintenance.thread_delete,
-    "thread/export": transfer.thread_export,
-    "thread/fork": threads.thread_fork,
-    "thread/import": transfer.thread_import,
-    "thread/items/list": reading.thread_items_list,
-    "thread/list": listing.thread_list,
-    "thread/loaded/list": reading.thread_loaded_list,
-    "thread/log/read": reading.thread_log_read,
-    "thread/name/set": threads.thread_name_set,
-    "thread/pin/add": compaction.thread_pin_add,
-    "thread/pin/list": compaction.thread_pin_list,
-    "thread/pin/remove": compaction.thread_pin_remove,
-    "thread/read": reading.thread_read,
-    "thread/resume": threads.thread_resume,
-    "thread/search": listing.thread_search,
-    "thread/searchOccurrences": listing.thread_search_occurrences,
-    "thread/revert": revert.thread_revert,
-    "thread/revert/undo": revert.thread_revert_undo,
-    "thread/scrub": scrub.thread_scrub,
-    "thread/settings/update": threads.thread_settings_update,
-    "thread/start": threads.thread_start,
-    "thread/turns/list": reading.thread_turns_list,
-    "thread/unarchive": threads.thread_unarchive,
-    "thread/unsubscribe": threads.thread_unsubscribe,
-    "thread/usage/list": usage.thread_usage_list,
-    "thread/usage/read": usage.thread_usage_read,
-    "thread/verify": maintenance.thread_verify,
-    "turn/interrupt": turns.turn_interrupt,
-    "turn/start": turns.turn_start,
-    "turn/steer": turns.turn_steer,
-}
+# The files with the functions that answer.
+_FILES = (
+    compaction,
+    daemon,
+    listing,
+    maintenance,
+    reading,
+    revert,
+    scrub,
+    threads,
+    transfer,
+    turns,
+    usage,
+)
 
+
+def _handler_of(method: str) -> Handler:
+    """The function of the method's name: `thread/name/set` is answered by `thread_name_set`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method.replace("/", "_")).lower()
+    found: list[Handler] = [vars(file)[words] for file in _FILES if words in vars(file)]
+    assert len(found) == 1, (
+        f"expected one function {words} in a file beside this one, found {len(found)}"
+    )
+    return found[0]
+
+
+HANDLERS: dict[str, Handler] = {method: _handler_of(method) for method in METHODS}
 
 # How Codex names a thread that is not there; clients know it by these words.
 UNKNOWN_THREAD = {
@@ -162,7 +143,6 @@ class Dispatcher:
         self._services = services
 
     def check_known(self, method: str) -> None:
-        """Raises: RpcError, for an unknown method."""
         if method not in METHODS and method not in EMPTY_ANSWERS:
             raise unknown_method(method, known_methods())
 
@@ -185,12 +165,12 @@ class Dispatcher:
         if call.params is None:
             return MethodResult(msgspec.Raw(EMPTY_ANSWERS[call.method]))
         try:
-            return await HANDLERS[call.method](self._services, connection, call.params)
+            answer = await HANDLERS[call.method](self._services, connection, call.params)
         except FAILURES as error:
             raise rpc_error(error, call) from error
+        return answer if isinstance(answer, MethodResult) else MethodResult(answer)
 
     def asked_in(self, answer: ClientReply) -> ThreadId | None:
-        """The thread whose question is answered, if it is still open."""
         asked = self._services.hub.questions.asked(answer.id)
         return ThreadId(asked[0]) if asked is not None else None
 
@@ -237,6 +217,5 @@ class Dispatcher:
             log.info("connection %s: %s", connection.by, late.message)
 
     def loaded_statuses(self) -> Iterable[Frame]:
-        """The status of every loaded thread."""
         services = self._services
         return loaded_statuses(services.supervisor, services.hub, services.now_us() // 1000)

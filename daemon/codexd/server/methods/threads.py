@@ -1,4 +1,4 @@
-"""Answers to `thread/settings/*`."""
+"""Answers to `thread/*` that change a thread: start, resume, fork, settings, names, the archive."""
 
 from __future__ import annotations
 
@@ -37,27 +37,26 @@ from codexd.server.methods.lookup import (
     thread_id_of,
 )
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
-from codexd.server.reads.fork_point import fork_point
 from codexd.server.reads.git import git_head
 from codexd.server.reads.images import bytes_of, page_of_turns
 from codexd.server.reads.pages import TurnCursor, page_limit, settled_turns, turns_page
+from codexd.server.reads.places import fork_point
 from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
 from codexd_eventstore.store import NotFound
 
+# Names are one line of a list.
+NAME_CHARACTERS_MAX = 200
+
 
 async def thread_settings_update(
     services: Services, connection: Connection, params: s.ThreadSettingsUpdateParams
-) -> MethodResult:
+) -> s.ThreadSettingsUpdateResponse:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
     thread = await open_thread(services, params.thread_id)
     change = await checked_change(services, settings_change(params))
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
-    return MethodResult(s.ThreadSettingsUpdateResponse())
-
-
-# Names are one line of a list.
-NAME_CHARACTERS_MAX = 200
+    return s.ThreadSettingsUpdateResponse()
 
 
 async def thread_start(
@@ -128,10 +127,8 @@ async def thread_resume(
         turns = () if params.exclude_turns else await settled_turns(thread, transcript, room)
         if page is None or version == thread.version:
             break
-    answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns)
-    assert isinstance(answered.result, t.ThreadResumeResponse)
-    result = msgspec.structs.replace(answered.result, initial_turns_page=page)
-    return MethodResult(result, answered.then, "the thread is not followed")
+    answered = _attached(services, connection, thread, t.ThreadResumeResponse, turns, page=page)
+    return msgspec.structs.replace(answered, done="the thread is not followed")
 
 
 def _refuse_deadly(services: Services, thread_id: ThreadId) -> None:
@@ -176,7 +173,7 @@ async def thread_fork(
 
 async def thread_name_set(
     services: Services, connection: Connection, params: t.ThreadSetNameParams
-) -> MethodResult:
+) -> t.ThreadSetNameResponse:
     """Name it; an empty name takes the name away."""
     name = " ".join(params.name.split())
     if len(name) > NAME_CHARACTERS_MAX:
@@ -185,12 +182,12 @@ async def thread_name_set(
         )
     thread = await open_thread(services, params.thread_id)
     await thread.submit(c.RenameThread(name=name or None), by=connection.by)
-    return MethodResult(t.ThreadSetNameResponse())
+    return t.ThreadSetNameResponse()
 
 
 async def thread_archive(
     services: Services, connection: Connection, params: t.ThreadArchiveParams
-) -> MethodResult:
+) -> t.ThreadArchiveResponse:
     """Put it aside: the event first, then the file. A daemon may have died between the two."""
     thread = await load_thread(services, params.thread_id)
     thread_id = thread.thread_id
@@ -209,12 +206,12 @@ async def thread_archive(
     closed = ThreadClosedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/closed", closed))
     services.hub.remove_followers(thread_id)
-    return MethodResult(t.ThreadArchiveResponse(withdrawn or msgspec.UNSET))
+    return t.ThreadArchiveResponse(withdrawn or msgspec.UNSET)
 
 
 async def thread_unarchive(
     services: Services, connection: Connection, params: t.ThreadUnarchiveParams
-) -> MethodResult:
+) -> t.ThreadUnarchiveResponse:
     """Bring it back: the file first, then the event, since an archived log takes none.
 
     A daemon may have died between the two, or while it put the thread aside.
@@ -231,20 +228,18 @@ async def thread_unarchive(
         message = f"no archived rollout found for thread id {thread_id}"
         raise state_error(message, "thread_not_archived") from error
     await thread.submit(c.UnarchiveThread(), by=connection.by)
-    return MethodResult(
-        t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))
-    )
+    return t.ThreadUnarchiveResponse(heading(thread_id, thread.summary, thread.state, thread.path))
 
 
 async def thread_unsubscribe(
     services: Services, connection: Connection, params: t.ThreadUnsubscribeParams
-) -> MethodResult:
+) -> t.ThreadUnsubscribeResponse:
     """Hear no more of it here."""
     thread_id = thread_id_of(params.thread_id)
     if connection.leave(thread_id):
-        return MethodResult(t.ThreadUnsubscribeResponse("unsubscribed"))
+        return t.ThreadUnsubscribeResponse("unsubscribed")
     loaded = services.supervisor.loaded(thread_id) is not None
-    return MethodResult(t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded"))
+    return t.ThreadUnsubscribeResponse("notSubscribed" if loaded else "notLoaded")
 
 
 Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
@@ -258,6 +253,7 @@ def _attached(
     turns: tuple[Turn, ...],
     *,
     announce: bool = False,
+    page: t.TurnsPage | None = None,
 ) -> MethodResult:
     """The answer, and the following that begins with it: no checkpoint lies between the two."""
     thread_id = thread.thread_id
@@ -275,7 +271,10 @@ def _attached(
     if isinstance(response, t.ThreadResumeResponse):
         back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(
-            response, turns_backwards_cursor=back, items_backwards_cursor=back
+            response,
+            initial_turns_page=page,
+            turns_backwards_cursor=back,
+            items_backwards_cursor=back,
         )
 
     def then() -> None:

@@ -15,21 +15,13 @@ from codexd.core.decide.take_in import brings
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId, is_thread_id
 from codexd.machine.patience import patiently
+from codexd.protocol import transfer as t
 from codexd.protocol.notifications import encode_notification
-from codexd.protocol.transfer import (
-    ImportedFile,
-    ImportProblem,
-    ThreadExportParams,
-    ThreadExportResponse,
-    ThreadImportParams,
-    ThreadImportProgressNotification,
-    ThreadImportResponse,
-)
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd.runtime.supervisor import ThreadGone
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.export_targets import ExportTarget, NoTarget
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
@@ -44,8 +36,8 @@ PATHS_MAX = 5000
 
 
 async def thread_export(
-    services: Services, connection: Connection, params: ThreadExportParams
-) -> MethodResult:
+    services: Services, connection: Connection, params: t.ThreadExportParams
+) -> t.ThreadExportResponse:
     """Pack a thread. An old file stays until the new file is whole."""
     thread_id, path = thread_id_of(params.thread_id), Path(params.path)
     if not path.is_absolute() or "\0" in params.path:
@@ -69,14 +61,12 @@ async def thread_export(
         if target is not None:
             with suppress(OSError):
                 target.new.unlink()  # where it was not renamed
-    return MethodResult(
-        ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
-    )
+    return t.ThreadExportResponse(thread_id, str(path), size, len(package.logs), len(package.blobs))
 
 
 async def thread_import(
-    services: Services, connection: Connection, params: ThreadImportParams
-) -> MethodResult:
+    services: Services, connection: Connection, params: t.ThreadImportParams
+) -> t.ThreadImportResponse:
     """Import the files at the paths; a file's content says its format."""
     if not 0 < len(params.paths) <= PATHS_MAX:
         raise invalid_params(
@@ -86,7 +76,7 @@ async def thread_import(
 
     def tell(progress: Progress) -> None:
         if connection.reader.cursor and connection.outbox.idle:
-            note = ThreadImportProgressNotification(
+            note = t.ThreadImportProgressNotification(
                 progress.path, progress.read_bytes, progress.size_bytes
             )
             wire = encode_notification(PROGRESS, note, services.now_us() // 1000)
@@ -96,17 +86,17 @@ async def thread_import(
     planned = await importer.plan(paths)
     files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
     reports = await importer.run(planned, tell, dry_run=params.dry_run)
-    return MethodResult(ThreadImportResponse((*files, *(_file(report) for report in reports))))
+    return t.ThreadImportResponse((*files, *(_file(report) for report in reports)))
 
 
-async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
+async def _unpack(services: Services, path: Path, *, dry: bool) -> t.ImportedFile:
     if dry:
         message = "a package: whether it is whole is checked when it is imported"
-        return ImportedFile(str(path), "package", "imported", message=message)
+        return t.ImportedFile(str(path), "package", "imported", message=message)
     try:
         unpacked = await services.store.unpack(str(path), is_thread_id)
     except StoreError as error:
-        return ImportedFile(str(path), "package", "refused", message=str(error))
+        return t.ImportedFile(str(path), "package", "refused", message=str(error))
     said = [
         await _take_in(services, ThreadId(stream), path)
         for stream in (*unpacked.added, *unpacked.extended)
@@ -115,7 +105,7 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> ImportedFile:
     outcome: Outcome = (
         "imported" if unpacked.added else "grown" if unpacked.extended else "already_here"
     )
-    return ImportedFile(
+    return t.ImportedFile(
         str(path),
         "package",
         outcome,
@@ -148,8 +138,8 @@ async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str |
     return None if brought is None else "; ".join(brought.dropped)
 
 
-def _file(report: Report) -> ImportedFile:
-    return ImportedFile(
+def _file(report: Report) -> t.ImportedFile:
+    return t.ImportedFile(
         report.path,
         "rollout",
         report.outcome,
@@ -157,7 +147,7 @@ def _file(report: Report) -> ImportedFile:
         report.events,
         report.message,
         tuple(
-            ImportProblem(problem.path, problem.line, problem.message)
+            t.ImportProblem(problem.path, problem.line, problem.message)
             for problem in report.problems
         ),
         report.problems_in_all,

@@ -16,11 +16,11 @@ from codexd.core.values.items import TextInput, UserInput, UserMessage
 from codexd.core.values.review_target import BaseBranch, Commit, ReviewTarget, hint_of, trimmed
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
-from codexd.protocol.settings import turn_change
+from codexd.protocol.settings import settings_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.submitted import CommandResult
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.methods.passed import checked_passed
 from codexd.server.services import Services
@@ -37,10 +37,10 @@ SCHEMA_BYTES_MAX = 1024 * 1024
 
 async def turn_start(
     services: Services, connection: Connection, params: t.TurnStartParams
-) -> MethodResult:
+) -> t.TurnStartResponse:
     """Start a turn, or queue it after the running turn; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id)
-    change = await checked_change(services, turn_change(params))
+    change = await checked_change(services, settings_change(params))
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
     passed = checked_passed(params.update_environment)
@@ -58,12 +58,12 @@ async def turn_start(
     if answer.repeated is not None:
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
-    return MethodResult(t.TurnStartResponse(turn))
+    return t.TurnStartResponse(turn)
 
 
 async def turn_steer(
     services: Services, connection: Connection, params: t.TurnSteerParams
-) -> MethodResult:
+) -> t.TurnSteerResponse:
     """Add to the turn that runs."""
     thread = await open_thread(services, params.thread_id)
     command = c.SteerTurn(
@@ -75,12 +75,12 @@ async def turn_steer(
     answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
         _repeated(answer.repeated, TurnSteered)
-    return MethodResult(t.TurnSteerResponse(params.expected_turn_id))
+    return t.TurnSteerResponse(params.expected_turn_id)
 
 
 async def turn_interrupt(
     services: Services, connection: Connection, params: t.TurnInterruptParams
-) -> MethodResult:
+) -> t.TurnInterruptResponse:
     """Stop the turn that runs, or withdraw the prompt of a queued one."""
     thread = await open_thread(services, params.thread_id)
     is_queued = any(queued.turn_id == params.turn_id for queued in thread.state.queue)
@@ -89,12 +89,12 @@ async def turn_interrupt(
         c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
         by=connection.by,
     )
-    return MethodResult(t.TurnInterruptResponse(withdrawn=is_queued or msgspec.UNSET))
+    return t.TurnInterruptResponse(withdrawn=is_queued or msgspec.UNSET)
 
 
 async def review_start(
     services: Services, connection: Connection, params: t.ReviewStartParams
-) -> MethodResult:
+) -> t.ReviewStartResponse:
     """Begin a review, in a turn of its own; a turn that runs makes way for it."""
     thread = await open_thread(services, params.thread_id)
     await _check_commit(thread, trimmed(params.target))
@@ -112,7 +112,7 @@ async def review_start(
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
-    return MethodResult(t.ReviewStartResponse(turn, thread.thread_id))
+    return t.ReviewStartResponse(turn, thread.thread_id)
 
 
 async def _check_commit(thread: ThreadActor, target: ReviewTarget) -> None:

@@ -17,14 +17,13 @@ from codexd.projections.usage.spent import DAY_MS, SPENDING_TYPES, Spent, TurnCo
 from codexd.protocol import usage as u
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.snapshots.window import fill_of
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
 from codexd.server.methods.listing import cursors, start_of
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
 from codexd_eventstore.event_log import EventLog
 from codexd_eventstore.reading import Pages
-from codexd_eventstore.store import EventStore
 
 _PRICES = u.PriceSource(AS_OF, SOURCE)
 _PICODOLLARS = 10**12
@@ -33,7 +32,7 @@ _COUNTED_TYPES = SPENDING_TYPES | MISS_TYPES
 
 async def thread_usage_read(
     services: Services, connection: Connection, params: u.ThreadUsageReadParams
-) -> MethodResult:
+) -> u.ThreadUsageReadResponse:
     """The usage of a thread."""
     thread_id = thread_id_of(params.thread_id)
     costs, misses = UsageByTurn(), CacheMisses()
@@ -43,27 +42,25 @@ async def thread_usage_read(
     row = await services.directory.find(thread_id)
     window = await _window(services, thread_id)
     if folds:
-        await _fold(_store(services, thread_id), thread_id, folds)
+        await _fold(services.store_of(thread_id), thread_id, folds)
     own, sums = services.config.last_good().prices, row.summary.spending.sums
-    return MethodResult(
-        u.ThreadUsageReadResponse(
-            thread_id=thread_id,
-            total=counts_of(sums, own),
-            kinds=_kinds(sums, own),
-            model_context_window=window.limit,
-            context_tokens=window.context_tokens,
-            percent_left=window.percent_left,
-            turns=tuple(_turn(cost, own) for cost in costs.rows) if params.turns else None,
-            misses=tuple(map(_miss, misses.found)) if params.misses else None,
-            unjudged_requests=misses.unjudged if params.misses else None,
-            prices=_PRICES,
-        )
+    return u.ThreadUsageReadResponse(
+        thread_id=thread_id,
+        total=counts_of(sums, own),
+        kinds=_kinds(sums, own),
+        model_context_window=window.limit,
+        context_tokens=window.context_tokens,
+        percent_left=window.percent_left,
+        turns=tuple(_turn(cost, own) for cost in costs.rows) if params.turns else None,
+        misses=tuple(map(_miss, misses.found)) if params.misses else None,
+        unjudged_requests=misses.unjudged if params.misses else None,
+        prices=_PRICES,
     )
 
 
 async def thread_usage_list(
     services: Services, connection: Connection, params: u.ThreadUsageListParams
-) -> MethodResult:
+) -> u.ThreadUsageListResponse:
     """A page of threads that have used tokens, the most recently updated first."""
     if params.days is not None and params.days < 1:
         raise invalid_params(f"days: expected a number from 1 on, found {params.days}")
@@ -85,12 +82,10 @@ async def thread_usage_list(
     old = bool(page.rows) and first_ms is not None and page.rows[-1].summary.updated_ms < first_ms
     own = services.config.last_good().prices
     rows = (_row(listed, first_day, own) for listed in page.rows)
-    return MethodResult(
-        u.ThreadUsageListResponse(
-            tuple(row for row in rows if row is not None),
-            following if page.more and not old else None,
-            _PRICES,
-        )
+    return u.ThreadUsageListResponse(
+        tuple(row for row in rows if row is not None),
+        following if page.more and not old else None,
+        _PRICES,
     )
 
 
@@ -189,7 +184,3 @@ async def _fold(
                 recorded = decode_record(record.line)
                 for fold in folds:
                     fold(recorded)
-
-
-def _store(services: Services, thread_id: ThreadId) -> EventStore:
-    return services.memory if services.supervisor.is_ephemeral(thread_id) else services.store
