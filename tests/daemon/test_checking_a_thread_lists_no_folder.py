@@ -52,7 +52,7 @@ async def checked(store: EventStore, thread: str) -> dict[str, Any]:
     services = cast("Services", SimpleNamespace(store=store))  # It takes nothing else of them.
     nobody = cast("Connection", None)
     answered = await thread_verify(services, nobody, ThreadVerifyParams(thread_id=thread))
-    built = msgspec.to_builtins(answered.result)
+    built = msgspec.to_builtins(answered)
     assert isinstance(built, dict)
     return built
 

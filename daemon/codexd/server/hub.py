@@ -31,12 +31,10 @@ class Hub:
 
     @property
     def any(self) -> bool:
-        """Whether there is a connection."""
         return bool(self._connections)
 
     @property
     def connections(self) -> int:
-        """How many there are."""
         return len(self._connections)
 
     def feed(self, thread_id: ThreadId) -> Feed:
@@ -53,7 +51,6 @@ class Hub:
         return thread.state if thread is not None else None
 
     def forget(self, thread_id: ThreadId) -> None:
-        """Drop the feed of a thread that is not loaded and has no follower."""
         feed = self._feeds.get(thread_id)
         if feed is not None and not feed.watched:
             del self._feeds[thread_id]
@@ -75,7 +72,6 @@ class Hub:
             del self._connections[connection]
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
-        """Send a frame to all connections that do not follow the thread; followers have it already."""
         for connection in self._connections:
             if thread_id not in connection.following:
                 connection.tell(frame)

@@ -10,6 +10,8 @@ import msgspec
 
 from codexd.config.live import LiveConfig
 from codexd.core.decide.lookups import Here
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId
 from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.methods import Model
 from codexd.redaction.redactor import Redactor
@@ -63,3 +65,12 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     brought_in: BroughtIn
     passed: PassedVariables  # by clients, for the commands of turns
     here: Callable[[], Here]  # what holds on this machine for what came from elsewhere
+
+    def state_of(self, thread_id: ThreadId) -> ThreadState | None:
+        """A thread's state; None where it is not loaded."""
+        thread = self.supervisor.loaded(thread_id)
+        return thread.state if thread is not None else None
+
+    def store_of(self, thread_id: ThreadId) -> EventStore:
+        """Where a thread's log is."""
+        return self.memory if self.supervisor.is_ephemeral(thread_id) else self.store

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import msgspec
 import trio
@@ -36,7 +37,8 @@ class ThreadKeys:
 
     def __init__(self, store: EventLog, now_us: Callable[[], int]) -> None:
         self._store, self._now_us = store, now_us
-        self._asked: dict[str, tuple[trio.Lock, list[None]]] = {}
+        # A lock is here for as long as a request holds it or waits for it.
+        self._asked = WeakValueDictionary[str, trio.Lock]()
 
     @asynccontextmanager
     async def alone(self, key: str | None) -> AsyncIterator[ThreadId | None]:
@@ -47,15 +49,8 @@ class ThreadKeys:
         if key is None:
             yield None
             return
-        lock, askers = self._asked.setdefault(key, (trio.Lock(), []))
-        askers.append(None)
-        try:
-            async with lock:
-                yield await self._named(key)
-        finally:
-            askers.pop()
-            if not askers:
-                del self._asked[key]
+        async with self._asked.setdefault(key, trio.Lock()):
+            yield await self._named(key)
 
     async def name(self, key: str | None, thread_id: ThreadId) -> None:
         """A thread of this id is about to be made under the key. Raises: StoreError."""

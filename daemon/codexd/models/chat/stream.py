@@ -36,14 +36,7 @@ from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.client import ModelError
 from codexd.models.complaints import PLAIN_BYTES_MAX, find_complaint, read_complaint
-from codexd.models.provider_words import (
-    BROKEN_OFF,
-    CUT_OFF,
-    FINISHED,
-    MALFORMED,
-    WINDOW_FULL,
-    finish_word,
-)
+from codexd.models.provider_words import BROKEN_OFF, CUT_OFF, FINISHED, MALFORMED
 from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import ServerSentEvent
 
@@ -268,15 +261,12 @@ class ChatReader:
         if self._tags is not None:
             for side, piece in self._tags.end():
                 self._items.add(side, piece, found)
-        given = self._finish or ""
-        finish = finish_word(given)
+        finish = self._finish or ""
         incomplete = CUT_OFF.get(finish)
-        if finish in WINDOW_FULL and self._items.is_empty:
-            raise errors.window_full(given)
-        is_failure = finish in BROKEN_OFF or any(word in given.lower() for word in MALFORMED)
+        is_failure = finish in BROKEN_OFF or any(word in finish for word in MALFORMED)
         is_whole = finish in FINISHED or incomplete is not None or not self._items.is_empty
         if is_failure or not is_whole:
-            raise errors.broken_off(given)
+            raise errors.broken_off(finish)
         problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
         if problem is not None:
             raise errors.unreadable(problem)

@@ -127,14 +127,14 @@ class ScriptedModel:
         await connection.send_head(f"req_{self.port}_{number}")
         streamed = chat_stream_of if is_chat else stream_of
         for chunk in streamed(reply, f"{self.port}_{number}"):
-            await connection.send_chunk(chunk)
+            await connection.send(h11.Data(data=chunk))
             if self._gap_seconds:
                 await trio.sleep(self._gap_seconds)
         last = reply[-1] if reply else None
         if isinstance(last, Hang):
             await connection.wait_client_gone(last.seconds)
         if not isinstance(last, Hang | Cut):
-            await connection.send_end()
+            await connection.send(h11.EndOfMessage())
 
 
 class _ClientGoneError(Exception):
@@ -168,7 +168,7 @@ class _Connection:
 
     async def send_head(self, request_id: str) -> None:
         """Begin a stream."""
-        await self._send(
+        await self.send(
             h11.Response(
                 status_code=200,
                 headers=[
@@ -180,22 +180,14 @@ class _Connection:
             )
         )
 
-    async def send_chunk(self, chunk: bytes) -> None:
-        """A piece of the stream."""
-        await self._send(h11.Data(data=chunk))
-
-    async def send_end(self) -> None:
-        """The end of the stream."""
-        await self._send(h11.EndOfMessage())
-
     async def send_whole(
         self, status: int, headers: tuple[tuple[str, str], ...], body: bytes
     ) -> None:
         """An answer that is no stream."""
         named = [("content-type", "application/json"), ("content-length", str(len(body))), *headers]
-        await self._send(h11.Response(status_code=status, headers=named))
-        await self._send(h11.Data(data=body))
-        await self._send(h11.EndOfMessage())
+        await self.send(h11.Response(status_code=status, headers=named))
+        await self.send(h11.Data(data=body))
+        await self.send(h11.EndOfMessage())
 
     async def wait_client_gone(self, seconds: float | None) -> None:
         """Send nothing for this time. Raises: _ClientGoneError, as soon as the client closes."""
@@ -211,7 +203,8 @@ class _Connection:
         self._http.start_next_cycle()
         return True
 
-    async def _send(self, event: h11.Event) -> None:
+    async def send(self, event: h11.Event) -> None:
+        """A part of an answer."""
         if data := self._http.send(event):
             await self._stream.send_all(data)
 

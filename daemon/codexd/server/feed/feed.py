@@ -9,6 +9,7 @@ deltas become one, and then it is live again. There is no queue between a thread
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from codexd.core.events.events import ThreadStarted
 from codexd.core.events.history import ReviewExited
@@ -23,7 +24,6 @@ from codexd.projections.usage.totals import Usage
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStatusChangedNotification
 from codexd.protocol.threads import NotLoaded
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.feed.broadcast import Broadcast
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import (
     Frame,
@@ -34,11 +34,29 @@ from codexd.server.feed.frames import (
     question,
 )
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX, Outbox
-from codexd.server.feed.reviews import ReviewCatchUp
+from codexd.server.feed.reviews import ReviewCatchUp, RunningReviews
 from codexd.server.feed.storage_status import StorageStatus, notifications
 from codexd.server.feed.thread_view import status_of
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.images import Urls, messages_with_images, names_to_show
+
+
+class Broadcast(Protocol):
+    """All connections: for what concerns also those that do not follow the thread."""
+
+    def tell(self, frame: Frame, thread_id: ThreadId) -> None:
+        """Send a frame to every connection that does not follow the thread."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a connection."""
+
+    def forget(self, thread_id: ThreadId) -> None:
+        """Drop the feed of a thread that is not loaded and has no follower."""
+
+    @property
+    def reviews(self) -> RunningReviews:
+        """The reviews that run."""
 
 
 class Feed:
@@ -67,7 +85,6 @@ class Feed:
 
     @property
     def thread(self) -> ThreadActor | None:
-        """The thread, if it is loaded."""
         return self._thread
 
     @property
@@ -162,19 +179,20 @@ class Feed:
 
     def text(self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """More of an item's text is in its draft."""
-        self._mark_lagging()
         now = self._now_ms()
-        self._publish(self._wire.texts.text(item_id, part, index, pieces, now), now)
-        if self._reviews_of is not None:
-            self._publish_review(lambda to: to.texts.text(item_id, part, index, pieces, now), now)
+        self._stream(lambda texts: texts.text(item_id, part, index, pieces, now), now)
 
     def output(self, call_id: CallId, text: str) -> None:
         """More of a command's output is in its draft."""
-        self._mark_lagging()
         now = self._now_ms()
-        self._publish(self._wire.texts.output(call_id, text, now), now)
+        self._stream(lambda texts: texts.output(call_id, text, now), now)
+
+    def _stream(self, say: Callable[[Texts], Sequence[ServerMessage]], at_ms: int) -> None:
+        """Send deltas to the followers, and to those of the thread under review."""
+        self._mark_lagging()
+        self._publish(say(self._wire.texts), at_ms)
         if self._reviews_of is not None:
-            self._publish_review(lambda to: to.texts.output(call_id, text, now), now)
+            self._publish_review(lambda to: say(to.texts), at_ms)
 
     def publish_review(self, say: Callable[[], Sequence[ServerMessage]], at_ms: int) -> None:
         """Send the notifications of this thread's reviewer to the followers."""
@@ -220,7 +238,6 @@ class Feed:
         return follower
 
     def leave(self, follower: Follower) -> None:
-        """It does not follow any more."""
         self._followers.pop(follower, None)
         follower.outbox.forget(follower)
         self._forget_unneeded()
@@ -316,7 +333,6 @@ class Feed:
 
     @property
     def _asks(self) -> Mapping[ApprovalId, ApprovalAsked]:
-        """All that its followers are asked."""
         if self._wire.review is None:
             return self._wire.asks
         return self._wire.asks | self._broadcast.reviews.asks(self.thread_id)

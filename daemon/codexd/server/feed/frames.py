@@ -43,7 +43,6 @@ class Frame:
         self._shared: dict[tuple[bool, bool], bytes] = {}
 
     def framed(self, reader: Reader) -> bytes:
-        """The bytes for a reader."""
         if reader.unwanted:
             return self._framed(reader)
         kind = (reader.lines, reader.cursor)  # Readers of one kind share their bytes.

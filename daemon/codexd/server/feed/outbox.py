@@ -97,7 +97,6 @@ class Outbox:
         self._wake.set()
 
     def forget(self, follower: Lagging) -> None:
-        """The follower is gone."""
         self._lagging.pop(follower, None)
 
     def end(self, why: str) -> None:

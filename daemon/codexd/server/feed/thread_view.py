@@ -12,20 +12,9 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
 from codexd.index.build.rows import made_ms
 from codexd.projections.summary import Brought, Summary
+from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom
 from codexd.protocol.policies import sandbox_policy
-from codexd.protocol.threads import (
-    Active,
-    Environment,
-    Idle,
-    InError,
-    NotLoaded,
-    Thread,
-    ThreadForkResponse,
-    ThreadResumeResponse,
-    ThreadStartResponse,
-    ThreadStatus,
-)
 from codexd.protocol.turns import Turn
 from codexd.runtime.troubles import Trouble
 from codexd.server.reads.git import git_info
@@ -33,16 +22,16 @@ from codexd.server.reads.git import git_info
 
 def status_of(
     state: ThreadState | None, *, reviewer_asks: bool = False, trouble: Trouble | None = None
-) -> ThreadStatus:
+) -> t.ThreadStatus:
     """A thread's status; `state` None: not loaded. A question of its reviewer counts as its own."""
     if state is None:
-        return NotLoaded() if trouble is None else InError()
+        return t.NotLoaded() if trouble is None else t.InError()
     if state.turn is not None:
         waiting = reviewer_asks or any(
             call.approval_id is not None for call in state.turn.open_calls
         )
-        return Active(("waitingOnApproval",) if waiting else ())
-    return InError() if state.failed else Idle()
+        return t.Active(("waitingOnApproval",) if waiting else ())
+    return t.InError() if state.failed else t.Idle()
 
 
 def heading(
@@ -54,14 +43,14 @@ def heading(
     *,
     reviewer_asks: bool = False,
     trouble: Trouble | None = None,
-) -> Thread:
+) -> t.Thread:
     """The thread. `state` is None where it is not loaded."""
     settings, started, git = summary.settings, summary.started, summary.git
     if settings is None or started is None:
         return _unknown(thread_id, summary, path, trouble)
-    return Thread(
+    return t.Thread(
         id=thread_id,
-        environments=(Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
+        environments=(t.Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
         session_id=thread_id,
         forked_from_id=summary.forked_from,
         parent_thread_id=summary.parent,
@@ -90,11 +79,11 @@ def heading(
 
 def _unknown(
     thread_id: ThreadId, summary: Summary, path: str | None, trouble: Trouble | None
-) -> Thread:
+) -> t.Thread:
     """A thread whose log has lost its beginning: without a folder and a model."""
     assert trouble is not None, f"thread {thread_id} has no beginning"
     at_ms = summary.created_ms or made_ms(thread_id)
-    return Thread(
+    return t.Thread(
         id=thread_id,
         session_id=thread_id,
         forked_from_id=summary.forked_from,
@@ -104,7 +93,7 @@ def _unknown(
         created_at=at_ms // 1000,
         updated_at=(summary.updated_ms or at_ms) // 1000,
         recency_at=(summary.updated_ms or at_ms) // 1000,
-        status=InError(),
+        status=t.InError(),
         path=path,
         cwd="",
         cli_version="",
@@ -119,11 +108,11 @@ def _imported(brought: Brought | None) -> ImportedFrom | msgspec.UnsetType:
     return ImportedFrom(brought.origin, brought.source, brought.at_ms // 1000, brought.dropped)
 
 
-Response = TypeVar("Response", ThreadStartResponse, ThreadForkResponse, ThreadResumeResponse)
+Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
 
 
 def settled(
-    kind: type[Response], thread: Thread, settings: Settings, seq: int | msgspec.UnsetType
+    kind: type[Response], thread: t.Thread, settings: Settings, seq: int | msgspec.UnsetType
 ) -> Response:
     """The answer to a method that attaches: the thread, and the settings that it came to."""
     return kind(

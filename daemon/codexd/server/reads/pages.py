@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -169,16 +169,22 @@ async def items_page(
 ) -> TurnPage:
     """A page of items, of one turn or of all, in the order of their completion."""
     wanted = limit + 1
+
+    def is_wanted(at: TurnCursor) -> bool:
+        return cursor is None or (at < cursor if direction == "desc" else at > cursor)
+
     if turn_id is not None:
         found = _entries(await past.one(turn_id))
     elif direction == "desc":
-        found = await _entries_back(past, cursor, wanted)
+        before = cursor.seq + 1 if cursor is not None else None
+        found = await _entries_of(lambda count: past.back(before, count), is_wanted, wanted)
     else:
-        found = await _entries_on(past, cursor, wanted)
+        begun = await past.back(cursor.seq + 1, 1) if cursor is not None else []
+        after = begun[0].seq - 1 if begun else 0
+        found = await _entries_of(lambda count: past.on(after, count), is_wanted, wanted)
     if direction == "desc":
         found.reverse()
-    if cursor is not None:
-        found = [entry for entry in found if _beyond(entry[0], cursor, direction)]
+    found = [entry for entry in found if is_wanted(entry[0])]
     shown, more = found[:limit], len(found) > limit
     return TurnPage(
         tuple(at for at, _ in shown),
@@ -199,35 +205,17 @@ async def item_cursor(past: TurnReader, turn_id: str, item_id: str) -> TurnCurso
 _Entry = tuple[TurnCursor, ThreadItemEntry]
 
 
-def _beyond(at: TurnCursor, cursor: TurnCursor, direction: SortDirection) -> bool:
-    return at < cursor if direction == "desc" else at > cursor
-
-
-async def _entries_back(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least `wanted` entries before a position, if there are; whole turns."""
-    before = cursor.seq + 1 if cursor is not None else None
+async def _entries_of(
+    read: Callable[[int], Awaitable[list[TurnView]]],
+    is_wanted: Callable[[TurnCursor], bool],
+    wanted: int,
+) -> list[_Entry]:
+    """At least `wanted` entries that are wanted, if there are; whole turns, of which `read` gives any number."""
     count = 4
     while True:
-        turns = await past.back(before, count)
+        turns = await read(count)
         entries = _entries(turns)
-        enough = sum(1 for at, _ in entries if cursor is None or at < cursor) >= wanted
-        if enough or len(turns) < count:
-            return entries
-        count *= 4
-
-
-async def _entries_on(past: TurnReader, cursor: TurnCursor | None, wanted: int) -> list[_Entry]:
-    """At least `wanted` entries after a position, if there are; whole turns."""
-    start = 0
-    if cursor is not None:
-        begun = await past.back(cursor.seq + 1, 1)
-        start = begun[0].seq - 1 if begun else 0
-    count = 4
-    while True:
-        turns = await past.on(start, count)
-        entries = _entries(turns)
-        enough = sum(1 for at, _ in entries if cursor is None or at > cursor) >= wanted
-        if enough or len(turns) < count:
+        if sum(is_wanted(at) for at, _ in entries) >= wanted or len(turns) < count:
             return entries
         count *= 4
 
