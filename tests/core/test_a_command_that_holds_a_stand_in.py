@@ -32,10 +32,10 @@ def test_a_question_that_waited_through_a_restart_is_accepted_and_the_call_refus
 @pytest.mark.parametrize(
     "text", [SECRET, scrubbed_stand_in(b"x"), secret_stand_in("a»b\n" * 60, b""), f"a {SECRET} b"]
 )
-def test_a_stand_in_is_known_as_one(text: str) -> None:
+def test_a_placeholder_is_recognised(text: str) -> None:
     assert find_stand_in(text) is not None
 
 
 @pytest.mark.parametrize("text", ["", "«secret»", "grep '«secret' file", "«scrubbed sha256:12»"])
-def test_what_only_resembles_one_is_not(text: str) -> None:
+def test_text_that_only_resembles_a_placeholder_is_not(text: str) -> None:
     assert find_stand_in(text) is None

@@ -45,7 +45,7 @@ def adopted() -> Iterator[None]:
     KINDS["command"] = row
 
 
-def test_the_model_goes_on_with_the_answer_while_the_process_runs() -> None:
+def test_the_model_continues_with_the_answer_while_the_process_runs() -> None:
     report = c.ReportToolEnded(call_id=CALL, result=result("it goes on"), process=PROCESS)
     given(*RUNNING).when(report).then(ANSWER, calling("t1/2")).then_due(
         RunTool(CALL), CallModel(ModelCallId("t1/2"), 1)
@@ -69,7 +69,7 @@ def test_its_end_is_recorded_once() -> None:
     assert not has_work(fold((*GOES_ON, OVER)))
 
 
-def test_after_a_crash_nobody_knows_its_end() -> None:
+def test_after_a_crash_its_end_is_not_known() -> None:
     given(*GOES_ON).when(c.Recover()).then(lost(RESTARTED)).then_due()
 
 

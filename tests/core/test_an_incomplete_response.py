@@ -58,7 +58,7 @@ def test_the_next_turn_is_as_any_other() -> None:
     assert given(*past).when(ask(2)).refusal is None
 
 
-def test_a_call_that_came_whole_runs_and_the_model_goes_on() -> None:
+def test_a_call_that_came_whole_runs_and_the_model_continues() -> None:
     past = (*FIRST_TURN, made("c1"), runs("c1", "ls"))
     cut = given(*past).when(report("t1/1", EARLY))
     cut.then(CUT).then_due(RunTool(CallId("c1")))

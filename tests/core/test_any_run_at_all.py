@@ -38,7 +38,7 @@ def moves_on(state: ThreadState) -> bool:
 
 @FEW
 @given(RUNS)
-def test_it_never_stands_still_with_work_to_do(run: list[int]) -> None:
+def test_it_never_stops_with_work_to_do(run: list[int]) -> None:
     play = Play()
     for number in run:
         play.step(number)
@@ -80,7 +80,7 @@ def test_when_the_model_is_called_every_call_before_has_its_answer(run: list[int
 
 @FEW
 @given(RUNS, st.integers(0, 10_000), st.booleans())
-def test_a_log_that_ends_anywhere_can_be_taken_up(run: list[int], end: int, resume: bool) -> None:
+def test_a_log_that_ends_anywhere_can_be_resumed(run: list[int], end: int, resume: bool) -> None:
     play = Play()
     for number in run:
         play.step(number)
@@ -123,7 +123,7 @@ def test_a_replay_ends_with_the_same_history(run: list[int]) -> None:
 
 @FEW
 @given(RUNS)
-def test_what_is_pinned_is_kept_by_every_compaction(run: list[int]) -> None:
+def test_every_compaction_keeps_pinned_records(run: list[int]) -> None:
     play = Play()
     for number in run:
         before = len(play.events)

@@ -32,7 +32,7 @@ def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> st
     return needs_approval(settings(policy), action, keys, {"/project": None})
 
 
-def test_untrusted_asks_about_what_is_not_known_to_only_read() -> None:
+def test_untrusted_asks_about_commands_that_are_not_known_to_only_read() -> None:
     assert asks("untrusted", command("make")) == NOT_KNOWN_HARMLESS
 
 
@@ -88,7 +88,7 @@ def test_git_is_asked_about_where_the_repository_could_start_a_program() -> None
     assert needs_approval(given, command("git log"), NOTHING_ALLOWED) is not None  # nobody looked
 
 
-def test_only_what_runs_because_it_reads_runs_guarded() -> None:
+def test_only_commands_that_run_because_they_read_run_guarded() -> None:
     def guarded(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> bool:
         keys = frozenset(session_key(action) for action in allowed)
         return runs_guarded(settings(policy), action, keys)
@@ -119,7 +119,7 @@ def test_without_a_sandbox_every_policy_but_never_asks_as_untrusted_does(
 
 @pytest.mark.parametrize("policy", get_args(ApprovalPolicy))
 @pytest.mark.parametrize("mode", get_args(SandboxMode))
-def test_what_is_told_of_the_policies_is_what_is_enforced(
+def test_the_reported_policies_are_those_that_are_enforced(
     policy: ApprovalPolicy, mode: SandboxMode
 ) -> None:
     asked_for = msgspec.structs.replace(settings(policy), sandbox=mode)
@@ -137,7 +137,7 @@ def test_never_asks_about_nothing() -> None:
     assert asks("never", command("make", escalated=True)) is None
 
 
-def test_the_models_own_words_never_stand_for_the_reason() -> None:
+def test_the_models_words_are_never_the_reason() -> None:
     action = command("make", escalated=True, justification="This command only reads.")
     assert asks("on-request", action) == LEAVES_SANDBOX
     assert asks("untrusted", action) == LEAVES_SANDBOX
@@ -151,14 +151,14 @@ def test_a_call_that_cannot_be_made_is_never_asked_about(policy: ApprovalPolicy)
     assert needs_approval(settings(policy), action, NOTHING_ALLOWED) is None
 
 
-def test_what_was_allowed_for_the_session_is_not_asked_again() -> None:
+def test_a_command_that_was_allowed_for_the_session_is_not_asked_again() -> None:
     assert asks("untrusted", command("make"), command("make")) is None
     assert (
         asks("on-request", command("make", escalated=True), command("make", escalated=True)) is None
     )
 
 
-def test_it_is_the_same_command_whatever_time_it_may_take_and_whatever_is_said_for_it() -> None:
+def test_it_is_the_same_command_with_any_time_limit_and_justification() -> None:
     allowed = command("make", justification="May I build?")
     again = msgspec.structs.replace(allowed, timeout_ms=5, justification=None)
     assert asks("untrusted", again, allowed) is None
@@ -179,7 +179,7 @@ def test_another_line_another_folder_and_another_side_of_the_sandbox_are_asked_a
     assert asks("untrusted", other, command("make")) is not None
 
 
-def test_what_was_allowed_in_one_folder_cannot_be_spelled_in_another() -> None:
+def test_a_command_that_was_allowed_in_one_folder_cannot_be_spelled_in_another() -> None:
     assert session_key(command("b", cwd="/a")) != session_key(command('b"', cwd="/a"))
     assert session_key(command('x","y', cwd="/a")) != session_key(command("y", cwd='/a","x'))
 
@@ -189,14 +189,14 @@ def test_an_empty_key_allows_no_command() -> None:
     assert needs_approval(settings("untrusted"), command("make"), frozenset({bad})) is not None
 
 
-def test_where_nobody_is_asked_nobody_leaves_the_sandbox() -> None:
+def test_without_questions_no_command_leaves_the_sandbox() -> None:
     action = command("make", escalated=True)
     assert permitted(settings("never"), action) == command("make")
     assert permitted(settings("on-request"), action) == action
     assert permitted(settings("untrusted"), action) == action
 
 
-def test_what_stays_in_the_sandbox_is_performed_as_it_is() -> None:
+def test_a_command_that_stays_in_the_sandbox_is_performed() -> None:
     bad = BadCall(reason="x")
     assert permitted(settings("never"), command("make")) == command("make")
     assert permitted(settings("never"), bad) == bad

@@ -57,7 +57,7 @@ def test_a_harmless_command_runs_unasked() -> None:
     ).then_due(RunTool(CallId("c1")))
 
 
-def test_another_one_waits_for_a_person() -> None:
+def test_another_command_waits_for_a_person() -> None:
     given(*FIRST_TURN).when(report("t1/1", finished_call("c1", line("make")), FINISHED)).then(
         made("c1"), ASKED, ENDED
     ).then_due()
@@ -77,7 +77,7 @@ def test_accepted_it_runs_and_its_answer_goes_to_the_model() -> None:
     ).then_due(CallModel(ModelCallId("t1/2"), 1))
 
 
-def test_the_reason_of_whoever_decided_is_kept() -> None:
+def test_the_reason_of_the_decision_is_kept() -> None:
     command = replace(decide("accept"), note="trusted by a rule")
     given(*WAITING).when(command).then(
         replace(decided("accept"), note="trusted by a rule"), runs("c1", "make")
@@ -103,7 +103,7 @@ def test_accepted_once_the_same_line_is_asked_about_again() -> None:
     assert isinstance(outcome.events[-1], ApprovalRequested)
 
 
-def test_declined_the_model_is_told_and_the_turn_goes_on() -> None:
+def test_when_it_is_declined_the_model_gets_an_answer_and_the_turn_continues() -> None:
     given(*WAITING).when(decide("decline")).then(
         decided("decline"), DECLINED_CALL, calling("t1/2")
     ).then_due(CallModel(ModelCallId("t1/2"), 1))
@@ -127,7 +127,7 @@ def test_cancelled_the_turn_is_interrupted() -> None:
     ).then_due()
 
 
-def test_cancelled_what_waits_behind_the_turn_begins() -> None:
+def test_when_it_is_cancelled_the_next_input_begins() -> None:
     given(*WAITING, queued(2)).when(decide("cancel")).then(
         decided("cancel"), DECLINED_CALL, ABORTED, TurnInterrupted(), begun(2), calling("t2/1")
     )
@@ -139,7 +139,7 @@ def test_the_first_answer_counts() -> None:
     given(*WAITING, *accepted, ended("c1")).when(decide("accept")).then_rejected("nobody_waiting")
 
 
-def test_an_answer_to_what_nobody_asked_is_refused() -> None:
+def test_an_answer_without_a_question_is_refused() -> None:
     given(*FIRST_TURN).when(decide("accept")).then_rejected("nobody_waiting")
     given(*WAITING, ABORTED, TurnInterrupted()).when(decide("accept")).then_rejected(
         "nobody_waiting"
@@ -157,7 +157,7 @@ def in_a_turn_under(policy: ApprovalPolicy) -> tuple[Event, ...]:
     return (started, *given(started).when(ask(1)).events)
 
 
-def test_where_nobody_is_asked_nobody_leaves_the_sandbox() -> None:
+def test_without_questions_no_command_leaves_the_sandbox() -> None:
     given(*in_a_turn_under("never")).when(
         report("t1/1", finished_call("c1", line("make", escalated=True)))
     ).then(made("c1"), ToolStarted(CallId("c1"), line("make")))
@@ -173,6 +173,6 @@ def test_the_policy_is_that_of_the_running_turn() -> None:
     )
 
 
-def test_a_whole_turn_with_a_question_comes_to_its_end() -> None:
+def test_a_whole_turn_with_a_question_completes() -> None:
     accepted = (*WAITING, decided("accept"), runs("c1", "make"), ended("c1"), calling("t1/2"))
     given(*accepted).when(report("t1/2", FINISHED)).then(ENDED, TurnCompleted()).then_due()

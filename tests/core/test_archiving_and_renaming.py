@@ -34,11 +34,11 @@ from spec import given
 ARCHIVED = (STARTED, ThreadArchived())
 
 
-def test_an_idle_thread_is_put_aside() -> None:
+def test_an_idle_thread_is_archived() -> None:
     given(STARTED).when(c.ArchiveThread()).then(ThreadArchived())
 
 
-def test_a_running_one_is_interrupted_first_and_its_queue_taken_back() -> None:
+def test_a_running_thread_is_interrupted_first_and_its_queue_withdrawn() -> None:
     past = (*FIRST_TURN, made("c1"), runs("c1", "ls"), queued(2), queued(3))
     given(*past).when(c.ArchiveThread(open_items=(streaming("m1"),))).then(
         ItemCut(ItemId("m1"), "message", "interrupted", "so far"),
@@ -69,7 +69,7 @@ def test_an_archived_thread_takes_nothing_else(command: c.Command) -> None:
     given(*ARCHIVED).when(command).then_rejected("thread_archived")
 
 
-def test_it_comes_back_and_works() -> None:
+def test_it_is_unarchived_and_works() -> None:
     given(*ARCHIVED).when(c.UnarchiveThread()).then(ThreadUnarchived())
     given(*ARCHIVED, ThreadUnarchived()).when(ask(1)).then(
         queued(1), ENVIRONMENT, begun(1), calling("t1/1")

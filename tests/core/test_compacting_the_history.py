@@ -56,7 +56,7 @@ def test_a_turn_that_begins_beyond_the_limit_compacts_first() -> None:
     assert due(play.state) == frozenset({CallModel(ModelCallId("t2/1"), 1)})
 
 
-def test_its_question_holds_all_that_the_model_has_seen_and_not_what_is_new() -> None:
+def test_its_question_holds_all_that_the_model_has_seen_and_nothing_new() -> None:
     play = answered(900)
     play.do(ask(2, "and now?"))
     asked = texts(play.requests[-1])
@@ -64,7 +64,7 @@ def test_its_question_holds_all_that_the_model_has_seen_and_not_what_is_new() ->
     assert "and now?" not in asked
 
 
-def test_the_model_goes_on_with_the_persons_words_the_summary_and_then_the_new_question() -> None:
+def test_the_model_continues_with_the_persons_words_the_summary_and_then_the_new_question() -> None:
     play = answered(900)
     play.do(ask(2, "and now?"))
     play.summarise("We were at work.")
@@ -87,7 +87,7 @@ def test_below_the_limit_nothing_is_compacted() -> None:
     assert all(not isinstance(event, CompactionStarted) for event in play.events)
 
 
-def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
+def test_without_a_known_limit_nothing_is_compacted() -> None:
     play = Play(LookupSource())
     play.do(ask(1))
     answer(play, 10_000_000)
@@ -95,7 +95,7 @@ def test_where_nobody_knows_the_limit_nothing_is_compacted() -> None:
     assert all(not isinstance(event, CompactionStarted) for event in play.events)
 
 
-def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
+def test_a_turn_that_must_continue_compacts_when_its_tools_have_answered() -> None:
     play = Play(AROUND)
     play.do(ask(1, "look"))
     call_a_tool(play, 950)
@@ -108,7 +108,7 @@ def test_a_turn_that_must_go_on_compacts_when_its_tools_have_answered() -> None:
     assert asked == ["message", "message", "function_call", "function_call_output", "message"]
 
 
-def test_within_a_turn_fresh_context_stands_before_the_last_words_and_what_was_not_answered_is_last() -> (
+def test_within_a_turn_fresh_context_is_before_the_last_words_and_unanswered_items_are_last() -> (
     None
 ):
     play = answered(100)
@@ -132,7 +132,7 @@ def test_within_a_turn_fresh_context_stands_before_the_last_words_and_what_was_n
     assert texts(play.requests[-1])[-2:] == ["Done.", "and?"]  # The context is not told again.
 
 
-def test_what_a_person_adds_while_the_summary_is_written_stands_behind_it() -> None:
+def test_input_that_is_added_while_the_summary_is_written_is_after_it() -> None:
     play = answered(900)
     play.do(ask(2, "and now?"))
     play.do(
@@ -206,7 +206,7 @@ def test_by_hand_it_is_refused_where_there_is_nothing_to_compact(tokens: int) ->
     assert refused.value.code == ("turn_in_progress" if tokens else "nothing_to_compact")
 
 
-def test_an_earlier_summary_is_nobodys_words_and_is_not_kept() -> None:
+def test_an_earlier_summary_is_no_persons_words_and_is_not_kept() -> None:
     play = answered(900)
     play.do(ask(2, "and now?"))
     play.summarise("The first summary.")
@@ -282,7 +282,7 @@ def test_a_summary_takes_a_quarter_of_the_window_at_most() -> None:
         b'{"type":"reasoning","content":"yes"}',
     ],
 )
-def test_what_is_no_answer_is_no_summary(item: bytes) -> None:
+def test_a_response_without_an_answer_is_no_summary(item: bytes) -> None:
     assert answer_text(msgspec.Raw(item)) == ""
 
 

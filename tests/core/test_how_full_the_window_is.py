@@ -91,7 +91,7 @@ def test_percent_left_leaves_out_the_baseline_and_is_rounded_half_up(
     assert percent_left(window, tokens) == left
 
 
-def test_nothing_is_said_of_a_window_that_nobody_knows() -> None:
+def test_an_unknown_window_is_not_reported() -> None:
     assert fill_of(used(500)).percent_left is None
     assert fill_of(in_a_window(24_000), used(18_000)).percent_left == 50
 
@@ -107,7 +107,7 @@ def test_the_providers_figure_replaces_the_estimate() -> None:
     assert (window.context_tokens, window.since_bytes) == (900, 0)
 
 
-def test_what_comes_after_a_response_is_added_by_its_size() -> None:
+def test_items_after_a_response_are_added_by_their_size() -> None:
     asked = (calling("t1/1"), made("c"), used(900), ended("c", "x" * 400))
     assert fill_of(*asked).context_tokens == 1000
     assert fill_of(*asked, steered("y" * 41)).context_tokens == 1011
@@ -117,12 +117,12 @@ def test_characters_are_counted_as_their_bytes() -> None:
     assert fill_of(steered("日本")).since_bytes == 6
 
 
-def test_what_comes_while_a_response_streams_is_not_in_its_figure() -> None:
+def test_items_that_come_while_a_response_streams_are_not_in_its_figure() -> None:
     during = (made("c"), ended("c", "x" * 40), steered("y" * 40))
     assert fill_of(calling("t1/1"), *during, used(900)).context_tokens == 920
 
 
-def test_what_came_before_the_request_is_in_its_figure() -> None:
+def test_items_before_the_request_are_in_its_figure() -> None:
     before = (used(900), ended("c", "x" * 400), steered("y" * 40))
     assert fill_of(*before, calling("t1/2"), used(1020)).context_tokens == 1020
 
@@ -133,7 +133,7 @@ def test_a_response_without_a_figure_leaves_the_estimate() -> None:
     assert window.context_tokens == 900 + -(-len(item.item) // 4)
 
 
-def test_what_a_broken_stream_left_is_in_the_figure_of_the_next_attempt() -> None:
+def test_the_items_of_a_broken_stream_are_in_the_figure_of_the_next_attempt() -> None:
     broken = ModelCallFailed(TurnError("x"), "stream", True)
     window = fill_of(calling("t1/1"), said("m", "yes"), broken, calling("t1/1", 2), used(900))
     assert window.context_tokens == 900
@@ -177,7 +177,7 @@ def test_a_compaction_keeps_what_the_model_has_yet_to_see() -> None:
     assert window.since_bytes == 408
 
 
-def test_a_compaction_of_another_program_stands_for_all_that_was_said() -> None:
+def test_a_compaction_of_another_program_replaces_all_earlier_items() -> None:
     asked = (calling("t1/1"), used(23_000), TurnCompleted(), queued(2, "1234"), begun(2))
     theirs = replace(compacted(b"x" * 400), trigger=None)
     assert fill_of(*asked, theirs).since_bytes == 400
@@ -194,7 +194,7 @@ def test_a_compactions_own_response_says_nothing_of_the_history() -> None:
     assert window.context_tokens == 900
 
 
-def test_a_request_that_was_too_long_makes_it_full_whatever_the_estimate() -> None:
+def test_a_request_that_was_too_long_makes_it_full_against_any_estimate() -> None:
     refused = ModelCallFailed(TOO_LONG, "request", False)
     window = fill_of(in_a_window(24_000), calling("t1/1"), used(900), calling("t1/2"), refused)
     assert (window.full, window.context_tokens, window.percent_left) == (True, 24_000, 0)

@@ -37,7 +37,7 @@ IN_A_COMMAND = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
 ASKED = asked_about("c2", line("make"))
 
 
-def test_in_mid_answer_what_was_shown_is_kept() -> None:
+def test_in_mid_answer_the_shown_text_is_kept() -> None:
     interrupt = c.InterruptTurn(turn_id=TurnId("t1"), open_items=(streaming("m1", "Half a"),))
     given(*FIRST_TURN).when(interrupt).then(
         ItemCut(ItemId("m1"), "message", "interrupted", "Half a"), ABORTED, TurnInterrupted()

@@ -32,7 +32,7 @@ MANY = VALUES_MAX + 1
     ],
     ids=["lists", "objects", "numbers", "depth", "texts", "escapes", "open", "blanks"],
 )
-def test_what_holds_too_many_values_is_refused_before_it_is_decoded(text: bytes) -> None:
+def test_json_with_too_many_values_is_refused_before_it_is_decoded(text: bytes) -> None:
     with pytest.raises(TooMuchJson, match=f"more than {VALUES_MAX} values"):
         decode_foreign(text)
 
@@ -50,7 +50,7 @@ def test_what_holds_too_many_values_is_refused_before_it_is_decoded(text: bytes)
     ],
     ids=["commas", "brackets", "quotes", "backslash", "mixed", "members", "just so many"],
 )
-def test_what_is_long_for_its_texts_is_read(value: object) -> None:
+def test_json_that_is_long_for_its_texts_is_read(value: object) -> None:
     text = json.dumps(value)
     assert decode_foreign(text.encode()) == decode_foreign(text) == value
 
@@ -61,7 +61,7 @@ def test_depth_without_end_is_an_error_like_any_other() -> None:
             decode_foreign(text)
 
 
-def test_to_count_is_linear_whatever_the_text_is() -> None:
+def test_counting_is_linear_for_any_text() -> None:
     """Twice the text, twice the steps: the pattern never goes back. Held by counting, and not by the clock."""
     from codexd.core.values import foreign_json
 

@@ -76,7 +76,7 @@ def refused(text: str) -> ToolEnded:
     return ToolEnded(CALL, ToolResult("failed", text, text))
 
 
-def test_each_row_stands_under_the_tag_of_its_struct() -> None:
+def test_each_row_is_under_the_tag_of_its_struct() -> None:
     assert {tag: row.action.__struct_config__.tag for tag, row in KINDS.items()} == {
         tag: tag for tag in KINDS
     }
@@ -91,7 +91,7 @@ def test_the_row_says_whether_and_why_a_person_is_asked() -> None:
     ).then_due(RunTool(CALL))
 
 
-def test_what_nobody_can_be_asked_about_is_refused_with_a_sentence(
+def test_an_action_without_a_question_is_refused_with_a_sentence(
     rows: dict[str, ActionKind[Ring]],
 ) -> None:
     approval = Approval[Ring](reason=lambda settings, action, _: REASON)
@@ -101,7 +101,9 @@ def test_what_nobody_can_be_asked_about_is_refused_with_a_sentence(
     )
 
 
-def test_what_has_no_row_is_refused_with_a_sentence(rows: dict[str, ActionKind[Ring]]) -> None:
+def test_an_action_without_a_row_is_refused_with_a_sentence(
+    rows: dict[str, ActionKind[Ring]],
+) -> None:
     events = (made("c1"), refused(UNREAD), ENDED, calling("t1/2"))
     del rows["ring"]
     given(*FIRST_TURN).when(report("t1/1", finished_call("c1", Ring(3)), FINISHED)).then(*events)
@@ -121,7 +123,7 @@ def test_an_answer_that_was_not_offered_changes_nothing() -> None:
     [Ring(3), ViewImage("/work/a.png")],
     ids=["by its row", "an image is looked at once more"],
 )
-def test_what_may_be_repeated_is_started_once_more(action: ToolAction) -> None:
+def test_a_repeatable_call_is_started_once_more(action: ToolAction) -> None:
     given(*CALLED, ToolStarted(CALL, action), ENDED).when(c.Recover()).then(
         ToolStarted(CALL, action, again="repeat")
     ).then_due(RunTool(CALL))
@@ -133,7 +135,7 @@ def test_it_is_repeated_once() -> None:
     given(*past).when(c.Recover()).then(abandoned(RESTARTED), calling("t1/2"))
 
 
-def test_what_may_still_run_is_adopted_after_every_crash(
+def test_a_call_that_may_still_run_is_adopted_after_every_crash(
     rows: dict[str, ActionKind[Ring]],
 ) -> None:
     rows["ring"] = replace(ROW, after_crash="adopt")
@@ -143,18 +145,18 @@ def test_what_may_still_run_is_adopted_after_every_crash(
     given(*past, adopted).when(c.Recover()).then(adopted).then_due(RunTool(CALL))
 
 
-def test_of_everything_else_the_model_is_told_that_nobody_knows_its_result() -> None:
+def test_of_all_other_calls_the_model_learns_that_the_result_is_not_known() -> None:
     started = ToolStarted(CALL, line("make"))
     given(*CALLED, started, ENDED).when(c.Recover()).then(abandoned(RESTARTED), calling("t1/2"))
 
 
-def test_nothing_is_taken_up_where_a_restart_ends_the_turn() -> None:
+def test_nothing_is_resumed_where_a_restart_ends_the_turn() -> None:
     outcome = given(*CALLED, STARTED, ENDED).when(c.Recover(resume=False))
     assert outcome.state.turn is None
     assert not [event for event in outcome.events if isinstance(event, ToolStarted)]
 
 
-def test_a_question_that_this_version_cannot_ask_does_not_wait_for_ever() -> None:
+def test_a_question_that_this_version_cannot_ask_does_not_wait_forever() -> None:
     unknown = UnreadAction('{"kind":"fly"}')
     given(*CALLED, question(unknown), ENDED).when(c.Recover()).then(
         abandoned(NOBODY_TO_ASK), calling("t1/2")

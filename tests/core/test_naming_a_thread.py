@@ -61,7 +61,7 @@ def test_a_title_is_the_first_line_with_words_without_marks(prompt: str, title: 
     assert title_of(prompt) == title
 
 
-def test_a_long_one_is_cut_between_words_where_it_can_be() -> None:
+def test_a_long_title_is_cut_between_words_where_possible() -> None:
     words = title_of("word " * 40)
     assert len(words) <= TITLE_CHARACTERS_MAX
     assert words.endswith("word…")
@@ -74,7 +74,7 @@ def test_the_heading_counts_on_a_line_of_its_own() -> None:
     assert request_in("a.py\n## My request for Codex: fix it") == "fix it"
 
 
-def test_nobody_is_asked_unless_it_is_wanted() -> None:
+def test_no_model_is_asked_unless_it_is_wanted() -> None:
     events = decide(fold([STARTED]), ask(1))
     assert not any(isinstance(event, TitleRequested) for event in events)
 
@@ -111,7 +111,7 @@ def test_an_answer_without_words_names_nothing(title: str | None) -> None:
     assert [type(event) for event in events] == [TitleEnded]
 
 
-def test_an_answer_that_comes_too_late_is_no_name() -> None:
+def test_a_late_answer_is_no_name() -> None:
     named = [*begun(), ThreadRenamed("Mine")]
     assert decide(fold(named), c.ReportTitle(title="Parser fix")) == []
     taken_away = [*named, ThreadRenamed(None)]
@@ -156,7 +156,7 @@ def test_a_fork_and_an_archived_thread_wait_for_none() -> None:
     assert fold([*past, *archived]).title is None
 
 
-def test_it_has_no_say_in_what_the_turn_does() -> None:
+def test_it_does_not_affect_the_turn() -> None:
     without = [STARTED, *decide(fold([STARTED]), ask(1, "fix the parser"))]
     assert [event for event in begun() if event != ASKED] == without
     assert isinstance(without[1], InputQueued)

@@ -36,7 +36,7 @@ def refused(play: Play, command: c.PinRecord | c.UnpinRecord) -> c.Rejected:
     return refusal.value
 
 
-def test_it_is_in_the_log_with_what_is_kept() -> None:
+def test_it_is_in_the_log_with_the_kept_items() -> None:
     command = pin(7, 30)
     assert pinned(command).events[-1] == PinAdded(7, command.items)
 
@@ -66,14 +66,14 @@ def test_all_together_take_a_third_of_the_window_at_most() -> None:
     assert refused(play, pin(9, 20)).code == "too_many_pins"
 
 
-def test_there_is_an_end_to_their_number() -> None:
+def test_their_number_is_bounded() -> None:
     play = Play(LookupSource(limits=lambda settings: Limits(10**9)))
     for seq in range(1, PINS_MAX + 1):
         play.do(pin(seq, 20))
     assert refused(play, pin(PINS_MAX + 1, 20)).code == "too_many_pins"
 
 
-def test_where_nobody_knows_the_window_a_small_one_counts() -> None:
+def test_for_an_unknown_window_a_small_window_is_assumed() -> None:
     play = Play(LookupSource())
     assert refused(play, pin(7, 8001)).code == "pin_too_large"
     play.do(pin(7, 8000))

@@ -40,19 +40,19 @@ def test_it_waits_and_has_its_own_turn() -> None:
     given(*FIRST_TURN).when(ask(2)).then(queued(2)).then_due(CallModel(ModelCallId("t1/1"), 1))
 
 
-def test_the_next_begins_when_the_running_one_is_complete() -> None:
+def test_the_next_begins_when_the_running_turn_is_complete() -> None:
     given(*TWO_WAIT).when(report("t1/1", FINISHED)).then(
         ENDED, TurnCompleted(), begun(2), calling("t2/1")
     ).then_due(CallModel(ModelCallId("t2/1"), 1))
 
 
-def test_the_next_begins_when_the_running_one_fails() -> None:
+def test_the_next_begins_when_the_running_turn_fails() -> None:
     given(*TWO_WAIT).when(failure("t1/1", retry=False)).then(
         ModelCallFailed(BROKEN, "stream", False), TurnFailed(BROKEN), begun(2), calling("t2/1")
     )
 
 
-def test_the_next_begins_when_the_running_one_is_interrupted() -> None:
+def test_the_next_begins_when_the_running_turn_is_interrupted() -> None:
     given(*TWO_WAIT).when(c.InterruptTurn()).then(
         ABORTED, TurnInterrupted(), begun(2), calling("t2/1")
     )
@@ -85,7 +85,7 @@ def test_an_input_is_withdrawn_once() -> None:
     given(*TWO_WAIT, InputWithdrawn(ItemId("u2"))).when(withdraw).then_rejected("input_not_queued")
 
 
-def test_so_many_wait_and_the_next_is_refused() -> None:
+def test_after_the_most_that_may_wait_the_next_is_refused() -> None:
     waiting = tuple(queued(n) for n in range(2, 2 + QUEUE_INPUTS_MAX))
     given(*FIRST_TURN, *waiting).when(ask(99)).then_rejected("queue_full")
     given(*FIRST_TURN, *waiting[1:]).when(ask(99)).then(queued(99))
@@ -105,7 +105,7 @@ def test_a_change_of_settings_counts_from_its_own_turn_on() -> None:
     )
 
 
-def test_a_waiting_input_keeps_what_it_asked_for_whatever_changes_before_it() -> None:
+def test_a_waiting_input_keeps_its_settings_when_others_change() -> None:
     """It asked for the model that was in force when it was sent; the one before it asks for another."""
     other, same = SettingsChange(model="m-2"), SettingsChange(model="m-1")
     waiting = (*FIRST_TURN, queued(2, change=other))

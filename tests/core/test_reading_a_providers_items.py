@@ -92,7 +92,7 @@ def test_an_item_is_read_by_its_type(members: dict[str, Any], item: ProviderItem
     ],
     ids=lambda item: str(item[:60]),
 )
-def test_what_cannot_be_read_is_said_and_has_nothing_in_it(item: bytes) -> None:
+def test_an_unreadable_item_is_known_as_such_and_is_empty(item: bytes) -> None:
     read = read_item(item)
     assert isinstance(read, UnreadableItem)
     assert 0 < len(read.problem) <= PROBLEM_CHARACTERS_MAX
@@ -122,13 +122,13 @@ def test_what_cannot_be_read_is_said_and_has_nothing_in_it(item: bytes) -> None:
         ({"type": "tool_search_call", "arguments": {"q": 1}}, ItemHead("tool_search_call")),
     ],
 )
-def test_a_member_that_nobody_needs_may_have_any_shape(
+def test_a_member_that_is_not_read_may_have_any_shape(
     members: dict[str, Any], item: ProviderItem
 ) -> None:
     assert read_item(msgspec.json.encode(members)) == item
 
 
-def test_the_head_of_an_item_tells_what_it_is_whatever_else_it_holds() -> None:
+def test_the_head_of_an_item_has_its_type_with_any_other_members() -> None:
     assert read_head(b'{"type":"x_output","call_id":"c","output":[7]}').is_answer
     assert read_head(b'{"type":"message","role":"user","content":7}').role == "user"
     assert isinstance(read_head(b'{"type":7}'), UnreadableItem)

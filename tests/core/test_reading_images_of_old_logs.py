@@ -77,13 +77,13 @@ def test_the_golden_log_is_whole() -> None:
 
 
 @pytest.mark.parametrize("line", IMAGES, ids=range(1, len(IMAGES) + 1))
-def test_what_version_1_wrote_would_be_written_so_today(line: bytes) -> None:
+def test_version_1_would_be_written_the_same_today(line: bytes) -> None:
     event = decode_record(line).event
     assert not isinstance(event, Unknown)
     assert b'"data":%b,"crc"' % encode_event(event) in line
 
 
-def test_the_model_is_given_of_an_old_log_what_it_was_given_then() -> None:
+def test_the_model_gets_the_same_of_an_old_log_as_then() -> None:
     queued, steered = SHOWN[0], SHOWN[1]
     assert isinstance(queued, InputQueued)
     assert isinstance(steered, TurnSteered)

@@ -308,19 +308,19 @@ def test_compactions_and_pins_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in COMPACTION] == SHORTENED
 
 
-def test_what_was_told_in_version_1_reads_as_it_was_meant() -> None:
+def test_context_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in CONTEXT] == TOLD
 
 
-def test_what_was_sent_in_version_1_reads_as_it_was_meant() -> None:
+def test_requests_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in REQUESTS] == SENT
 
 
-def test_what_was_taken_back_in_version_1_reads_as_it_was_meant() -> None:
+def test_reverts_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in REVERTS] == TAKEN_BACK
 
 
-def test_what_was_taken_in_by_version_1_reads_as_it_was_meant() -> None:
+def test_taking_in_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in TAKEN_IN] == CAME_IN
 
 
@@ -368,7 +368,7 @@ def test_what_is_written_reads_back(event: Event) -> None:
 
 
 @pytest.mark.parametrize("line", LINES[:-1], ids=range(1, len(LINES)))
-def test_what_version_1_wrote_would_be_written_so_today(line: bytes) -> None:
+def test_version_1_would_be_written_the_same_today(line: bytes) -> None:
     """But for members that have their default, which are left out."""
     recorded = decode_record(line)
     assert not isinstance(recorded.event, Unknown)
@@ -404,7 +404,7 @@ def test_a_record_of_a_later_version_is_kept_as_it_is() -> None:
         ("model.item_completed", 1, b'{"itemId":"m","kind":"later","item":{}}'),
     ],
 )
-def test_what_is_not_what_its_type_says_is_invalid(tag: str, v: int, data: bytes) -> None:
+def test_data_that_does_not_fit_its_type_is_invalid(tag: str, v: int, data: bytes) -> None:
     with pytest.raises(InvalidEvent, match=tag):
         decode_event(tag, v, data)
 
@@ -423,7 +423,7 @@ def test_a_line_that_is_no_record_is_invalid(line: bytes) -> None:
         decode_record(line)
 
 
-def test_what_nobody_here_knows_changes_no_fold() -> None:
+def test_an_unknown_event_changes_no_fold() -> None:
     recorded = Recorded(9, FIRST_MS, UNKNOWN)
     assert evolve(ThreadState(name="n"), UNKNOWN) == ThreadState(name="n")
     assert fold([UNKNOWN]) == ThreadState()
@@ -447,7 +447,7 @@ def test_what_nobody_here_knows_changes_no_fold() -> None:
         ('a"b', "t1", b'"by":"a\\"b","turn":"t1"'),
     ],
 )
-def test_the_envelope_says_who_and_in_which_turn(
+def test_the_envelope_has_the_author_and_the_turn(
     by: str | None, turn: str | None, members: bytes
 ) -> None:
     assert encode_members(by, turn) == members

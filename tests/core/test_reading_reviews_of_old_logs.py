@@ -76,9 +76,7 @@ def test_reviews_of_version_1_read_as_they_were_meant() -> None:
 
 
 @pytest.mark.parametrize(("line", "event"), [*zip(REVIEWS, REVIEWED, strict=True)])
-def test_what_version_1_wrote_of_reviews_would_be_written_so_today(
-    line: bytes, event: Event
-) -> None:
+def test_reviews_of_version_1_would_be_written_the_same_today(line: bytes, event: Event) -> None:
     assert b'"data":%b,"crc"' % encode_event(event) in line
 
 

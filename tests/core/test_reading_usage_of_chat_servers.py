@@ -27,7 +27,7 @@ def test_cached_tokens_have_many_names(cached: dict[str, Any]) -> None:
     assert read_usage(msgspec.Raw(msgspec.json.encode(USUAL | cached))) == COUNTED
 
 
-def test_what_was_thought_and_written_to_a_cache_is_counted() -> None:
+def test_reasoning_and_cache_writes_are_counted() -> None:
     usage = USUAL | {
         "completion_tokens_details": {"reasoning_tokens": 12},
         "prompt_tokens_details": {"cached_tokens": None, "cache_write_tokens": 7},
@@ -35,7 +35,7 @@ def test_what_was_thought_and_written_to_a_cache_is_counted() -> None:
     assert read_usage(msgspec.Raw(msgspec.json.encode(usage))) == Tokens(120, 100, 0, 7, 20, 12)
 
 
-def test_what_only_the_total_has_was_put_out() -> None:
+def test_tokens_that_only_the_total_has_are_output() -> None:
     usage = {
         "prompt_tokens": 12,
         "completion_tokens": 1,

@@ -135,7 +135,7 @@ def _is_said(found: object) -> bool:
 
 
 @given(st.text(max_size=200))
-def test_any_text_at_all_is_an_answer(text: str) -> None:
+def test_any_text_is_an_answer(text: str) -> None:
     read = read_output(text)
     assert render(read)
     if "{" not in text and "```" not in text:
@@ -163,7 +163,7 @@ def test_a_priority_may_be_missing_or_written_otherwise(
     assert finding(priority=found).priority == priority
 
 
-def test_a_priority_may_stand_in_the_title_alone() -> None:
+def test_a_priority_may_be_in_the_title_only() -> None:
     assert finding(priority=None, title="[P0] Stop").priority == 0
     assert finding(priority=None, title="P2P is slow").priority is None
 
@@ -220,7 +220,7 @@ def test_openings_without_end_cost_no_time_and_stay_prose(text: str) -> None:
     assert read == ReviewOutput(overall_explanation=text)
 
 
-def test_an_answer_of_more_values_than_anybody_finds_stays_prose() -> None:
+def test_an_answer_of_too_many_values_stays_prose() -> None:
     text = '{"findings": [' + "[]," * 300_000 + "[]]}"
     read = read_output(text)
     assert (read.findings, read.overall_explanation) == ((), text)

@@ -80,7 +80,7 @@ def test_a_restart_takes_nothing_from_the_budget_of_retries() -> None:
     assert outcome.events[0].error.message == "Reconnecting... 1/1"
 
 
-def test_in_a_command_the_model_is_told_that_nobody_knows_its_result() -> None:
+def test_in_a_command_the_model_learns_that_the_result_is_not_known() -> None:
     given(*IN_A_COMMAND).when(c.Recover()).then(LOST, calling("t1/2"))
 
 
@@ -116,7 +116,7 @@ def test_a_question_stays_open_and_the_broken_answer_waits_for_it() -> None:
     given(*past, *declined.events).when(retry).then(calling("t1/1", 2))
 
 
-def test_a_wait_before_a_retry_begins_anew() -> None:
+def test_a_wait_before_a_retry_begins_again() -> None:
     given(*BACKING_OFF).when(c.Recover()).then().then_due(AwaitRetry(CALL, 1, 200))
 
 
@@ -143,7 +143,7 @@ def test_between_two_calls_the_next_is_made() -> None:
     given(*FIRST_TURN, steered, ENDED).when(c.Recover()).then(calling("t1/2"))
 
 
-def test_interrupt_on_restart_ends_the_turn_and_the_queue_goes_on() -> None:
+def test_interrupt_on_restart_ends_the_turn_and_the_queue_continues() -> None:
     recover = c.Recover(resume=False, open_items=(streaming("m1"),))
     given(*FIRST_TURN, made("c1"), runs("c1", "ls"), queued(2)).when(recover).then(
         CUT, aborted("c1"), ABORTED, TurnInterrupted("restarted"), begun(2), calling("t2/1")
@@ -216,7 +216,7 @@ def test_a_fork_takes_neither_queue_nor_permissions_along() -> None:
     assert (state.queue, state.allowed_for_session, state.turn) == ((), frozenset(), None)
 
 
-def test_after_recovery_the_turn_comes_to_its_end() -> None:
+def test_after_recovery_the_turn_completes() -> None:
     again = given(*FIRST_TURN).when(c.Recover()).events
     given(*FIRST_TURN, *again).when(report("t1/1", FINISHED, attempt=2)).then(
         ENDED, TurnCompleted()

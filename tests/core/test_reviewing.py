@@ -135,14 +135,14 @@ def test_its_answer_ends_it() -> None:
     given(*IN_REVIEW).when(answered()).then(FINE, TurnCompleted()).then_due()
 
 
-def test_what_waits_is_begun_then() -> None:
+def test_waiting_input_begins_then() -> None:
     given(*IN_REVIEW).when(ask(1)).then(queued(1)).then_due(RunReview(CHILD))
     given(*IN_REVIEW, queued(1)).when(answered()).then(
         FINE, TurnCompleted(), ENVIRONMENT, begun(1), calling("t1/1")
     ).then_due(CallModel(ModelCallId("t1/1"), 1))
 
 
-def test_an_answer_that_comes_too_late_changes_nothing() -> None:
+def test_a_late_answer_changes_nothing() -> None:
     given(*IN_REVIEW).when(answered(OTHER)).then().then_due(RunReview(CHILD))
     given(*IN_REVIEW, FINE, TurnCompleted()).when(answered()).then()
     given(*FIRST_TURN).when(answered()).then()
@@ -156,12 +156,12 @@ def test_a_reviewer_that_fails_fails_the_turn() -> None:
     ).then_due()
 
 
-def test_a_reviewer_that_somebody_stopped_interrupts_the_turn() -> None:
+def test_a_stopped_reviewer_interrupts_the_turn() -> None:
     stopped = c.ReportReview(child_id=CHILD, ended="interrupted")
     given(*IN_REVIEW).when(stopped).then(STOPPED_EXIT, ABORTED, TurnInterrupted()).then_due()
 
 
-def test_an_interrupt_ends_it_and_says_so() -> None:
+def test_an_interrupt_ends_it_and_is_reported() -> None:
     given(*IN_REVIEW).when(c.InterruptTurn()).then(
         STOPPED_EXIT, ABORTED, TurnInterrupted()
     ).then_due()
@@ -170,7 +170,7 @@ def test_an_interrupt_ends_it_and_says_so() -> None:
     ).then_due()
 
 
-def test_a_restart_goes_on_with_it_unless_told_otherwise() -> None:
+def test_a_restart_resumes_it_by_default() -> None:
     given(*IN_REVIEW).when(c.Recover()).then().then_due(RunReview(CHILD))
     given(*IN_REVIEW).when(c.Recover(resume=False)).then(
         STOPPED_EXIT, ABORTED, TurnInterrupted("restarted")
@@ -201,7 +201,7 @@ REVIEWER = replace(
 )
 
 
-def test_a_reviewer_is_told_nothing_of_the_project_and_gets_no_title() -> None:
+def test_a_reviewer_gets_no_project_instructions_and_no_title() -> None:
     around = LookupSource(
         user_instructions=lambda cwd: UserInstructions("Sing.", "d", ()),
         titles=lambda: Titles(None),
@@ -214,7 +214,7 @@ def test_a_reviewer_is_told_nothing_of_the_project_and_gets_no_title() -> None:
     ]
 
 
-def test_a_reviewer_is_not_reviewed_unless_somebody_made_a_fork_of_it() -> None:
+def test_a_reviewer_is_not_reviewed_but_a_fork_of_it_is() -> None:
     given(REVIEWER).when(REVIEW).then_rejected("is_a_review")
     given(REVIEWER, ThreadForked(CHILD, 1)).when(REVIEW).then(BEGUN, ENTERED)
 

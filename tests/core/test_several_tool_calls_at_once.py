@@ -73,7 +73,7 @@ def test_a_call_that_cannot_be_made_is_answered_at_once() -> None:
     )
 
 
-def test_a_bad_call_beside_a_good_one() -> None:
+def test_a_bad_call_beside_a_good_call() -> None:
     given(*FIRST_TURN).when(
         report("t1/1", finished_call("c1", BAD), finished_call("c2", line("ls")), FINISHED)
     ).then(made("c1"), BAD_ANSWER, made("c2"), runs("c2", "ls"), ENDED).then_due(

@@ -64,7 +64,7 @@ def test_it_starts_once() -> None:
     ],
     ids=lambda command: type(command).__name__,
 )
-def test_before_it_starts_nobody_can_ask_anything_of_it(command: Command) -> None:
+def test_before_it_starts_it_refuses_all_commands(command: Command) -> None:
     given().when(command).then_rejected("thread_not_started")
 
 

@@ -47,11 +47,11 @@ def test_the_turn_ends_when_the_model_has_nothing_more_to_do() -> None:
     ).then_due()
 
 
-def test_the_environment_is_told_once() -> None:
+def test_the_environment_is_sent_once() -> None:
     given(*ANSWERED).when(ask(2)).then(queued(2), begun(2), calling("t2/1"))
 
 
-def test_the_environment_is_told_again_when_it_has_changed() -> None:
+def test_the_environment_is_sent_again_when_it_has_changed() -> None:
     change = SettingsChange(cwd="/elsewhere")
     settings = replace(SETTINGS, cwd="/elsewhere")
     given(*ANSWERED).when(ask(2, change=change)).then(
@@ -63,7 +63,7 @@ def test_the_environment_is_told_again_when_it_has_changed() -> None:
     )
 
 
-def test_the_environment_is_told_again_on_another_day() -> None:
+def test_the_environment_is_sent_again_on_another_day() -> None:
     first = replace(ask(1), today="2026-11-20")
     second = replace(ask(2), today="2026-11-21")
     told = told_where(SETTINGS, "2026-11-21", told_where(SETTINGS, "2026-11-20"))
@@ -74,7 +74,7 @@ def test_the_environment_is_told_again_on_another_day() -> None:
     )
 
 
-def test_developer_instructions_are_told_once_and_in_front() -> None:
+def test_developer_instructions_are_sent_once_and_first() -> None:
     started = replace(STARTED, developer_instructions="Speak German.")
     developer = ContextAdded("developer", "developer", "Speak German.")
     first = given(started).when(ask(1))
@@ -83,7 +83,7 @@ def test_developer_instructions_are_told_once_and_in_front() -> None:
     given(*answered).when(ask(2)).then(queued(2), begun(2), calling("t2/1"))
 
 
-def test_only_what_really_changes_is_recorded() -> None:
+def test_only_real_changes_are_recorded() -> None:
     change = SettingsChange(cwd="/work", model="m-2", approval_policy="untrusted")
     settings = replace(SETTINGS, model="m-2")
     given(*ANSWERED).when(ask(2, change=change)).then(
@@ -112,7 +112,7 @@ def test_an_image_alone_is_an_input() -> None:
     assert isinstance(outcome.events[2], TurnStarted)
 
 
-def test_the_turn_remembers_its_input_and_who_sent_it() -> None:
+def test_the_turn_has_its_input_and_its_sender() -> None:
     command = c.StartTurn(
         turn_id=TurnId("t1"), item_id=ItemId("u1"), content=text("go"), client_id="their-id"
     )

@@ -37,7 +37,7 @@ def test_it_is_taken_into_the_running_turn() -> None:
     given(*FIRST_TURN).when(STEER).then(STEERED)
 
 
-def test_a_turn_that_was_about_to_end_goes_on() -> None:
+def test_a_turn_that_was_about_to_end_continues() -> None:
     given(*FIRST_TURN, STEERED).when(report("t1/1", finished_message("m1", "Bye."), FINISHED)).then(
         said("m1", "Bye."), ENDED, calling("t1/2")
     )
@@ -64,7 +64,7 @@ def test_a_retry_takes_it_along() -> None:
     ).then(ENDED, TurnCompleted())
 
 
-def test_an_interrupted_turn_does_not_go_on_for_it() -> None:
+def test_an_interrupted_turn_does_not_continue_for_it() -> None:
     given(*FIRST_TURN, STEERED).when(c.InterruptTurn()).then(ABORTED, TurnInterrupted())
 
 

@@ -30,11 +30,11 @@ def a_turn() -> tuple[Event, ...]:
     return (*FIRST_TURN, *done)
 
 
-def test_a_turn_is_taken_back() -> None:
+def test_a_turn_is_reverted() -> None:
     given(*a_turn()).when(BACK).then(REVERTED)
 
 
-def test_and_brought_back() -> None:
+def test_and_restored() -> None:
     undo = c.UndoRevert(reverted_seq=9, turns=1, markers=1)
     given(*a_turn(), REVERTED).when(undo).then(HistoryRevertUndone(9, 1))
 
@@ -59,7 +59,7 @@ def test_while_a_turn_runs_nothing_is(command: c.Command) -> None:
     assert refusal.value.code == "turn_in_progress"
 
 
-def test_what_was_looked_up_before_another_marker_is_looked_up_again() -> None:
+def test_a_lookup_from_before_another_marker_is_repeated() -> None:
     with pytest.raises(Rejected) as refusal:
         decide(fold((*a_turn(), REVERTED)), BACK)
     assert refusal.value.code == LOOK_AGAIN
@@ -68,7 +68,7 @@ def test_what_was_looked_up_before_another_marker_is_looked_up_again() -> None:
 @pytest.mark.parametrize(
     "marker", [REVERTED, HistoryRevertUndone(9, 1), HistoryCompactionUndone(7)]
 )
-def test_the_model_is_told_its_surroundings_again(marker: Event) -> None:
+def test_the_model_gets_its_environment_again(marker: Event) -> None:
     state = fold((*a_turn(), marker))
     told = [event for event in decide(state, ask(2)) if isinstance(event, ContextAdded)]
     assert [context.category for context in told] == ["environment"]
@@ -76,7 +76,7 @@ def test_the_model_is_told_its_surroundings_again(marker: Event) -> None:
     assert before == []
 
 
-def test_what_stands_in_context_is_as_the_marker_says() -> None:
+def test_the_context_has_the_size_that_the_marker_says() -> None:
     state = fold((*a_turn(), replace(REVERTED, tokens=4711)))
     assert state.window.context_tokens == 4711
     assert not state.window.full

@@ -27,7 +27,7 @@ SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 @pytest.mark.parametrize("mime", KINDS)
-def test_a_kind_is_told_by_the_first_bytes(mime: str) -> None:
+def test_the_kind_is_known_by_the_first_bytes(mime: str) -> None:
     assert kind_of(KINDS[mime]) == mime
     assert kind_of(KINDS[mime] + b"whatever follows") == mime
 
@@ -44,7 +44,7 @@ def test_a_data_url_reads_back(mime: str) -> None:
     assert read_data_url(data_url(mime, KINDS[mime])) == KINDS[mime]
 
 
-def test_what_others_write_around_the_bytes_does_not_matter() -> None:
+def test_text_around_the_bytes_does_not_matter() -> None:
     code = base64.b64encode(PNG).decode()
     for url in (
         f"data:image/jpg;base64,{code}",
@@ -72,7 +72,7 @@ def test_what_others_write_around_the_bytes_does_not_matter() -> None:
         (f"codexd-blob:{SHA};image/png", "a data URL"),
     ],
 )
-def test_what_is_no_image_is_refused_with_what_was_found(url: str, reason: str) -> None:
+def test_a_file_that_is_no_image_is_refused_with_what_was_found(url: str, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
         read_data_url(url)
 
@@ -84,7 +84,7 @@ def test_an_image_that_is_too_large_is_refused_with_the_limit(beyond: int) -> No
         read_data_url(data_url("image/png", PNG + b"\0" * (IMAGE_BYTES_MAX + beyond - len(PNG))))
 
 
-def test_a_name_reads_back_and_nothing_else_is_one() -> None:
+def test_a_name_reads_back_and_nothing_else_is_a_name() -> None:
     name = ImageName(SHA, "image/png")
     assert str(name) == f"codexd-blob:{SHA};image/png"
     assert read_name(str(name)) == name

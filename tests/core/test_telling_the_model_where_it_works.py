@@ -69,7 +69,7 @@ def test_the_whole_environment_is_a_line_for_each_fact() -> None:
     )
 
 
-def test_a_difference_has_only_what_has_changed() -> None:
+def test_a_difference_has_only_the_changes() -> None:
     before = environment_of(SETTINGS, "2026-11-21", HERE)
     after = replace(before, cwd="/else", approval_policy="never")
     assert environment_text(after, before) == (
@@ -80,19 +80,19 @@ def test_a_difference_has_only_what_has_changed() -> None:
     )
 
 
-def test_where_nothing_has_changed_nothing_is_told() -> None:
+def test_without_a_change_nothing_is_sent() -> None:
     environment = environment_of(SETTINGS, "2026-11-21", HERE)
     assert environment_text(environment, environment) is None
 
 
-def test_the_shell_is_told_with_the_whole_only() -> None:
+def test_the_shell_is_sent_with_the_whole_only() -> None:
     before = environment_of(SETTINGS, None, HERE)
     after = replace(before, shell="fish")
     assert environment_text(after, before) is None
     assert environment_known(after, before).shell == "zsh"
 
 
-def test_what_nobody_can_say_any_more_stays_as_it_was_told() -> None:
+def test_facts_that_are_no_longer_known_stay_as_they_were_sent() -> None:
     before = environment_of(SETTINGS, "2026-11-21", HERE)
     after = replace(before, timezone=None, current_date=None)
     assert environment_text(after, before) is None
@@ -106,7 +106,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_setting_that_changes_between_turns_is_told_as_a_difference(name: str) -> None:
+def test_a_setting_that_changes_between_turns_is_sent_as_a_difference(name: str) -> None:
     changed = decide(fold(ANSWERED), c.ChangeSettings(change=CHANGES[name]))
     events = decide(fold([*ANSWERED, *changed]), ask(2))
     (difference,) = told(events, "environment")
@@ -116,13 +116,13 @@ def test_a_setting_that_changes_between_turns_is_told_as_a_difference(name: str)
     assert told(again, "environment") == []
 
 
-def test_a_model_is_told_of_no_sandbox_that_nothing_enforces() -> None:
+def test_a_sandbox_that_is_not_enforced_is_not_sent() -> None:
     change = SettingsChange(sandbox="read-only", approval_policy="on-request")
     changed = decide(fold(ANSWERED), c.ChangeSettings(change=change))
     assert told(decide(fold([*ANSWERED, *changed]), ask(2)), "environment") == []
 
 
-def test_a_thread_whose_log_does_not_say_what_was_told_is_told_the_whole() -> None:
+def test_a_thread_whose_log_does_not_say_what_was_sent_gets_the_whole() -> None:
     """As the logs of an older version, and imported ones."""
     old = tuple(
         replace(e, environment=None) if isinstance(e, ContextAdded) else e for e in ANSWERED
@@ -134,7 +134,7 @@ def test_a_thread_whose_log_does_not_say_what_was_told_is_told_the_whole() -> No
 # The project's instructions.
 
 
-def test_instructions_are_told_in_the_form_that_models_know_with_their_sources() -> None:
+def test_instructions_are_sent_in_the_form_that_models_know_with_their_sources() -> None:
     (event,) = told(decide_with(fold([STARTED]), ask(1), reading(KIND)))
     assert event.role == "user"
     assert event.text == (
@@ -149,11 +149,11 @@ def answered_with(found: UserInstructions) -> list[Event]:
     return [STARTED, *first, ENDED, TurnCompleted()]
 
 
-def test_instructions_that_have_not_changed_are_not_told_again() -> None:
+def test_unchanged_instructions_are_not_sent_again() -> None:
     assert told(decide_with(fold(answered_with(KIND)), ask(2), reading(KIND))) == []
 
 
-def test_others_are_told_whole_and_say_that_they_replace() -> None:
+def test_changed_instructions_are_sent_whole_and_say_that_they_replace() -> None:
     other = replace(KIND, text="Be brief.")
     (event,) = told(decide_with(fold(answered_with(KIND)), ask(2), reading(other)))
     assert event.text.endswith("before.\n\nBe brief.\n</INSTRUCTIONS>")
@@ -161,7 +161,7 @@ def test_others_are_told_whole_and_say_that_they_replace() -> None:
     assert event.digest == other.digest
 
 
-def test_that_there_are_none_any_more_is_told_once() -> None:
+def test_that_there_are_no_longer_any_is_sent_once() -> None:
     none, past = UserInstructions("/work"), answered_with(KIND)
     second = decide_with(fold(past), ask(2), reading(none))
     (event,) = told(second)
@@ -172,7 +172,7 @@ def test_that_there_are_none_any_more_is_told_once() -> None:
     assert "replace" not in event.text
 
 
-def test_what_another_program_told_is_replaced() -> None:
+def test_instructions_of_another_program_are_replaced() -> None:
     """As in an imported thread, whose log does not say which instructions those were."""
     imported = (STARTED, ContextAdded("user_instructions", "user", "Be cruel."))
     (event,) = told(decide_with(fold(imported), ask(1), reading(KIND)))
@@ -182,11 +182,11 @@ def test_what_another_program_told_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("found", [None, UserInstructions("/work")])
-def test_where_there_are_none_nothing_is_told(found: UserInstructions | None) -> None:
+def test_without_instructions_nothing_is_sent(found: UserInstructions | None) -> None:
     assert told(decide_with(fold([STARTED]), ask(1), reading(found))) == []
 
 
-def test_what_could_not_be_read_leaves_what_was_told_in_force() -> None:
+def test_unreadable_instructions_leave_the_sent_instructions_in_force() -> None:
     slow = Notice("instructions:slow:/work", "The instructions could not be read.")
     unknown = UserInstructions("/work", complaints=(slow,), unknown=True)
     events = decide_with(fold(answered_with(KIND)), ask(2), reading(unknown))
@@ -194,7 +194,7 @@ def test_what_could_not_be_read_leaves_what_was_told_in_force() -> None:
     assert ThreadWarned(slow.about, slow.message) in events
 
 
-def test_what_must_be_read_for_a_decision_is_known_before_it() -> None:
+def test_the_reads_for_a_decision_are_known_before_it() -> None:
     assert questions(fold([STARTED]), ask(1)).folders == {"/work"}
     # A turn that runs is no reason to read anything.
     assert questions(fold(FIRST_TURN), ask(2)) == NO_QUESTIONS
@@ -215,14 +215,14 @@ def test_the_same_words_in_another_folder_are_other_instructions() -> None:
 # All of it together.
 
 
-def test_it_is_told_in_order_and_in_front_of_the_turn() -> None:
+def test_it_is_sent_in_order_and_before_the_turn() -> None:
     started = replace(STARTED, developer_instructions="Speak German.")
     events = decide_with(fold([started]), ask(1), reading(KIND))
     categories = [e.category if isinstance(e, ContextAdded) else type(e).__name__ for e in events]
     assert categories[1:5] == ["developer", "user_instructions", "environment", "TurnStarted"]
 
 
-def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> None:
+def test_a_thread_that_has_lost_its_known_context_sends_all_of_it_again() -> None:
     knows = Lookups(user_instructions={KIND.directory: KIND})
     state = fold(answered_with(KIND))
     assert context_due(state, SETTINGS, None, knows) == []
@@ -230,12 +230,12 @@ def test_a_thread_that_has_forgotten_what_it_told_tells_all_of_it_again() -> Non
     assert again == context_due(fold([STARTED]), SETTINGS, None, knows)
 
 
-def test_a_fork_goes_on_from_what_its_parent_was_told() -> None:
+def test_a_fork_continues_from_the_context_of_its_parent() -> None:
     past = [*answered_with(KIND), ThreadForked(ThreadId("p"), 7)]
     assert told(decide_with(fold(past), ask(2), reading(KIND))) == []
 
 
-def test_what_a_person_is_warned_of_is_said_once_in_a_thread() -> None:
+def test_a_warning_is_reported_once_in_a_thread() -> None:
     lacks = Notice("verbosity:m-1:low", "m-1 has no verbosity.")
     around = LookupSource(tuning=lambda _: Tuned(Tuning("high"), (lacks,)))
     first = decide_with(fold([STARTED]), ask(1), around)
@@ -244,7 +244,7 @@ def test_what_a_person_is_warned_of_is_said_once_in_a_thread() -> None:
     assert not any(isinstance(event, ThreadWarned) for event in second)
 
 
-def test_what_was_said_is_remembered_within_a_bound() -> None:
+def test_reported_warnings_are_remembered_within_a_bound() -> None:
     warned: tuple[str, ...] = ()
     for n in range(WARNED_KEPT_MAX + 5):
         warned = remembered(warned, str(n))
@@ -259,7 +259,7 @@ def started(events: list[Event]) -> TurnStarted:
     return turn
 
 
-def test_a_turn_is_asked_for_what_its_model_has() -> None:
+def test_the_lookups_of_a_turn_are_for_its_model() -> None:
     around = LookupSource(tuning=lambda _: Tuned(Tuning("high")))
     past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
     events = decide_with(fold([past]), ask(1), around)
@@ -269,7 +269,7 @@ def test_a_turn_is_asked_for_what_its_model_has() -> None:
     assert turn.tuning == Tuning("high")
 
 
-def test_of_a_model_that_nobody_knows_everything_is_asked() -> None:
+def test_for_an_unknown_model_everything_is_looked_up() -> None:
     past = replace(STARTED, settings=replace(SETTINGS, effort="high", verbosity="low"))
     turn = fold([past, *decide(fold([past]), ask(1))]).turn
     assert turn is not None
@@ -296,12 +296,12 @@ def test_base_instructions_are_recorded_when_they_are_others() -> None:
     assert fold(past).base_instructions == "two"
 
 
-def test_a_threads_own_instructions_stand_in_its_first_event_alone() -> None:
+def test_a_threads_own_instructions_are_in_its_first_event_only() -> None:
     own = replace(STARTED, instructions="Mine.")
     events = decide_with(fold([own]), ask(1), LookupSource(instructions=telling("the daemon's")))
     assert started(events).instructions is None
 
 
-def test_the_facts_stand_beside_the_text() -> None:
+def test_the_facts_are_beside_the_text() -> None:
     (event,) = told(decide(fold([STARTED]), ask(1)), "environment")
     assert event.environment == TurnEnvironment("/work", "untrusted", "danger-full-access")

@@ -50,7 +50,7 @@ def test_when_the_turn_is_interrupted(command: Command) -> None:
     assert isinstance(outcome.events[-1], TurnInterrupted)
 
 
-def test_when_the_thread_is_put_aside() -> None:
+def test_when_the_thread_is_archived() -> None:
     outcome = given(*IN_A_COMMAND, ENDED).when(c.ArchiveThread(open_items=PRINTED))
     assert outcome.events[0] == STOPPED
 
@@ -75,5 +75,5 @@ def test_when_the_turn_fails() -> None:
     )
 
 
-def test_a_command_that_goes_on_is_not_cut_with_the_response() -> None:
+def test_a_command_that_continues_is_not_cut_with_the_response() -> None:
     given(*IN_A_COMMAND).when(replace(report("t1/1", FINISHED), open_items=PRINTED)).then(ENDED)

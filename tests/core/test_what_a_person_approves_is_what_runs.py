@@ -46,7 +46,7 @@ WAITING: tuple[Event, ...] = (*FIRST_TURN, made("c1"), ASKED, ENDED)
     ],
     ids=["line", "argv", "shell", "folder", "time", "escalation"],
 )
-def test_the_hash_is_of_all_that_decides_what_runs(other: RunCommand) -> None:
+def test_the_hash_covers_all_that_decides_what_runs(other: RunCommand) -> None:
     assert action_hash(other) != action_hash(MAKE)
 
 
@@ -78,7 +78,7 @@ def test_an_answer_to_another_action_changes_nothing() -> None:
     given(*WAITING).when(replace(other, action_hash="")).then_rejected("approval_mismatch")
 
 
-def test_an_answer_to_an_earlier_question_does_not_answer_a_later_one() -> None:
+def test_an_answer_to_an_earlier_question_does_not_answer_a_later_question() -> None:
     """The model calls the same line under the same id again, once the first was answered."""
     declined = given(*WAITING).when(answer(ASKED, "decline")).events
     past = (*WAITING, *declined)
@@ -90,7 +90,7 @@ def test_an_answer_to_an_earlier_question_does_not_answer_a_later_one() -> None:
 @pytest.mark.parametrize(
     "found", [line("make all"), line("curl https://a:b@c"), replace(line("make"), cwd="/")]
 )
-def test_what_is_no_longer_what_was_asked_about_does_not_run(found: RunCommand) -> None:
+def test_an_action_that_differs_from_the_question_does_not_run(found: RunCommand) -> None:
     """However a log shows it: a redacted line need not look like one."""
     asked = replace(ASKED, action=found)
     told = not_as_asked(found, asked.action_hash)
@@ -124,7 +124,7 @@ def test_the_model_is_answered_under_the_id_that_it_knows_and_nothing_else_goes_
     ]
 
 
-def test_a_stand_in_has_so_many_digits_that_no_two_texts_can_be_made_to_share_one() -> None:
+def test_no_two_texts_can_be_made_to_share_a_placeholder() -> None:
     assert HASH_DIGITS * 4 >= 128
     found = find_stand_in(secret_stand_in("T", b"x"))
     assert found is not None

@@ -115,7 +115,7 @@ def test_where_two_pasts_differ_is_where_the_first_record_says_something_else(
     assert then.differs_at(now, at) == now.differs_at(then, at) == next(differing, None)
 
 
-def test_an_undo_within_what_is_taken_back_stays() -> None:
+def test_an_undo_within_reverted_turns_stays() -> None:
     """A turn that was brought back is taken back by nobody who goes back to a turn behind it."""
     turns = Turns()
     turns.play([("t", 0), ("t", 0), ("r", 1), ("t", 0), ("u", 0), ("t", 0)])

@@ -65,13 +65,13 @@ def test_it_waits_and_tries_again() -> None:
     given(*past).when(again(1)).then(calling("t1/1", 2)).then_due(CallModel(CALL, 2))
 
 
-def test_what_was_shown_of_its_answer_is_cut() -> None:
+def test_its_shown_text_is_cut() -> None:
     given(*FIRST_TURN).when(failure("t1/1", open_items=(streaming("m1", "Hal"),))).then(
         ItemCut(ItemId("m1"), "message", "failed", "Hal"), reconnecting(1, 5)
     )
 
 
-def test_details_stand_behind_the_message() -> None:
+def test_details_follow_the_message() -> None:
     error = TurnError("500", None, "out of order")
     given(*FIRST_TURN).when(failure("t1/1", error=error)).then(
         ModelCallFailed(
@@ -113,7 +113,7 @@ def test_the_next_call_has_a_budget_of_its_own() -> None:
     given(*past).when(failure("t1/2", attempts_max=1)).then(reconnecting(1, 1))
 
 
-def test_what_cannot_help_is_not_tried_again() -> None:
+def test_an_error_that_stays_is_not_tried_again() -> None:
     refused = TurnError("no such model", "modelNotFound")
     given(*FIRST_TURN).when(failure("t1/1", at="request", retry=False, error=refused)).then(
         ModelCallFailed(refused, "request", False), TurnFailed(refused)
@@ -183,7 +183,7 @@ def test_reports_of_an_attempt_that_is_over_change_nothing(late: c.Command) -> N
 
 
 @pytest.mark.parametrize("late", [report("t1/1", FINISHED), failure("t1/1")])
-def test_an_attempt_that_failed_cannot_report_any_more(late: c.Command) -> None:
+def test_a_failed_attempt_cannot_report(late: c.Command) -> None:
     given(*FIRST_TURN, reconnecting(1, 5)).when(late).then()
 
 

@@ -73,7 +73,9 @@ class HeldDisk(SmallDisk):
 
 
 @trio_test
-async def test_what_was_accepted_behind_a_failed_write_fails_with_it(tmp_path: Path) -> None:
+async def test_an_append_that_was_accepted_after_a_failed_write_fails_with_it(
+    tmp_path: Path,
+) -> None:
     disk = HeldDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         await append(store, "orders", 0, durable=True)
@@ -96,7 +98,7 @@ async def test_what_was_accepted_behind_a_failed_write_fails_with_it(tmp_path: P
 
 
 @trio_test
-async def test_a_draft_that_does_not_fit_keeps_what_it_had(tmp_path: Path) -> None:
+async def test_a_draft_that_does_not_fit_keeps_its_content(tmp_path: Path) -> None:
     disk = SmallDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         draft = store.open_draft("orders", "item", b"{}")

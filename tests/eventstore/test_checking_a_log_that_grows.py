@@ -62,7 +62,7 @@ async def made(folder: Path) -> bytes:
 
 @pytest.mark.slow
 @trio_test
-async def test_what_is_written_while_it_is_checked_is_no_damage(tmp_path: Path) -> None:
+async def test_an_append_during_the_check_is_no_damage(tmp_path: Path) -> None:
     whole = await made(tmp_path / "home")
     path = tmp_path / "grows.jsonl"
     for cut in range(1, len(whole), 3):

@@ -73,7 +73,7 @@ def test_a_piece_with_any_byte_changed_gives_the_lines_in_front_of_it() -> None:
             assert found[1] <= at or changed == piece
 
 
-def test_a_piece_behind_another_line_or_with_other_numbers_gives_nothing() -> None:
+def test_a_piece_after_another_line_or_with_other_numbers_gives_nothing() -> None:
     piece, chain = piece_of(written(7)), chain_start("orders")
     assert check_lines(piece, 7, chain + 1) == ([], 0, chain + 1)
     assert check_lines(piece, 8, chain) == ([], 0, chain)

@@ -44,7 +44,7 @@ class SlowDisk(FileSystem):
 
 
 @trio_test
-async def test_what_comes_during_a_sync_shares_the_next_one(tmp_path: Path) -> None:
+async def test_appends_during_a_sync_share_the_next(tmp_path: Path) -> None:
     disk = SlowDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         await append(store, "orders", 0, durable=True)
@@ -107,7 +107,7 @@ async def test_the_next_round_does_not_wait_for_the_event_loop(tmp_path: Path) -
 
 
 @trio_test
-async def test_a_round_that_fails_behind_a_good_one_takes_nothing_of_it_along(
+async def test_a_round_that_fails_after_a_good_round_does_not_undo_it(
     tmp_path: Path,
 ) -> None:
     disk = CountingDisk()
@@ -219,7 +219,7 @@ async def test_another_log_does_not_wait_for_a_slow_sync(tmp_path: Path) -> None
 
 
 @trio_test
-async def test_who_is_cancelled_while_waiting_has_appended_all_the_same(tmp_path: Path) -> None:
+async def test_a_caller_that_is_cancelled_while_it_waits_has_appended(tmp_path: Path) -> None:
     disk = SlowDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         await append(store, "orders", 0, durable=True)
@@ -231,7 +231,7 @@ async def test_who_is_cancelled_while_waiting_has_appended_all_the_same(tmp_path
 
 
 @trio_test
-async def test_who_is_cancelled_before_has_not_appended(tmp_path: Path) -> None:
+async def test_a_caller_that_is_cancelled_before_has_not_appended(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         await append(store, "orders", 0)
         with trio.CancelScope() as scope:
@@ -258,7 +258,7 @@ async def test_an_append_that_is_not_durable_is_in_the_kernel_at_once(tmp_path: 
 
 
 @trio_test
-async def test_closing_the_store_waits_for_what_was_accepted(tmp_path: Path) -> None:
+async def test_closing_the_store_waits_for_accepted_appends(tmp_path: Path) -> None:
     disk = SlowDisk()
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=disk) as store:
         await append(store, "orders", 0)
@@ -302,7 +302,9 @@ async def test_a_fork_waits_for_its_parent_to_be_on_disk(tmp_path: Path) -> None
 
 
 @trio_test
-async def test_a_failed_sync_is_the_end_of_the_file_until_it_is_opened_anew(tmp_path: Path) -> None:
+async def test_a_failed_sync_is_the_end_of_the_file_until_it_is_opened_again(
+    tmp_path: Path,
+) -> None:
     class FailingDisk(FileSystem):
         broken = False
 

@@ -71,7 +71,7 @@ async def test_it_catches_up_with_all_streams_and_follows_them(
 
 
 @trio_test
-async def test_it_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
+async def test_it_continues_where_it_was_after_a_restart(tmp_path: Path) -> None:
     first, second, third = Reader(), Reader(), Reader()
     async with jsonl(tmp_path) as store:
         await append(store, "a", 0)
@@ -86,7 +86,7 @@ async def test_it_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_what_was_handled_and_not_noted_comes_again(tmp_path: Path) -> None:
+async def test_records_that_were_handled_and_not_noted_come_again(tmp_path: Path) -> None:
     reader = Reader()
     reader.dies_behind = 2
     async with jsonl(tmp_path) as store:
@@ -115,7 +115,9 @@ async def test_everything_comes_again_when_the_notes_are_lost(tmp_path: Path) ->
 
 
 @trio_test(autojump=True)
-async def test_a_handler_that_raises_is_called_again_later_and_others_go_on(tmp_path: Path) -> None:
+async def test_a_handler_that_raises_is_called_again_later_and_others_continue(
+    tmp_path: Path,
+) -> None:
     reader = Reader()
     reader.failing = {"bad"}
     async with memory(tmp_path) as store, trio.open_nursery() as nursery:

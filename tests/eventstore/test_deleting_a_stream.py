@@ -81,7 +81,7 @@ async def test_a_stream_with_forks_is_refused_and_they_are_named(tmp_path: Path)
 
 
 @trio_test
-async def test_detached_forks_read_byte_for_byte_what_they_read_before(tmp_path: Path) -> None:
+async def test_detached_forks_read_the_same_bytes_as_before(tmp_path: Path) -> None:
     names = ALL[1:]
     async with opened(tmp_path) as store:
         await forks(store)
@@ -163,7 +163,9 @@ async def test_a_damaged_parent_with_forks_is_not_deleted(tmp_path: Path) -> Non
 
 
 @trio_test
-async def test_readers_and_writers_of_forks_go_on_while_their_parent_goes(tmp_path: Path) -> None:
+async def test_readers_and_writers_of_forks_continue_while_their_parent_is_deleted(
+    tmp_path: Path,
+) -> None:
     async with opened(tmp_path) as store:
         await forks(store)
         before = await read_all(store, ALL[1:])
@@ -188,7 +190,7 @@ async def test_readers_and_writers_of_forks_go_on_while_their_parent_goes(tmp_pa
 
 @pytest.mark.slow
 @trio_test
-async def test_after_a_power_cut_at_any_call_every_fork_reads_what_it_did() -> None:
+async def test_after_a_power_cut_at_any_call_every_fork_reads_the_same() -> None:
     files = SimulatedFileSystem()
     moments: list[tuple[str, Disk]] = []
     changing = {"create", "write", "sync", "sync_folder", "rename", "unlink", "make_folder"}
@@ -294,7 +296,7 @@ async def test_a_name_across_the_pieces_in_which_a_log_is_read_is_seen(tmp_path:
 
 
 @trio_test
-async def test_what_a_deleted_log_named_can_be_swept_at_once(tmp_path: Path) -> None:
+async def test_the_blobs_of_a_deleted_log_can_be_swept_at_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         sha256 = (await store.put_blob(b"one")).sha256
         shared = (await store.put_blob(b"two")).sha256

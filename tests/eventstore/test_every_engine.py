@@ -57,7 +57,7 @@ REFUSED = [
 
 @every_log
 @trio_test
-async def test_a_stream_comes_to_be_by_its_first_append(engine: LogEngine, tmp_path: Path) -> None:
+async def test_a_stream_is_created_by_its_first_append(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         with pytest.raises(NotFound):
             await store.head("orders")
@@ -108,7 +108,7 @@ async def test_only_the_expected_version_is_appended_to(engine: LogEngine, tmp_p
 
 @every_log
 @trio_test
-async def test_of_two_who_append_at_once_one_wins(engine: LogEngine, tmp_path: Path) -> None:
+async def test_of_two_concurrent_appends_one_wins(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         outcomes: list[str] = []
 
@@ -166,7 +166,7 @@ async def test_a_key_that_is_still_being_written_is_waited_for(
     ids=["not an object", "a newline", "a bad type", "a member of ours", "too long"],
 )
 @trio_test
-async def test_what_cannot_be_a_record_is_refused(
+async def test_data_that_cannot_be_a_record_is_refused(
     engine: LogEngine, event: NewEvent, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
@@ -182,7 +182,7 @@ async def test_what_cannot_be_a_record_is_refused(
 
 @every_engine
 @trio_test
-async def test_what_was_refused_leaves_a_whole_log(engine: Engine, tmp_path: Path) -> None:
+async def test_a_refused_append_leaves_a_whole_log(engine: Engine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0)
         for event in REFUSED:
@@ -409,7 +409,9 @@ async def test_a_follower_hears_that_its_stream_was_deleted(engine: Engine, tmp_
 
 @every_engine
 @trio_test
-async def test_a_follower_goes_on_when_its_stream_is_closed(engine: Engine, tmp_path: Path) -> None:
+async def test_a_follower_continues_when_its_stream_is_closed(
+    engine: Engine, tmp_path: Path
+) -> None:
     async with engine(tmp_path) as store:
         await append(store, "orders", 0, durable=True)
         with store.subscribe("orders", after=1) as subscription:
@@ -513,7 +515,7 @@ async def as_they_were_forked(store: EventLog) -> None:
 
 @every_log
 @trio_test
-async def test_a_fork_may_begin_in_what_its_parent_inherited(
+async def test_a_fork_may_begin_in_its_parents_inherited_records(
     engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
@@ -534,7 +536,7 @@ async def test_such_a_fork_is_whole_and_is_opened_again(engine: Engine, tmp_path
 
 @every_log
 @trio_test
-async def test_what_cannot_be_forked(engine: LogEngine, tmp_path: Path) -> None:
+async def test_streams_that_cannot_be_forked(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         await append(store, "a", 0, placed(1), placed(2))
         with pytest.raises(NotFound):
@@ -808,7 +810,7 @@ async def test_the_last_snapshot_that_was_taken_is_kept(engine: Engine, tmp_path
 
 @every_log
 @trio_test
-async def test_every_listener_hears_once_which_streams_changed(
+async def test_every_listener_receives_each_changed_stream_once(
     engine: LogEngine, tmp_path: Path
 ) -> None:
     async with engine(tmp_path) as store:
@@ -844,7 +846,7 @@ async def test_a_stream_that_is_moved_or_removed_has_changed(
 
 @every_log
 @trio_test
-async def test_a_change_wakes_who_waits_for_it(engine: LogEngine, tmp_path: Path) -> None:
+async def test_a_change_wakes_its_listeners(engine: LogEngine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store, trio.open_nursery() as nursery:
         heard: list[frozenset[str]] = []
         with store.changes() as changes:

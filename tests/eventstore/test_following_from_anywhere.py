@@ -76,7 +76,7 @@ async def test_every_follower_gets_the_rest_once_and_in_order() -> None:
 
 @pytest.mark.slow
 @trio_test
-async def test_one_slow_follower_of_a_hundred_costs_nobody_anything(tmp_path: Path) -> None:
+async def test_one_slow_follower_of_a_hundred_slows_no_other(tmp_path: Path) -> None:
     """It reads a piece for each hundredth append, holds no more than that, and gets everything in the end."""
     seen = [0] * 99
 

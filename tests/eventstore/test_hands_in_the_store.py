@@ -76,7 +76,9 @@ async def test_a_durable_append_to_a_changed_file_fails_and_says_why(
 @pytest.mark.slow
 @pytest.mark.parametrize("hand", HANDS)
 @trio_test
-async def test_who_appended_in_order_is_told_too(hand: str, tmp_path: Path) -> None:
+async def test_a_caller_that_appended_in_order_gets_the_failure_too(
+    hand: str, tmp_path: Path
+) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         await append(store, "orders", 0, durable=True)
         HANDS[hand](await log_path(store, "orders"))
@@ -90,7 +92,7 @@ async def test_who_appended_in_order_is_told_too(hand: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("hand", ["removed", "emptied", "cut", "extended"])
 @trio_test
-async def test_opened_anew_it_is_never_quietly_shorter(hand: str, tmp_path: Path) -> None:
+async def test_opened_again_it_is_never_quietly_shorter(hand: str, tmp_path: Path) -> None:
     """A follower's next read, or the next process, says what is missing."""
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         for number in range(3):

@@ -78,7 +78,7 @@ def write_and_kill(folder: Path, words: int) -> dict[str, int]:
 
 @pytest.mark.slow
 @trio_test
-async def test_what_was_acknowledged_outlives_the_process(tmp_path: Path) -> None:
+async def test_acknowledged_records_outlive_the_process(tmp_path: Path) -> None:
     plan = random.Random(20261121)
     held: dict[str, int] = {}
     for _ in range(ROUNDS):

@@ -54,7 +54,7 @@ def chained(path: Path, stream: str, change: bytes, to: bytes) -> None:
 
 
 @trio_test
-async def test_what_it_wrote_is_its_own_also_when_it_is_opened_again(tmp_path: Path) -> None:
+async def test_its_records_are_its_own_also_when_it_is_opened_again(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await filled(store, "a", 3)
         await append(store, "a", 3, placed(4), placed(5), key="k")
@@ -126,7 +126,7 @@ async def test_a_record_that_was_changed_or_put_in_is_foreign_though_its_checksu
 
 
 @trio_test
-async def test_a_store_that_is_older_than_its_key_keeps_what_it_had(tmp_path: Path) -> None:
+async def test_a_store_that_is_older_than_its_key_keeps_its_records(tmp_path: Path) -> None:
     async with opened(tmp_path, sealed=False) as store:
         await filled(store, "a", 3)
         await store.fork("a", 2, "child", [placed(9)], at_us=NOON_US)
@@ -149,7 +149,7 @@ async def test_a_store_that_is_older_than_its_key_keeps_what_it_had(tmp_path: Pa
 
 
 @trio_test
-async def test_a_name_that_was_deleted_is_not_its_own_when_it_comes_back(tmp_path: Path) -> None:
+async def test_a_deleted_name_is_foreign_when_it_is_imported_again(tmp_path: Path) -> None:
     async with opened(tmp_path, sealed=False) as store:
         await filled(store, "a", 3)
     kept = content(log_of(tmp_path, "a"))
@@ -195,7 +195,7 @@ async def test_a_package_has_no_key_and_is_foreign_elsewhere(tmp_path: Path) -> 
 
 
 @trio_test
-async def test_a_package_that_only_ends_alike_does_not_replace_what_is_here(
+async def test_a_package_that_only_ends_alike_replaces_nothing(
     tmp_path: Path,
 ) -> None:
     """Checksums are for accidents: other records can be made to end in the same one."""
@@ -248,7 +248,7 @@ def forged(store: JsonlStore, folder: Path, wanted: int) -> NewEvent:
 
 
 @trio_test
-async def test_a_store_in_memory_tells_them_apart_too(tmp_path: Path) -> None:
+async def test_a_store_in_memory_distinguishes_them_too(tmp_path: Path) -> None:
     store = MemoryStore(sealed=True)
     put = NewEvent("order.placed", b'{"number":2}', foreign=True)
     await append(store, "a", 0, placed(1), put)
@@ -257,7 +257,7 @@ async def test_a_store_in_memory_tells_them_apart_too(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_without_seals_nothing_is_told_apart(tmp_path: Path) -> None:
+async def test_without_seals_nothing_is_distinguished(tmp_path: Path) -> None:
     async with opened(tmp_path, sealed=False) as store:
         await filled(store, "a", 2)
         assert await foreign(store, "a") == []
@@ -294,7 +294,7 @@ async def test_a_record_that_was_written_for_one_stream_grants_nothing_in_anothe
 
 
 @trio_test
-async def test_a_package_of_ones_own_records_under_another_name_is_foreign(tmp_path: Path) -> None:
+async def test_a_package_of_own_records_under_another_name_is_foreign(tmp_path: Path) -> None:
     package = tmp_path / "a.tar"
     async with opened(tmp_path) as store:
         await filled(store, "a", 3)
@@ -309,7 +309,7 @@ async def test_a_package_of_ones_own_records_under_another_name_is_foreign(tmp_p
 
 
 @trio_test
-async def test_ones_own_package_is_ones_own_when_it_comes_back(tmp_path: Path) -> None:
+async def test_an_own_package_is_own_when_it_is_imported_again(tmp_path: Path) -> None:
     package = str(tmp_path / "b.tar")
     async with opened(tmp_path) as store:
         await filled(store, "a", 3)
@@ -322,7 +322,7 @@ async def test_ones_own_package_is_ones_own_when_it_comes_back(tmp_path: Path) -
 
 
 @trio_test
-async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
+async def test_inherited_records_are_known_by_the_name_that_they_were_written_for(
     tmp_path: Path,
 ) -> None:
     """Also where its parents are gone, and it and its own forks have copies."""
@@ -347,7 +347,7 @@ async def test_what_a_fork_inherited_is_known_by_the_name_it_was_written_for(
 
 
 @trio_test
-async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> None:
+async def test_a_store_in_memory_knows_inherited_records(tmp_path: Path) -> None:
     store = MemoryStore(sealed=True)
     await forks(store)
     assert await foreign_of_all(store) == []
@@ -357,7 +357,7 @@ async def test_a_store_in_memory_knows_what_a_fork_inherited(tmp_path: Path) -> 
 
 
 @trio_test
-async def test_what_is_salvaged_in_a_detached_stream_is_known(tmp_path: Path) -> None:
+async def test_salvaged_records_of_a_detached_stream_are_known(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await forks(store)
         await store.delete("a", detach_children=True)

@@ -131,7 +131,7 @@ async def asked_of(content: bytes) -> None:
 @pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(st.lists(BODIES, min_size=1, max_size=4), st.integers(0, 3))
-def test_whatever_follows_records_is_a_record_torn_or_damage(
+def test_any_bytes_after_records_are_a_record_torn_or_damage(
     bodies: list[bytes], before: int
 ) -> None:
     good = [HEAD % seq + GOOD for seq in range(1, before + 1)]

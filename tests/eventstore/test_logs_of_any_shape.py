@@ -32,7 +32,9 @@ def placed_at(folder: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("release", GOLDEN)
 @trio_test
-async def test_a_log_of_an_earlier_release_reads_and_goes_on(release: str, tmp_path: Path) -> None:
+async def test_a_log_of_an_earlier_release_reads_and_continues(
+    release: str, tmp_path: Path
+) -> None:
     placed_at(tmp_path, GOLDEN[release])
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         assert numbers(await store.read("orders")) == [(1, 1), (2, 2), (3, 3)]
@@ -47,7 +49,7 @@ async def test_a_log_of_an_earlier_release_reads_and_goes_on(release: str, tmp_p
 
 
 @trio_test
-async def test_what_nobody_knows_is_kept_and_passed_on(tmp_path: Path) -> None:
+async def test_unknown_members_are_kept_and_passed_on(tmp_path: Path) -> None:
     unknown = NewEvent("of.tomorrow:x/2", b'{"a":[{"b":null}]}', v=9, members=b'"z":{"crc":"0"}')
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         told = (await append(store, "orders", 0, unknown, durable=True)).records
@@ -73,7 +75,7 @@ async def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
             assert numbers(await subscription.receive())[0] == (2, 2)
 
 
-def test_numbers_go_on_beyond_two_to_the_thirty_first() -> None:
+def test_numbers_continue_beyond_two_to_the_thirty_first() -> None:
     """Nobody waits for a log of that length, so its lines are framed and read from there."""
     for after in (2**31 - 3, 2**32 - 3, 2**53 - 3):
         records = frame([placed(n) for n in range(6)], after=after, chain=1, at_us=NOON_US)

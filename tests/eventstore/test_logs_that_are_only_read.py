@@ -39,7 +39,7 @@ def held(store: JsonlStore) -> int:
 
 @pytest.mark.slow
 @trio_test
-async def test_reading_many_logs_their_parents_and_archived_ones_holds_only_the_newest(
+async def test_reading_many_logs_with_parents_and_archived_logs_holds_only_the_newest(
     tmp_path: Path,
 ) -> None:
     await write_many(tmp_path)
@@ -94,7 +94,7 @@ async def test_logs_that_are_appended_to_or_followed_stay(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @trio_test
-async def test_one_that_was_let_go_is_appended_to_as_before(tmp_path: Path) -> None:
+async def test_an_evicted_log_is_appended_to_as_before(tmp_path: Path) -> None:
     await write_many(tmp_path)
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         await store.read("s0")

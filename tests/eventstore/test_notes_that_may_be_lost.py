@@ -152,7 +152,7 @@ async def test_a_file_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> No
 
 
 @trio_test
-async def test_what_waits_to_be_written_is_seen_at_once(tmp_path: Path) -> None:
+async def test_notes_that_wait_to_be_written_are_visible_at_once(tmp_path: Path) -> None:
     notes = Notes(str(tmp_path / "notes.sqlite"))
     for _ in range(2):
         await notes.set_snapshot("orders", "fold", SnapshotRow(3, 9, b"fold"))
@@ -228,7 +228,7 @@ async def test_another_whole_log_is_taken_and_said(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_stream_that_was_deleted_and_made_anew_owes_nothing(tmp_path: Path) -> None:
+async def test_a_stream_that_was_deleted_and_made_again_has_no_old_notes(tmp_path: Path) -> None:
     async with jsonl(tmp_path) as store:
         await append(store, "orders", 0, placed(1), placed(2), durable=True)
         path = await log_path(store, "orders")

@@ -48,7 +48,7 @@ async def test_the_oldest_key_is_known_when_many_others_follow_it(tmp_path: Path
 
 
 @trio_test
-async def test_time_goes_on_from_the_last_record(tmp_path: Path) -> None:
+async def test_time_continues_from_the_last_record(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         await append(store, "orders", 0, at_us=NOON_US + 123_456)
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
@@ -147,9 +147,7 @@ async def test_blobs_are_stored_once_and_checked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["replaced", "unlinked", "cut", "extended"])
 @trio_test
-async def test_a_log_that_somebody_else_was_at_takes_nothing_more(
-    what: str, tmp_path: Path
-) -> None:
+async def test_a_log_that_another_program_wrote_takes_no_appends(what: str, tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         await append(store, "orders", 0, durable=True)
         path = await log_path(store, "orders")
@@ -206,7 +204,7 @@ async def test_many_open_the_same_stream_at_once(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_store_whose_folder_cannot_be_made_says_so(tmp_path: Path) -> None:
+async def test_a_store_whose_folder_cannot_be_made_raises_it(tmp_path: Path) -> None:
     put(tmp_path / "file", b"")
     with pytest.raises(StoreFailed, match="cannot be opened"):
         async with open_jsonl_store(tmp_path / "file" / "home", state_dir=tmp_path / "state"):

@@ -122,7 +122,7 @@ async def test_a_page_from_the_middle_reads_little_of_the_file(tmp_path: Path) -
 
 
 @trio_test
-async def test_a_key_is_known_for_ever(tmp_path: Path) -> None:
+async def test_a_key_is_known_forever(tmp_path: Path) -> None:
     await noted_log(tmp_path)
     for lost in (False, True):
         if lost:

@@ -74,7 +74,7 @@ def repacked(path: Path, change: dict[str, bytes | None], **kinds: bytes) -> byt
 
 
 @trio_test
-async def test_a_fork_of_a_fork_arrives_with_what_it_needs_and_no_more(tmp_path: Path) -> None:
+async def test_a_fork_of_a_fork_arrives_with_its_ancestors_and_no_more(tmp_path: Path) -> None:
     package = tmp_path / "c.tar"
     async with opened(tmp_path / "one") as store:
         blob = await forks(store)
@@ -113,7 +113,7 @@ async def test_a_fork_in_front_of_its_parents_own_records_arrives(tmp_path: Path
 
 
 @trio_test
-async def test_a_second_package_brings_more_of_a_shared_ancestor(tmp_path: Path) -> None:
+async def test_a_second_package_has_more_of_a_shared_ancestor(tmp_path: Path) -> None:
     first, late = tmp_path / "first.tar", tmp_path / "late.tar"
     async with opened(tmp_path / "one") as store:
         await forks(store)
@@ -133,7 +133,7 @@ async def test_a_second_package_brings_more_of_a_shared_ancestor(tmp_path: Path)
 
 
 @trio_test
-async def test_what_is_another_stream_here_is_refused_and_nothing_is_taken_in(
+async def test_a_name_of_another_stream_here_is_refused_and_nothing_is_imported(
     tmp_path: Path,
 ) -> None:
     package = tmp_path / "c.tar"
@@ -152,7 +152,7 @@ async def test_what_is_another_stream_here_is_refused_and_nothing_is_taken_in(
 
 
 @trio_test
-async def test_a_log_that_was_scrubbed_here_knows_what_it_was(tmp_path: Path) -> None:
+async def test_a_log_that_was_scrubbed_here_knows_its_old_form(tmp_path: Path) -> None:
     package = tmp_path / "c.tar"
 
     def edit(record: Record) -> bytes | None:
@@ -184,7 +184,7 @@ async def test_the_archived_state_travels(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_hostile_or_broken_package_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_a_hostile_or_broken_package_leaves_no_files(tmp_path: Path) -> None:
     package = tmp_path / "c.tar"
     async with opened(tmp_path / "one") as store:
         blob = await forks(store)
@@ -270,7 +270,7 @@ def tar_of(path: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]], **pax: 
 
 
 @trio_test
-async def test_what_describes_a_package_is_bounded(tmp_path: Path) -> None:
+async def test_the_description_of_a_package_is_bounded(tmp_path: Path) -> None:
     """A tar file can describe its members at any length, all of them at once, and without end."""
     long = tarfile.TarInfo("logs/x.jsonl")
     long.pax_headers = {"comment": "x" * 2 * HEADER_BYTES_MAX}

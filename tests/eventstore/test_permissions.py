@@ -38,7 +38,7 @@ def everything_in(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 @trio_test
-async def test_nobody_else_may_look(umask: int, tmp_path: Path) -> None:
+async def test_no_other_user_may_look(umask: int, tmp_path: Path) -> None:
     before = os.umask(umask)
     try:
         await use_everything(tmp_path / "deep" / "home", tmp_path / "state")

@@ -104,7 +104,7 @@ async def test_a_power_cut_at_any_moment_loses_nothing_that_was_promised(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @trio_test
-async def test_what_a_dead_process_left_is_on_disk_once_it_is_built_upon(seed: int) -> None:
+async def test_records_of_a_dead_process_are_on_disk_before_the_next_append(seed: int) -> None:
     """The next process finds it in the memory of the system, appends, and then the power goes."""
     pictures = [picture for picture in await pictures_of(seed) if picture.is_after][::STEP_WITHIN]
     for picture in pictures:
@@ -135,7 +135,7 @@ def notes_in(folder: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @trio_test
-async def test_notes_as_they_were_or_older_ones_never_take_a_cut_for_damage(
+async def test_present_or_older_notes_never_take_a_cut_for_damage(
     seed: int, tmp_path: Path
 ) -> None:
     """Marks say what the disk had; a power cut leaves at least that, and whatever else the dice say."""

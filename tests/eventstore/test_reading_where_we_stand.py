@@ -36,7 +36,7 @@ class WatchedFiles(FileSystem):
 
 @pytest.mark.parametrize("at_hand", [True, False])
 @trio_test
-async def test_a_long_page_is_read_where_we_stand_if_no_disk_is_waited_for(
+async def test_a_long_page_is_read_in_this_thread_if_no_disk_is_waited_for(
     at_hand: bool, tmp_path: Path
 ) -> None:
     files = WatchedFiles(at_hand=at_hand)
@@ -49,7 +49,7 @@ async def test_a_long_page_is_read_where_we_stand_if_no_disk_is_waited_for(
 
 
 @trio_test
-async def test_who_reads_page_after_page_lets_others_in(tmp_path: Path) -> None:
+async def test_a_reader_of_many_pages_lets_others_run(tmp_path: Path) -> None:
     files = WatchedFiles(at_hand=True)
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state", files=files) as store:
         await append(store, "orders", 0, *[placed(n, 1000) for n in range(1, 701)])

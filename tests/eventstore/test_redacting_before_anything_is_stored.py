@@ -78,7 +78,7 @@ async def test_a_forks_first_events_are_redacted_as_well(engine: Engine, tmp_pat
 
 @ENGINES
 @trio_test
-async def test_a_blob_has_the_name_of_what_was_stored(engine: Engine, tmp_path: Path) -> None:
+async def test_a_blob_is_named_after_its_stored_content(engine: Engine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         ref = await store.put_blob(b"a " + SECRET + b" z")
         assert ref.sha256 == hashlib.sha256(b"a * z").hexdigest()
@@ -175,7 +175,7 @@ async def test_others_are_served_while_a_long_event_is_looked_through(
 
 @pytest.mark.parametrize("engine", ["jsonl", "memory"])
 @trio_test
-async def test_who_is_cancelled_meanwhile_waits_for_nothing_and_nothing_was_appended(
+async def test_a_caller_that_is_cancelled_meanwhile_does_not_wait_and_nothing_was_appended(
     engine: str, tmp_path: Path
 ) -> None:
     held = Held()
@@ -203,7 +203,7 @@ def test_pieces_come_out_as_the_whole_does_wherever_they_are_cut(lines: bool) ->
     print(f"ways to cut: {cases}")
 
 
-def test_a_content_without_a_place_to_cut_is_not_held_for_ever() -> None:
+def test_a_content_without_a_place_to_cut_is_not_held_forever() -> None:
     def all_of_it(content: bytes) -> bytes:
         return re.sub(rb"a+", b"*", content)
 

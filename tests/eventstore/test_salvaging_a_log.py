@@ -145,7 +145,7 @@ CASES: dict[str, tuple[Callable[[bytes], bytes], list[int | None]]] = {
 
 @trio_test
 @pytest.mark.parametrize("case", CASES)
-async def test_what_stands_keeps_its_number_and_the_rest_says_that_it_is_lost(
+async def test_readable_records_keep_their_numbers_and_the_others_are_marked_lost(
     tmp_path: Path, case: str
 ) -> None:
     damage, want = CASES[case]
@@ -173,7 +173,7 @@ async def test_what_stands_keeps_its_number_and_the_rest_says_that_it_is_lost(
 
 
 @trio_test
-async def test_a_whole_log_and_a_torn_one_stay_as_they_are(tmp_path: Path) -> None:
+async def test_a_whole_log_and_a_torn_log_stay_as_they_are(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         path = await written(store)
         whole = content(path)
@@ -228,7 +228,7 @@ async def test_forks_of_a_salvaged_stream_and_a_salvaged_fork_read_and_verify(
 
 
 @trio_test
-async def test_a_parent_is_salvaged_up_to_what_its_forks_share(tmp_path: Path) -> None:
+async def test_a_parent_is_salvaged_up_to_its_forks(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         path = await written(store)
         await store.fork("orders", 7, "child", [placed(70)], at_us=NOON_US)
@@ -274,7 +274,7 @@ async def test_an_append_whose_end_was_never_written_is_not_seen(tmp_path: Path)
 
 
 @trio_test
-async def test_an_acknowledged_append_whose_end_is_lost_stays_as_far_as_it_stands(
+async def test_an_acknowledged_append_whose_end_is_lost_stays_as_far_as_it_is_readable(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as store:
@@ -297,7 +297,7 @@ async def test_nothing_can_be_saved_of_a_file_that_nothing_is_known_of(tmp_path:
 
 
 @trio_test
-async def test_a_broken_preface_costs_nothing_but_what_it_said(tmp_path: Path) -> None:
+async def test_a_broken_preface_loses_only_its_own_members(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         path = await written(store)
         await store.scrub(
@@ -332,7 +332,7 @@ async def test_an_archived_log_is_salvaged_where_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @trio_test
-async def test_random_damage_never_moves_a_record_nor_loses_one_that_is_far_from_it(
+async def test_random_damage_never_moves_a_record_and_loses_no_distant_record(
     tmp_path: Path,
 ) -> None:
     dice = random.Random(7)
@@ -372,7 +372,7 @@ async def test_random_damage_never_moves_a_record_nor_loses_one_that_is_far_from
 
 @pytest.mark.slow
 @trio_test
-async def test_after_a_power_cut_at_any_call_the_log_is_the_damaged_or_the_salvaged_one() -> None:
+async def test_after_a_power_cut_at_any_call_the_log_is_the_damaged_or_the_salvaged_log() -> None:
     files = SimulatedFileSystem()
     moments: list[tuple[str, Disk]] = []
     async with opened("/disk", files) as store:

@@ -111,7 +111,7 @@ async def test_an_archived_log_is_scrubbed_where_it_is(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_what_was_kept_beside_the_log_goes_too_and_that_is_said(tmp_path: Path) -> None:
+async def test_copies_beside_the_log_are_removed_and_reported(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store)
         path = await log_path(store, "orders")
@@ -128,7 +128,7 @@ async def test_what_was_kept_beside_the_log_goes_too_and_that_is_said(tmp_path: 
 
 
 @trio_test
-async def test_a_follower_goes_on_at_its_position(tmp_path: Path) -> None:
+async def test_a_follower_continues_at_its_position(tmp_path: Path) -> None:
     async with opened(tmp_path) as store, trio.open_nursery() as nursery:
         await told(store)
         seen: list[int] = []
@@ -202,7 +202,7 @@ async def each_moment(
 
 
 @trio_test
-async def test_after_a_power_cut_at_any_call_the_log_is_the_old_or_the_new_one() -> None:
+async def test_after_a_power_cut_at_any_call_the_log_is_the_old_or_the_new_log() -> None:
     async def prepare(store: EventStore) -> None:
         await told(store)
         await store.fork("orders", 5, "child", [placed(60)], at_us=NOON_US)

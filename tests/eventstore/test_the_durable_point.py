@@ -99,7 +99,7 @@ async def test_a_tail_torn_in_front_of_it_is_damage(stream: str, tmp_path: Path)
 
 @pytest.mark.slow
 @trio_test
-async def test_a_tail_torn_behind_it_is_cut_back_to_the_last_whole_append(tmp_path: Path) -> None:
+async def test_a_tail_torn_after_it_is_cut_back_to_the_last_whole_append(tmp_path: Path) -> None:
     log = await witnessed(tmp_path, "a", appends_behind=3)
     marked = next(size for version, size in log.ends if version == log.hint.durable.seq)
     count = 0

@@ -35,7 +35,7 @@ async def preface(store: EventStore, stream: str, preface: Preface) -> Path:
 
 @trio_test
 @pytest.mark.parametrize("cuts", [{}, {2: ("0a1b2c3d",)}, MANY_CUTS])
-async def test_a_log_behind_a_preface_reads_verifies_and_grows(
+async def test_a_log_after_a_preface_reads_verifies_and_grows(
     tmp_path: Path, cuts: dict[int, tuple[str, ...]]
 ) -> None:
     async with opened(tmp_path) as store:

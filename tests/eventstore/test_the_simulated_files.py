@@ -112,7 +112,7 @@ class Player:
 
 
 @pytest.mark.slow
-def test_any_calls_do_what_they_do_on_the_real_one(tmp_path: Path) -> None:
+def test_any_calls_do_the_same_as_on_the_real_file_system(tmp_path: Path) -> None:
     made = 0
     for seed in range(SCRIPTS):
         dice = random.Random(seed)
@@ -137,7 +137,7 @@ def test_any_calls_do_what_they_do_on_the_real_one(tmp_path: Path) -> None:
     print(f"simulated files: {made} calls beside the real ones")
 
 
-def test_it_stands_in_for_every_call() -> None:
+def test_it_replaces_every_call() -> None:
     for name, _ in inspect.getmembers(FileSystem, inspect.isfunction):
         assert name in vars(SimulatedFileSystem), f"{name} would reach the real file system"
 
@@ -165,7 +165,7 @@ def left(files: SimulatedFileSystem, path: str = "/a") -> bytes | None:
     ("sync", "sync_folder", "expected"),
     [(True, True, b"first"), (True, False, None), (False, True, b""), (False, False, None)],
 )
-def test_what_was_synced_is_what_a_power_cut_leaves(
+def test_a_power_cut_leaves_what_was_synced(
     sync: bool, sync_folder: bool, expected: bytes | None
 ) -> None:
     disk = written(sync=sync, sync_folder=sync_folder).disk()
@@ -185,7 +185,7 @@ def test_a_write_may_be_there_in_any_part_of_it() -> None:
     assert b"first" + bytes(6) in found
 
 
-def test_a_later_write_may_overtake_an_earlier_one() -> None:
+def test_a_later_write_may_overtake_an_earlier_write() -> None:
     files = written(sync=True, sync_folder=True)
     fd = files.open("/a")
     files.write(fd, b"third")
@@ -226,7 +226,7 @@ def test_a_move_is_whole_and_syncing_either_folder_settles_it() -> None:
     assert (found.state("/x/a"), left(found, "/y/a")) == (None, b"")
 
 
-def test_a_failed_sync_never_gets_there_and_the_next_one_does_not_say_so() -> None:
+def test_a_failed_sync_never_reaches_the_disk_and_the_next_does_not_report_it() -> None:
     faults = FaultAt(1, 5, kinds=frozenset({"sync"}))
     files = SimulatedFileSystem(faults=faults)
     fd = files.create("/a")
@@ -243,7 +243,7 @@ def test_a_failed_sync_never_gets_there_and_the_next_one_does_not_say_so() -> No
 
 @pytest.mark.parametrize("length", [1, JOINED_BYTES_MAX // PIECES_MAX + 1])
 @pytest.mark.parametrize("count", [0, 1, PIECES_MAX, 2 * PIECES_MAX + 1])
-def test_pieces_are_written_as_if_they_were_one(tmp_path: Path, count: int, length: int) -> None:
+def test_pieces_are_written_as_one(tmp_path: Path, count: int, length: int) -> None:
     fs = FileSystem()
     fd = fs.create(f"{tmp_path}/file")
     pieces = [b"%d" % (number % 10) * length for number in range(count)]

@@ -88,7 +88,7 @@ async def test_a_tail_torn_at_any_byte_vanishes_whole(tear: Tear, tmp_path: Path
 
 
 @trio_test
-async def test_what_was_cut_off_is_said_in_a_sentence(tmp_path: Path) -> None:
+async def test_the_cut_is_reported_in_a_sentence(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         path, whole, _ = await write_log(store)
         close_unnoted(store, "orders")

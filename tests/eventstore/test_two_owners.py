@@ -46,7 +46,7 @@ def start_heir() -> subprocess.Popen[bytes]:
 
 @pytest.mark.slow
 @trio_test
-async def test_the_second_owner_is_told_the_first_ones_pid(tmp_path: Path) -> None:
+async def test_the_second_owner_gets_the_first_owners_pid(tmp_path: Path) -> None:
     with start_owner(tmp_path) as process:
         with pytest.raises(Locked, match=f"process {process.pid} test 1.0"):
             async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state"):
@@ -59,7 +59,7 @@ async def test_the_second_owner_is_told_the_first_ones_pid(tmp_path: Path) -> No
 
 
 @trio_test
-async def test_one_process_cannot_own_it_twice_either(tmp_path: Path) -> None:
+async def test_nor_can_one_process_own_it_twice(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state"):
         with pytest.raises(Locked, match=f"process {os.getpid()} "):
             async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state"):

@@ -126,7 +126,7 @@ async def prepared() -> SimulatedFileSystem:
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("number", SHORT, ids=lambda number: errno.errorcode[number])
 @trio_test
-async def test_whatever_is_short_at_whichever_call(
+async def test_any_shortage_at_any_call(
     number: int, script: Callable[[EventStore, int], Awaitable[None]]
 ) -> None:
     tried = 0
@@ -151,7 +151,7 @@ async def test_whatever_is_short_at_whichever_call(
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.EACCES])
 @trio_test
-async def test_what_does_not_pass_is_not_tried_again(number: int) -> None:
+async def test_a_permanent_error_is_not_tried_again(number: int) -> None:
     files = SimulatedFileSystem(faults=(faults := FaultAt(1, number, kinds=frozenset({"create"}))))
     async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
         faults.start()

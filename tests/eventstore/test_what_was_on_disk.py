@@ -28,7 +28,7 @@ def said(records: tuple[Record, ...]) -> list[Said]:
 
 
 @trio_test
-async def test_only_a_record_behind_one_that_may_not_be_on_disk_says_so(tmp_path: Path) -> None:
+async def test_only_a_record_after_an_unsynced_record_says_so(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         durable = await append(store, "a", 0, durable=True)
         assert said(durable.records) == [Said(1)]
@@ -46,7 +46,7 @@ async def test_only_a_record_behind_one_that_may_not_be_on_disk_says_so(tmp_path
 
 
 @trio_test
-async def test_what_an_older_process_wrote_may_not_be_on_disk(tmp_path: Path) -> None:
+async def test_records_of_an_older_process_may_not_be_on_disk(tmp_path: Path) -> None:
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         for number in range(3):
             await append(store, "a", number, durable=True)
@@ -84,7 +84,7 @@ async def write(folder: Path, synced: int, unsynced: int) -> tuple[Path, list[by
 
 @pytest.mark.slow
 @trio_test
-async def test_a_power_cut_takes_any_of_what_was_not_on_disk(tmp_path: Path) -> None:
+async def test_a_power_cut_may_lose_any_unsynced_record(tmp_path: Path) -> None:
     path, lines = await write(tmp_path, 2, 4)
     assert msgspec.json.decode(lines[-1], type=Said) == Said(6, 2)
     cases = list(itertools.product((False, True), repeat=4))
@@ -100,7 +100,7 @@ async def test_a_power_cut_takes_any_of_what_was_not_on_disk(tmp_path: Path) -> 
 
 
 @trio_test
-async def test_what_was_on_disk_is_not_given_up(tmp_path: Path) -> None:
+async def test_synced_records_are_not_given_up(tmp_path: Path) -> None:
     path, lines = await write(tmp_path, 3, 3)
     async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
         for lost in range(3):

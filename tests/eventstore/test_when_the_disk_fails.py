@@ -40,9 +40,7 @@ def failing(number: int, kinds: frozenset[str], stream: str = "") -> FaultAt:
 
 
 @trio_test
-async def test_ordered_records_that_the_disk_failed_are_told_to_followers_and_the_next_append() -> (
-    None
-):
+async def test_failed_ordered_records_are_reported_to_followers_and_the_next_append() -> None:
     faults = failing(errno.EIO, SYNC)
     files = SimulatedFileSystem(faults=faults)
     async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
@@ -84,7 +82,7 @@ async def test_nothing_is_said_to_be_on_disk_of_a_log_that_the_disk_failed() -> 
 
 
 @trio_test
-async def test_what_the_disk_had_before_a_log_failed_is_answered_as_durable() -> None:
+async def test_synced_records_of_a_log_that_fails_later_are_acknowledged_as_durable() -> None:
     faults = failing(errno.EIO, SYNC)
     files = SimulatedFileSystem(faults=faults)
     async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
@@ -153,7 +151,7 @@ class HangingDisk(SimulatedFileSystem):
 
 
 @trio_test
-async def test_what_was_refused_for_space_does_not_come_back_after_a_power_cut() -> None:
+async def test_a_record_that_was_refused_for_space_is_not_there_after_a_power_cut() -> None:
     """Two appends in one write: the first is whole in the file when the second does not fit."""
     faults = FaultAt(
         1, errno.ENOSPC, kinds=frozenset({"write"}), goes_on=True, writes_part=0.9, concerns=is_log
@@ -246,7 +244,7 @@ async def test_a_new_stream_that_does_not_fit_is_tried_again_also_where_nothing_
 
 
 @trio_test
-async def test_drafts_that_cannot_be_looked_at_are_told_in_the_stores_own_errors() -> None:
+async def test_drafts_that_cannot_be_read_raise_the_stores_own_errors() -> None:
     faults = FaultAt(
         1,
         errno.EIO,
@@ -336,7 +334,7 @@ trio.run(main)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace injects the errors")
 @pytest.mark.parametrize("nth", [1, 2, 4])
 @trio_test
-async def test_a_real_error_of_fdatasync_is_told_and_costs_nothing_acknowledged(
+async def test_a_real_error_of_fdatasync_is_reported_and_loses_nothing_acknowledged(
     nth: int, tmp_path: Path
 ) -> None:
     inject = f"inject=fdatasync:error=EIO:when={nth}"
@@ -367,7 +365,7 @@ def mounted(folder: Path) -> bool:
 
 @pytest.mark.slow
 @trio_test
-async def test_a_real_full_file_system_takes_what_fits_and_goes_on_when_there_is_space(
+async def test_a_real_full_file_system_takes_what_fits_and_continues_when_there_is_space(
     tmp_path: Path,
 ) -> None:
     small = tmp_path / "small"

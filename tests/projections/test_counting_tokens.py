@@ -67,7 +67,7 @@ CHAT = msgspec.Raw(
         (NO_JSON, None),
     ],
 )
-def test_what_providers_say_is_read(usage: msgspec.Raw, tokens: Tokens | None) -> None:
+def test_the_figures_of_providers_are_read(usage: msgspec.Raw, tokens: Tokens | None) -> None:
     assert read_usage(usage) == tokens
 
 
@@ -82,7 +82,7 @@ def test_what_providers_say_is_read(usage: msgspec.Raw, tokens: Tokens | None) -
         (NO_JSON, False),
     ],
 )
-def test_that_nothing_was_cached_is_told_from_nothing_said_of_it(
+def test_no_cached_tokens_differ_from_no_figure_of_the_cache(
     usage: msgspec.Raw, says: bool
 ) -> None:
     assert says_cached(usage) is says
@@ -106,7 +106,7 @@ def test_nothing_else_changes_it() -> None:
     assert (usage.total, usage.last) == (Tokens(), Tokens())
 
 
-def test_what_counts_on_leaves_the_value_as_it_was() -> None:
+def test_counting_leaves_the_old_value_unchanged() -> None:
     usage = Usage()
     later = usage.after(replace(ENDED, usage=FULL))
     assert (usage.total, later.total) == (Tokens(), Tokens(120, 100, 80, 5, 20, 12))
@@ -129,7 +129,7 @@ def in_a_window(tokens: int, turn: int = 1) -> TurnStarted:
     return replace(begun(turn), limits=Limits(effective=tokens))
 
 
-def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_window() -> None:
+def test_screens_get_the_usage_after_each_response_with_the_rest_of_its_models_window() -> None:
     wire = ClientProjection(THREAD, Usage())
     [first] = told(wire, in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL))
     count = TokenUsageBreakdown(120, 100, 80, 5, 20, 12)
@@ -143,7 +143,7 @@ def test_screens_are_told_after_each_response_with_what_is_left_of_its_models_wi
     assert second.token_usage == ThreadTokenUsage(total, last, 24_000, 18_000, 50)
 
 
-def test_a_window_that_nobody_knows_has_nothing_left_of_it() -> None:
+def test_an_unknown_window_has_no_rest() -> None:
     [only] = told(
         ClientProjection(THREAD, Usage()),
         begun(1),
@@ -173,7 +173,7 @@ def test_a_request_that_was_too_long_leaves_nothing_of_the_window_and_the_total_
     assert refused.token_usage.percent_left == 0
 
 
-def test_what_is_replayed_is_what_was_told() -> None:
+def test_a_replay_sends_what_was_sent_live() -> None:
     """Nobody asks a table of models again."""
     events = (in_a_window(24_000), calling("t1/1"), replace(ENDED, usage=FULL), SUMMARY, REFUSED)
     live = told(ClientProjection(THREAD, Usage()), *events)

@@ -63,7 +63,7 @@ def test_pieces_are_deltas_and_offsets_count_bytes() -> None:
     ]
 
 
-def test_a_completion_brings_what_was_not_streamed() -> None:
+def test_a_completion_has_the_text_that_was_not_streamed() -> None:
     fold = texts()
     reader = read(
         fold.opened(M1, "message", 1),
@@ -94,7 +94,7 @@ def test_an_item_that_was_seen_to_begin_does_not_begin_again() -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> None:
+def test_a_client_with_the_first_bytes_gets_exactly_the_rest(place: int) -> None:
     fold = texts()
     fold.set_sent(part_key(M1, "text", 0), place)
     said = fold.completed(message(WORDS), 2, begun=False)
@@ -106,7 +106,7 @@ def test_whoever_has_the_first_bytes_is_told_exactly_the_rest(place: int) -> Non
     assert "item/started" not in methods(said)
 
 
-def test_a_provider_that_ends_with_less_than_it_streamed_is_said_no_more() -> None:
+def test_a_provider_that_ends_with_less_than_it_streamed_adds_no_delta() -> None:
     fold = texts()
     fold.opened(M1, "message", 1)
     fold.text(M1, "text", 0, ["too much"], 1)
@@ -152,7 +152,7 @@ def test_a_cursor_names_a_text(item: str, part: TextPart, index: int, key: str) 
     assert [(b'"delta":"c"' in delta.body, delta.offset) for delta in deltas] == [(True, 3)]
 
 
-def test_output_grows_and_its_rest_is_told() -> None:
+def test_output_grows_and_its_rest_is_sent() -> None:
     fold = texts()
     first = fold.output(CallId("c1"), "ä\n", 1)
     rest = fold.output_rest(CallId("c1"), "ä\nb\n", 2)

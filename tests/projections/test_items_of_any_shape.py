@@ -87,7 +87,7 @@ def test_every_fold_takes_it_in(kind: ItemKind, value: Any) -> None:
 
 
 @pytest.mark.parametrize("item", [b"7", b'{"type":"message","content":7}', b'{"type":"odd"}'])
-def test_what_cannot_be_read_is_shown_as_an_item_with_nothing_in_it(item: bytes) -> None:
+def test_an_unreadable_item_is_shown_empty(item: bytes) -> None:
     message, thought = shown("message", item), shown("reasoning", item)
     assert isinstance(message, AgentMessage)
     assert isinstance(thought, Reasoning)
@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_shown_as_an_item_with_nothing_in_it(item: bytes)
     assert (thought.summary, thought.content) == ((), ())
 
 
-def test_what_is_no_item_is_said_to_the_model_in_its_place() -> None:
+def test_the_model_gets_a_note_in_place_of_an_invalid_item() -> None:
     history = ModelHistory()
     for record in recorded("message", b"[7]"):
         history = history.after(record.event, record.seq)

@@ -23,7 +23,7 @@ def row(*events: Event) -> Summary:
     return summary
 
 
-def test_a_row_tells_what_a_list_shows() -> None:
+def test_a_row_has_all_that_a_list_shows() -> None:
     started = replace(STARTED, git=GIT)
     summary = row(started, *FIRST_TURN[1:], e.ThreadRenamed("Parser"))
     assert summary == Summary(
@@ -57,12 +57,12 @@ def test_the_preview_is_short() -> None:
     assert len(row(STARTED, queued(1, long)).preview) == PREVIEW_CHARACTERS_MAX
 
 
-def test_the_preview_leaves_out_what_an_editor_put_before_the_request() -> None:
+def test_the_preview_leaves_out_an_editors_text_before_the_request() -> None:
     typed = "# Context from my IDE\n- a.py\n\n## My request for Codex:\nfix it\n"
     assert row(STARTED, queued(1, typed)).preview == "fix it"
 
 
-def test_text_like_our_own_tags_is_a_preview_all_the_same() -> None:
+def test_text_like_our_own_tags_is_a_preview_too() -> None:
     typed = "<environment_context>mine</environment_context>"
     assert row(STARTED, queued(1, typed)).preview == typed
 
@@ -96,7 +96,7 @@ def test_a_fork_is_a_thread_of_its_own() -> None:
     assert (forked.created_ms, forked.preview, forked.turns) == (8000, "go", 1)
 
 
-def test_turns_that_were_taken_back_are_not_counted() -> None:
+def test_reverted_turns_are_not_counted() -> None:
     two = (
         STARTED,
         queued(1),
@@ -114,7 +114,7 @@ def test_turns_that_were_taken_back_are_not_counted() -> None:
     assert row(*two, back, *third, HistoryRevertUndone(8, 1)).turns == 3
 
 
-def test_a_thread_that_was_begun_again_is_about_what_it_was_asked_then() -> None:
+def test_a_thread_that_was_reverted_to_its_start_has_the_preview_of_its_new_prompt() -> None:
     turn = (STARTED, queued(1, "first"), begun(1), e.TurnCompleted())
     back = HistoryReverted(TurnId("t1"), 0, 1, 0)
     assert row(*turn, back).preview == ""

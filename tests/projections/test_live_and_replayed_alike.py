@@ -41,7 +41,7 @@ def finish(play: Play) -> None:
 
 @FEW
 @given(RUNS)
-def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
+def test_a_replay_of_the_log_shows_the_same_as_live(run: list[int]) -> None:
     play = played(run)
     wire, reader = ClientProjection(THREAD, Usage()), Reading()
     for recorded in play.records:
@@ -53,7 +53,7 @@ def test_a_replay_of_the_log_shows_what_was_shown_live(run: list[int]) -> None:
 
 @FEW
 @given(RUNS)
-def test_the_transcript_shows_what_was_shown_live(run: list[int]) -> None:
+def test_the_transcript_shows_the_same_as_live(run: list[int]) -> None:
     play = played(run)
     transcript = TurnProjection()
     for record in play.records:
@@ -70,7 +70,7 @@ def untimed(item: ThreadItem) -> ThreadItem:
 
 @FEW
 @given(RUNS, RUNS)
-def test_whoever_comes_late_sees_the_rest_whole(before: list[int], after: list[int]) -> None:
+def test_a_late_client_sees_the_rest_whole(before: list[int], after: list[int]) -> None:
     play = played(before)
     already = set(play.live.items)
     late = play.join()
@@ -85,7 +85,7 @@ def test_whoever_comes_late_sees_the_rest_whole(before: list[int], after: list[i
 @pytest.mark.parametrize("away", [Play.leave_and_return, Play.fall_behind])
 @FEW
 @given(RUNS, RUNS, RUNS)
-def test_whoever_was_away_misses_nothing_and_hears_nothing_twice(
+def test_a_client_that_was_away_misses_nothing_and_gets_nothing_twice(
     away: Callable[[Play, Reading], Callable[[], None]],
     before: list[int],
     meanwhile: list[int],
@@ -109,7 +109,7 @@ def test_whoever_was_away_misses_nothing_and_hears_nothing_twice(
 
 @FEW
 @given(RUNS)
-def test_a_fold_that_is_taken_up_in_mid_turn_goes_on_as_the_live_one(run: list[int]) -> None:
+def test_a_fold_that_starts_in_mid_turn_continues_as_the_live_fold(run: list[int]) -> None:
     """As when a daemon loads a thread: nothing of the turn so far is said, everything after it is."""
     play = played(run)
     if play.state.turn is None:
@@ -150,7 +150,7 @@ def test_a_replayed_history_prints_the_next_request_alike(run: list[int]) -> Non
     )
 
 
-def test_a_fold_that_is_taken_up_knows_what_waits() -> None:
+def test_a_fold_that_starts_late_knows_the_queue() -> None:
     play = Play()
     for n in (1, 2, 3):
         play.do(ask(n))

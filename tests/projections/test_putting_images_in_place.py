@@ -52,7 +52,7 @@ def test_a_text_takes_the_place_of_an_image_that_is_not_sent() -> None:
     assert shown["content"] == [TEXT, {"type": "input_text", "text": "left out"}, TEXT]
 
 
-def test_an_image_that_stands_there_already_leaves_the_item_as_it_is() -> None:
+def test_an_image_that_is_there_already_leaves_the_item_as_it_is() -> None:
     item = (
         b'{ "type":"message", "content":[{"detail":"low", "image_url":"%b","type":"input_image"}]}'
     )

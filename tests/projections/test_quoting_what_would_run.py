@@ -53,5 +53,5 @@ def test_every_character_of_it_is_seen() -> None:
         assert visible_text(quoted((word,))) == quoted((word,)).replace("\\u{", "\\u{5c}u{")
 
 
-def test_what_is_seen_is_quoted_as_ever() -> None:
+def test_visible_text_is_quoted_as_usual() -> None:
     assert quoted(("/bin/sh", "-c", "echo it's; ls")) == "/bin/sh -c 'echo it'\"'\"'s; ls'"

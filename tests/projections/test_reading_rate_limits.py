@@ -68,7 +68,7 @@ def test_an_empty_window_is_left_out(headers: dict[str, str]) -> None:
     assert read_limits(headers) == []
 
 
-def test_an_unused_window_with_a_length_is_one() -> None:
+def test_an_unused_window_with_a_length_counts() -> None:
     headers = {PRIMARY: "0", "x-codex-primary-window-minutes": "300"}
     assert read_limits(headers) == [RateLimits("codex", primary=RateLimitWindow(0, 300))]
 

@@ -83,7 +83,7 @@ def test_developer_instructions_are_of_the_developer() -> None:
     assert words(past)[0] == "developer: Be brief."
 
 
-def test_an_answer_stands_as_the_provider_sent_it_without_its_id() -> None:
+def test_an_answer_is_as_the_provider_sent_it_without_its_id() -> None:
     raw = msgspec.Raw(b'{"b" : 1.50,"id":"m1","a":{"id":"kept","x":[1e3]}}')
     assert without_id(raw) == b'{"b":1.50,"a":{"id":"kept","x":[1e3]}}'
     assert history(*FIRST_TURN, ItemCompleted(ItemId("m1"), "other", raw)).items[-1] == without_id(
@@ -101,7 +101,7 @@ def test_encrypted_reasoning_is_sent_back() -> None:
     }
 
 
-def test_what_was_cut_is_not_the_models() -> None:
+def test_cut_items_are_not_the_models() -> None:
     past = history(*FIRST_TURN, ItemCut(ItemId("m1"), "message", "interrupted", "Half"))
     assert words(past) == words(history(*FIRST_TURN))
 
@@ -121,7 +121,7 @@ def test_a_custom_call_is_answered_in_its_kind() -> None:
     assert words(history(*FIRST_TURN, call, ended("c1")))[-1] == "custom_tool_call_output c1"
 
 
-def test_steered_input_stands_behind_the_response_that_was_streaming() -> None:
+def test_steered_input_follows_the_response_that_was_streaming() -> None:
     steered = TurnSteered(ItemId("s1"), text("stop"))
     past = [*FIRST_TURN, steered, said("m1", "I am"), made("c1"), ended("c1"), ENDED]
     assert words(history(*past))[2:] == [
@@ -149,12 +149,12 @@ def test_input_waits_for_its_turn() -> None:
     assert words(history(*past, begun(2), calling("t2/1")))[-1] == "user: second"
 
 
-def test_a_fork_leaves_the_parents_queue_behind() -> None:
+def test_a_fork_does_not_have_the_parents_queue() -> None:
     past = [*FIRST_TURN, queued(2), ThreadForked(ThreadId("p"), 6), begun(2), calling("t2/1")]
     assert words(history(*past)) == words(history(*FIRST_TURN))
 
 
-def test_every_kind_of_input_is_told_in_the_models_way() -> None:
+def test_every_kind_of_input_has_its_form_for_the_model() -> None:
     content = (
         TextInput("look", (msgspec.Raw(b"{}"),)),
         ImageInput("data:image/png;base64,AA==", "low"),
@@ -177,7 +177,7 @@ def test_every_kind_of_input_is_told_in_the_models_way() -> None:
     }
 
 
-def test_an_image_that_was_refused_is_left_out_for_whoever_refused_it() -> None:
+def test_a_refused_image_is_left_out_for_its_provider() -> None:
     error = TurnError("Invalid image.", "badRequest")
     refused = ModelCallFailed(error, "request", True, images=("aa", "bb"), asked=("m-1", "p"))
     fold = history(*FIRST_TURN, refused)
@@ -191,7 +191,7 @@ def test_an_image_that_was_refused_is_left_out_for_whoever_refused_it() -> None:
     assert fold.refused_by("m-1", "p") == frozenset()
 
 
-def test_text_like_our_own_tags_is_a_persons_text_all_the_same() -> None:
+def test_text_like_our_own_tags_is_still_a_persons_text() -> None:
     typed = "<environment_context>mine</environment_context>"
     assert words(history(*FIRST_TURN[:1], queued(1, typed), begun(1), calling("t1/1"))) == [
         f"user: {typed}"
@@ -218,7 +218,7 @@ def started(fold: ModelHistory, name: str, attempt: int = 1) -> tuple[ModelHisto
     return fold.after(call), request
 
 
-def test_a_print_names_what_is_new_and_what_stands() -> None:
+def test_a_print_names_new_and_kept_items() -> None:
     fold = history(*FIRST_TURN[:-1])
     fold, first = started(fold, "t1/1")
     assert (first.kept, first.added) == (0, tuple(_hash(item) for item in fold.items))
@@ -261,7 +261,7 @@ def test_the_settings_are_no_part_of_it() -> None:
     assert SETTINGS.model.encode() not in b"".join(history(*FIRST_TURN).items)
 
 
-def test_histories_that_go_on_from_one_have_nothing_of_each_other() -> None:
+def test_histories_that_continue_from_one_share_no_later_items() -> None:
     fold = history(*FIRST_TURN)
     stood = fold.items
     left, other = fold.after(said("m1", "one")), fold.after(said("m2", "other"))

@@ -80,14 +80,14 @@ def test_a_turn_as_it_is_sent() -> None:
     assert (running.completed_at, running.duration_ms, running.error) == (None, None, None)
 
 
-def test_a_summary_is_what_was_said_and_the_last_answer() -> None:
+def test_a_summary_is_the_prompt_and_the_last_answer() -> None:
     first, second = turns(answered())
     assert [getattr(item, "id", "") for item in first.turn("summary").items] == ["u1", "m2"]
     assert [getattr(item, "id", "") for item in second.turn("summary").items] == ["u2"]
     assert first.turn("notLoaded").items == ()
 
 
-def test_an_interrupted_turn_keeps_what_was_shown() -> None:
+def test_an_interrupted_turn_keeps_its_shown_text() -> None:
     play = Play()
     play.do(ask(1))
     play.open("m1")
@@ -136,7 +136,7 @@ def test_a_run_of_whole_turns_shows_the_same_as_all_of_them() -> None:
     assert part.turns == whole[1:]
 
 
-def test_a_refusal_is_what_the_model_said() -> None:
+def test_a_refusal_is_the_models_text() -> None:
     play = Play()
     play.do(ask(1))
     refusal = b'{"id":"m1","type":"message","content":[{"type":"refusal","refusal":"No."}]}'

@@ -81,7 +81,7 @@ def test_requests_of_one_day_model_and_kind_are_one_sum() -> None:
     )
 
 
-def test_summaries_days_and_long_inputs_stand_apart() -> None:
+def test_summaries_days_and_long_inputs_are_separate() -> None:
     summed = spending(*FIRST_TURN, used(5, 2), COMPACTING, used(300_000, 4))
     assert [(use.kind, use.long) for use in summed.sums] == [("turn", False), ("compact", True)]
     [later] = recorded(used(1, 1), at_ms=3 * DAY_MS)
@@ -106,13 +106,13 @@ def test_a_title_is_a_kind_of_its_own_and_of_no_turn_that_runs_meanwhile() -> No
     assert (failed.kind, failed.requests, failed.failed) == ("title", 0, 1)
 
 
-def test_an_answer_that_nothing_says_who_was_asked_for_counts_for_the_turns_model() -> None:
+def test_an_answer_without_a_model_counts_for_the_turns_model() -> None:
     """An import has such."""
     [spent] = spending(STARTED, replace(begun(1), settings=OTHER), used(5, 2)).sums
     assert (spent.model, spent.requests) == ("m-2", 1)
 
 
-def test_what_a_fork_inherits_was_its_parents() -> None:
+def test_inherited_usage_belongs_to_the_parent() -> None:
     inherited = (*FIRST_TURN, used(5, 2), TurnCompleted(), ThreadForked(ThreadId("p"), 7))
     assert spending(*inherited).sums == ()
     own = (queued(2), begun(2), calling("t2/1"), used(9, 1))
@@ -121,13 +121,13 @@ def test_what_a_fork_inherits_was_its_parents() -> None:
     assert rows(*inherited, *own) == [("t2", "turn", 1, 0, 10)]
 
 
-def test_what_says_nothing_of_requests_changes_nothing() -> None:
+def test_events_without_requests_change_nothing() -> None:
     folded = spending(*FIRST_TURN)
     [other] = recorded(queued(2))
     assert folded.after(other) is folded
 
 
-def test_a_list_has_what_each_thread_has_used() -> None:
+def test_a_list_has_the_usage_of_each_thread() -> None:
     summary = Summary()
     for record in recorded(*FIRST_TURN, used(5, 2)):
         summary.apply(record)
@@ -144,5 +144,5 @@ def test_each_turn_has_a_row_and_its_summary_another() -> None:
     ]
 
 
-def test_a_turn_that_asked_nobody_has_no_row() -> None:
+def test_a_turn_without_requests_has_no_row() -> None:
     assert rows(STARTED, queued(1), begun(1), TurnCompleted()) == []

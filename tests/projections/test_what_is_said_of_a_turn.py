@@ -235,7 +235,7 @@ def test_a_command_that_is_cancelled() -> None:
     ]
 
 
-def test_of_two_questions_one_is_left() -> None:
+def test_after_one_of_two_answers_one_question_is_left() -> None:
     play = running()
     call(play, "c1", "make")
     call(play, "c2", "make install")
@@ -331,7 +331,7 @@ def test_a_failure() -> None:
     assert heard(play) == BEGIN
 
 
-def test_limits_are_told_with_an_answer_and_with_a_refusal() -> None:
+def test_limits_are_sent_with_an_answer_and_with_a_refusal() -> None:
     play = running()
     call_id = play.call.call_id
     play.do(
@@ -400,7 +400,7 @@ def test_an_answer_of_one_piece_is_one_delta() -> None:
     ],
     ids=["a name", "settings", "no change", "putting it aside"],
 )
-def test_what_is_said_of_the_thread(command: Command, said: list[str]) -> None:
+def test_notifications_of_the_thread(command: Command, said: list[str]) -> None:
     play = Play()
     play.do(command)
     assert heard(play) == said
@@ -422,7 +422,7 @@ def test_archiving_a_running_thread() -> None:
     assert heard(play) == ["thread/unarchived"]
 
 
-def test_what_a_turn_says_of_itself() -> None:
+def test_notifications_of_a_turn() -> None:
     play = running()
     answer(play)
     [completed] = [p.turn for p in play.live.params if isinstance(p, n.TurnCompletedNotification)]

@@ -78,7 +78,7 @@ def test_a_cut_leaves_lines_and_characters_whole() -> None:
     }
 
 
-def test_of_a_small_window_words_take_a_part_only() -> None:
+def test_words_take_only_a_part_of_a_small_window() -> None:
     window = 20_000
     kept_items = kept_items_of(said("x" * ROOM), window)
     (cut,) = texts(kept_items)
@@ -90,17 +90,17 @@ def test_a_scrap_of_a_message_is_not_worth_keeping() -> None:
     assert kept_items.kept == (KeptMessage(2),)
 
 
-def test_what_no_bridge_can_need_is_not_held() -> None:
+def test_words_that_no_compaction_can_keep_are_not_held() -> None:
     held = said(*["x" * (ROOM // 4)] * 20).words
     assert [record.seq for record in held] == [17, 18, 19, 20]
 
 
-def test_images_stay_behind_and_that_there_was_one_does_not() -> None:
+def test_images_are_not_kept_but_a_note_of_them_is() -> None:
     compaction_keep = said(ImageInput("data:,x"), MentionInput("a.py", "/work/a.py"))
     assert texts(kept_items_of(compaction_keep, None)) == [NO_TEXT, "[a.py](/work/a.py)"]
 
 
-def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
+def test_words_that_wait_for_their_turn_are_not_in_the_history_yet() -> None:
     queued = InputQueued(ItemId("u1"), TurnId("t1"), (TextInput("go"),))
     waits = ModelHistory().after(queued, 7)
     assert kept_items_of(waits.compaction_keep, None) == KeptItems()
@@ -111,7 +111,7 @@ def test_words_that_wait_for_their_turn_are_not_the_histories_yet() -> None:
     assert texts(kept_items_of(ended_turn.compaction_keep, None)) == ["quick"]
 
 
-def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -> None:
+def test_pins_are_where_their_records_are_and_context_is_before_the_last_words() -> None:
     pin = PinAdded(2, (msgspec.Raw(message_json("m", "An answer.")),))
     late = PinAdded(9, (msgspec.Raw(message_json("m", "The last answer.")),))
     compaction_keep = said("one", "two", "three").pin(late)
@@ -128,7 +128,7 @@ def test_pins_stand_where_their_records_do_and_context_before_the_last_words() -
     ]
 
 
-def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> None:
+def test_pinned_words_are_kept_once_and_whole_and_take_no_room_from_others() -> None:
     long = "x" * (ROOM - 100)
     compaction_keep = said("one", long, "two")
     compaction_keep = compaction_keep.pin(PinAdded(2, (text_item("user", long),)))
@@ -145,9 +145,7 @@ def test_pinned_words_stand_there_once_whole_and_take_no_room_from_others() -> N
         (ContextAdded("environment", "user", "where"), text_item("user", "where")),
     ],
 )
-def test_what_was_told_is_pinned_as_the_model_was_given_it(
-    event: Event, expected: msgspec.Raw
-) -> None:
+def test_a_pin_has_the_items_as_the_model_got_them(event: Event, expected: msgspec.Raw) -> None:
     assert pinned_items(Recorded(1, 0, event)) == (expected,)
 
 
@@ -171,7 +169,7 @@ def test_a_call_and_its_answer_are_pinned_together(at: int) -> None:
     assert pinned_items(records[at], records[:1]) == ()
 
 
-def test_of_two_calls_with_one_id_the_right_one_is_pinned() -> None:
+def test_of_two_calls_with_one_id_the_right_call_is_pinned() -> None:
     name = ToolCallRef(CallId("c1"), "shell")
     call = ItemCompleted(ItemId("fc"), "call", call_json("c1", "ls"), None, name)
     events: tuple[Event, ...] = (call, ended("c1", "first"), call, ended("c1", "second"))
@@ -194,7 +192,7 @@ def test_a_call_that_is_left_out_takes_its_own_answer_along(count: int, left: in
     assert len(without_oldest(pair * 3, count)) == left
 
 
-def test_nothing_is_pinned_of_what_the_model_was_not_given() -> None:
+def test_a_record_that_the_model_did_not_get_is_not_pinned() -> None:
     thought = ItemCompleted(ItemId("r"), "reasoning", msgspec.Raw(b'{"type":"reasoning"}'))
     events: tuple[Event, ...] = (thought, TurnCompleted())
     for event in events:

@@ -55,7 +55,7 @@ SWITCHED = history(
 )
 
 
-def test_a_model_is_sent_what_it_thought_itself() -> None:
+def test_a_model_gets_its_own_reasoning() -> None:
     past = history(*FIRST_TURN, thought("r1"), said("m1", "one"), ENDED)
     assert past.for_whom("m-1", "p") == tuple(past.items)
     assert past.reasoning_owners.withheld("m-1", "p") == 0
@@ -68,7 +68,7 @@ def test_another_model_or_provider_is_not(model: str, provider: str) -> None:
     assert past.reasoning_owners.withheld(model, provider) == 1
 
 
-def test_who_is_asked_again_has_his_own_thoughts_again() -> None:
+def test_a_model_that_is_asked_again_gets_its_own_reasoning_again() -> None:
     whole, own = (
         tuple(SWITCHED.items),
         [at for at, kind in enumerate(kinds(tuple(SWITCHED.items))) if kind == "reasoning"],
@@ -78,7 +78,7 @@ def test_who_is_asked_again_has_his_own_thoughts_again() -> None:
     assert SWITCHED.reasoning_owners.withheld("m-3", "p") == 2
 
 
-def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
+def test_the_fold_is_as_long_as_the_number_of_changes() -> None:
     reasoning_owners = ReasoningOwners()
     for at in range(1000):
         reasoning_owners = reasoning_owners.thought(at, "m-1" if at < 900 else "m-2", "p")
@@ -88,7 +88,7 @@ def test_what_is_remembered_of_it_is_as_long_as_there_were_changes() -> None:
     ]
 
 
-def test_a_fold_goes_on_from_where_its_items_are_absent_and_stays_a_value() -> None:
+def test_a_fold_continues_after_evicted_items_and_stays_a_value() -> None:
     again = SWITCHED.without_printed()
     again = again.with_restored(SWITCHED.items[: again.evicted])
     assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
@@ -98,7 +98,7 @@ def test_a_fold_goes_on_from_where_its_items_are_absent_and_stays_a_value() -> N
     assert again.for_whom("m-1", "p") == SWITCHED.for_whom("m-1", "p")
 
 
-def test_a_thought_of_nobody_knows_whom_is_sent_to_nobody() -> None:
+def test_reasoning_of_an_unknown_model_is_not_sent() -> None:
     """As of a log that another program wrote: a provider may refuse what it did not encrypt itself."""
     past = history(*FIRST_TURN[:-1], thought("r1"), by("t1/1", "m-1"))
     assert past.reasoning_owners.withheld("m-1", "p") == 1
@@ -107,7 +107,9 @@ def test_a_thought_of_nobody_knows_whom_is_sent_to_nobody() -> None:
 @pytest.mark.slow
 @FEW
 @given(RUNS)
-def test_a_request_begins_with_the_one_before_unless_an_event_says_why_not(run: list[int]) -> None:
+def test_a_request_begins_with_the_previous_request_unless_an_event_says_why_not(
+    run: list[int],
+) -> None:
     play = Play()
     for number in run:
         play.step(number)
@@ -122,7 +124,7 @@ def test_a_request_begins_with_the_one_before_unless_an_event_says_why_not(run: 
 @pytest.mark.slow
 @FEW
 @given(RUNS)
-def test_nobody_is_sent_the_thoughts_of_another_and_no_item_has_an_id(run: list[int]) -> None:
+def test_no_model_gets_the_reasoning_of_another_and_no_item_has_an_id(run: list[int]) -> None:
     play = Play()
     for number in run:
         play.step(number)

@@ -76,7 +76,7 @@ def misses(*events: Event | int) -> list[Miss]:
 BEGUN = (STARTED, turn(1), asked(FIRST), used(5000, 0), TurnCompleted())
 
 
-def test_a_request_that_finds_what_was_sent_before_misses_nothing() -> None:
+def test_a_request_whose_beginning_is_cached_misses_nothing() -> None:
     assert misses(*BEGUN, turn(2), asked(NEXT), used(6000, 4992)) == []
     assert misses(*BEGUN, turn(2), asked(NEXT), used(6000, 4608)) == []
 
@@ -85,7 +85,7 @@ def test_the_first_request_expects_nothing() -> None:
     assert misses(*BEGUN) == []
 
 
-def test_what_is_too_short_to_be_cached_is_not_missed() -> None:
+def test_a_request_too_short_for_the_cache_is_no_miss() -> None:
     short = (STARTED, turn(1), asked(FIRST), used(1023, 0))
     assert misses(*short, asked(NEXT), used(1100, 0)) == []
 
@@ -113,7 +113,7 @@ def test_another_provider_too() -> None:
     assert miss.why == "the provider was switched from p to q"
 
 
-def test_instructions_stand_in_front_of_tools_and_both_in_front_of_the_history() -> None:
+def test_instructions_are_before_tools_and_both_before_the_history() -> None:
     anew = HistoryCompacted(ItemId("h"), "so far", ())
     both = print_(0, 2, instructions="i-2", tools="t-2")
     [miss] = misses(*BEGUN, anew, turn(2), asked(both), used(6000, 0))
@@ -127,7 +127,7 @@ def test_instructions_stand_in_front_of_tools_and_both_in_front_of_the_history()
     assert (miss.segment, miss.cause_seq, miss.why) == ("tools", 6, "the tools changed")
 
 
-def test_an_update_of_the_daemon_is_named_where_it_changed_what_is_said_first() -> None:
+def test_an_update_of_the_daemon_is_named_where_it_changed_the_instructions() -> None:
     first = print_(0, 3, instructions="i-1", tools="t-1", daemon="0.3.0")
     begun = (STARTED, turn(1), asked(first), used(5000, 0), TurnCompleted())
     updated = print_(3, 2, instructions="i-2", daemon="0.4.0")
@@ -143,7 +143,7 @@ def test_instructions_that_are_said_again_have_not_changed() -> None:
     assert [miss.segment for miss in misses(*BEGUN, asked(same), used(6000, 0))] == ["none"]
 
 
-def test_a_compaction_begins_the_history_anew() -> None:
+def test_a_compaction_begins_a_new_history() -> None:
     summary = (asked(None, purpose="compact"), used(5200, 4992))
     anew = HistoryCompacted(ItemId("h"), "so far", ())
     [miss] = misses(*BEGUN, turn(2), *summary, anew, asked(print_(0, 4)), used(2000, 1024))
@@ -158,7 +158,7 @@ def test_the_question_for_a_summary_goes_without_tools() -> None:
     assert (miss.segment, miss.cause_seq, miss.request.kind) == ("tools", 7, "compact")
 
 
-def test_what_follows_a_summary_that_came_to_nothing_goes_on_from_what_was_before() -> None:
+def test_a_request_after_a_failed_summary_continues_the_earlier_requests() -> None:
     summary = (asked(None, purpose="compact"), used(5200, 4992))
     assert misses(*BEGUN, turn(2), *summary, asked(NEXT), used(6000, 4992)) == []
 
@@ -187,7 +187,7 @@ def test_where_nothing_changed_it_is_time_or_the_provider() -> None:
     )
 
 
-def test_each_miss_is_told_by_its_own_request() -> None:
+def test_each_miss_is_in_its_own_request() -> None:
     again = print_(5, 2)
     found = misses(*BEGUN, asked(NEXT), used(6000, 0), asked(again), used(7000, 0))
     assert [(miss.request.started_seq, miss.expected_tokens) for miss in found] == [

@@ -71,7 +71,7 @@ async def outcomes(house: House) -> list[ToolEnded | ProcessEnded]:
 
 
 @trio_test
-async def test_the_turn_ends_while_it_goes_on_and_its_end_is_recorded(tmp_path: Path) -> None:
+async def test_the_turn_ends_while_it_continues_and_its_end_is_recorded(tmp_path: Path) -> None:
     house = House(tmp_path, tool := ServeTool(), "{}")
     async with house.running() as (thread, there):
         await ask(thread)
@@ -97,7 +97,7 @@ async def test_the_turn_ends_while_it_goes_on_and_its_end_is_recorded(tmp_path: 
 
 
 @trio_test
-async def test_what_it_printed_is_kept_whole_under_its_own_name(tmp_path: Path) -> None:
+async def test_its_output_is_kept_whole_under_its_own_name(tmp_path: Path) -> None:
     printed = b"a line\n" * OUTPUT_INLINE_BYTES_MAX
     house = House(tmp_path, tool := ServeTool(printed), "{}")
     async with house.running() as (thread, _):

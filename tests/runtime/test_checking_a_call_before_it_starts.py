@@ -120,7 +120,7 @@ async def ran(folder: Path, asked: RunCommand, started: RunCommand) -> tuple[Not
 
 
 @trio_test
-async def test_what_was_asked_about_is_performed(tmp_path: Path) -> None:
+async def test_the_approved_action_is_performed(tmp_path: Path) -> None:
     notes, result = await ran(tmp_path, line("make"), line("make"))
     assert notes.performed == [line("make")]
     assert result.status == "completed"
@@ -130,7 +130,7 @@ async def test_what_was_asked_about_is_performed(tmp_path: Path) -> None:
     "started", [line("make; ./evil.sh"), line("make", escalated=True)], ids=["line", "escalation"]
 )
 @trio_test
-async def test_another_action_is_not_and_the_model_is_told(
+async def test_another_action_is_not_and_the_model_gets_the_reason(
     tmp_path: Path, started: RunCommand
 ) -> None:
     notes, result = await ran(tmp_path, line("make"), started)

@@ -56,7 +56,7 @@ async def test_a_request_has_the_images_themselves_and_the_same_bytes_each_time(
 
 
 @trio_test
-async def test_what_is_not_sent_has_a_text_in_its_place() -> None:
+async def test_an_image_that_is_not_sent_is_replaced_by_a_text() -> None:
     kept = images()
     name, inline = await kept.keep(PNG), "data:image/png;base64,AA=="
     sent = item(name, inline, GONE)
@@ -71,7 +71,7 @@ async def test_what_is_not_sent_has_a_text_in_its_place() -> None:
 
 
 @trio_test
-async def test_an_address_of_another_programs_log_is_sent_as_it_stands() -> None:
+async def test_an_address_of_another_programs_log_is_sent_unchanged() -> None:
     sent = item("data:,x").replace(b"data:,x", b"https://example.org/a.png")
     assert await images().for_model((sent,), NOBODY, reads_images=True) == (sent,)
 
@@ -94,7 +94,7 @@ ROOM = 1 << 20
 
 
 @trio_test
-async def test_what_was_used_last_stays_at_hand() -> None:
+async def test_the_most_recently_used_images_stay_in_memory() -> None:
     size = len(url_of(PNG + b"0")) + 2
     cache = ImageCache(2 * size)
     kept = images(cache)
@@ -139,13 +139,13 @@ async def test_a_file_that_is_not_read_in_time_costs_a_text_and_no_more(tmp_path
 
 @pytest.mark.parametrize("part", [ImageInput(url_of(PNG), "huge"), LocalImageInput("a", "huge")])
 @trio_test
-async def test_a_detail_that_nobody_knows_is_refused(part: UserInput) -> None:
+async def test_an_unknown_detail_is_refused(part: UserInput) -> None:
     with pytest.raises(BadImage, match="one of auto, high, low, original, found 'huge'"):
         await images().accept([part], "/")
 
 
 @trio_test
-async def test_what_a_client_says_of_how_a_file_is_kept_counts_for_nothing() -> None:
+async def test_a_clients_members_on_the_kept_file_are_ignored() -> None:
     forged = LocalImageInput("/absent.png", image=GONE)
     (accepted,) = await images().accept([forged], "/")
     assert accepted == LocalImageInput("/absent.png", problem="no such file or directory")

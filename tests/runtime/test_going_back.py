@@ -71,7 +71,7 @@ def back(to_seq: int) -> HistoryReverted:
     return HistoryReverted(TurnId("t"), to_seq, 1, 1)
 
 
-def test_the_last_turn_is_taken_back_for_a_step_and_its_tail() -> None:
+def test_the_last_turn_is_reverted_for_a_step_and_its_tail() -> None:
     async def check() -> None:
         play, store = a_play(), MemoryStore()
         snapshot_writer, folds = await stepped(store, play)

@@ -165,7 +165,7 @@ def test_a_fork_begins_with_the_last_snapshot_in_front_of_it(
     trio.run(check)
 
 
-def test_a_fork_of_a_loaded_thread_begins_with_what_is_loaded() -> None:
+def test_a_fork_of_a_loaded_thread_begins_with_its_folds() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
@@ -224,9 +224,7 @@ def _flipped(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("spoil", [_cut, _flipped, lambda content: b"", lambda content: b"x" * 99])
 @pytest.mark.parametrize("name", [INDEX, WHOLE, "step-1", "step-3"])
-def test_what_is_not_as_it_was_written_is_ignored(
-    spoil: Callable[[bytes], bytes], name: str
-) -> None:
+def test_a_changed_snapshot_is_ignored(spoil: Callable[[bytes], bytes], name: str) -> None:
     async def check() -> None:
         play, store, plain = a_long_play(), MemoryStore(), MemoryStore()
         await write(plain, play.records)
@@ -308,7 +306,9 @@ def test_a_snapshot_of_another_thread_or_place_or_shape_is_ignored() -> None:
 
 
 @pytest.mark.slow
-def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: Path) -> None:
+def test_text_that_was_scrubbed_from_an_ancestor_is_in_no_snapshot_of_a_fork(
+    tmp_path: Path,
+) -> None:
     async def check() -> None:
         play = a_long_play()
         version = len(play.records)
@@ -339,7 +339,7 @@ def test_what_was_scrubbed_from_an_elder_is_in_no_snapshot_of_a_fork(tmp_path: P
     trio.run(check)
 
 
-def test_a_long_first_reading_holds_only_what_no_request_has_had() -> None:
+def test_a_long_first_reading_holds_only_items_that_no_request_has_had() -> None:
     async def check() -> None:
         play, store = a_long_play(), MemoryStore()
         await write(store, play.records)
@@ -363,7 +363,7 @@ async def items_read(store: CountingStore, play: Play) -> int:
     return store.read_records - before
 
 
-def test_the_items_that_a_request_needs_are_kept_whole_when_a_thread_is_let_go() -> None:
+def test_the_items_that_a_request_needs_are_stored_whole_when_a_thread_is_unloaded() -> None:
     async def check() -> None:
         play, store = a_long_play(), CountingStore()
         await write(store, play.records)

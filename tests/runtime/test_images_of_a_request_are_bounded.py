@@ -61,7 +61,7 @@ async def test_an_image_that_was_looked_at_again_and_again_counts_each_time() ->
 
 
 @trio_test
-async def test_the_newest_have_room_whatever_they_are_and_wherever_they_stand() -> None:
+async def test_the_newest_have_room_of_any_kind_and_at_any_position() -> None:
     kept = images()
     large = await kept.keep(LARGE)
     inline = f"data:image/png;base64,{base64.b64encode(LARGE).decode()}"

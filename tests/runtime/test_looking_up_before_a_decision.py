@@ -38,7 +38,7 @@ async def test_it_is_read_once_in_a_thread_when_a_turn_begins() -> None:
 
 
 @trio_test
-async def test_nothing_is_read_for_what_begins_no_turn() -> None:
+async def test_nothing_is_read_for_a_command_that_begins_no_turn() -> None:
     def reader(cwd: str) -> UserInstructions:
         raise AssertionError(f"{cwd} was read")
 
@@ -48,7 +48,7 @@ async def test_nothing_is_read_for_what_begins_no_turn() -> None:
 
 
 @trio_test
-async def test_where_nobody_reads_a_decision_is_what_it_is() -> None:
+async def test_without_lookups_a_decision_is_the_same() -> None:
     assert await decided(fold([STARTED]), ask(1), LookupSource()) == decide(fold([STARTED]), ask(1))
 
 

@@ -115,7 +115,7 @@ async def test_a_long_log_is_folded_for_its_summary_once() -> None:
 
 
 @trio_test
-async def test_what_is_kept_counts_only_where_it_is_whole_and_of_this_thread() -> None:
+async def test_a_stored_summary_counts_only_where_it_is_whole_and_of_this_thread() -> None:
     play = a_long_play()
     store = CountingStore()
     await write(store, play.records)

@@ -19,7 +19,7 @@ def test_an_image_is_read_whole(tmp_path: Path) -> None:
     assert read_image(str(tmp_path / "a.png")) == content
 
 
-def test_what_is_no_file_is_said(tmp_path: Path) -> None:
+def test_a_path_without_a_file_is_reported(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     tmp_path.joinpath("text").write_bytes(b"hello")
     for name, reason in (

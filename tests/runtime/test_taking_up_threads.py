@@ -115,7 +115,7 @@ async def lived(store: Failing, folder: Path, *, asks: bool = False) -> Daemon:
 
 
 @trio_test(autojump=True)
-async def test_what_passes_is_waited_for(tmp_path: Path) -> None:
+async def test_a_temporary_error_is_waited_for(tmp_path: Path) -> None:
     store = Failing()
     daemon = await lived(store, tmp_path)
     store.failures = [StoreFailed("no descriptor", retry=True) for _ in range(3)]
@@ -138,7 +138,7 @@ async def test_what_passes_is_waited_for(tmp_path: Path) -> None:
     ],
 )
 @trio_test(autojump=True)
-async def test_what_does_not_pass_is_left_to_a_person(
+async def test_a_permanent_error_is_left_to_a_person(
     failure: Callable[[], StoreError], stays: bool, tmp_path: Path
 ) -> None:
     store = Failing()

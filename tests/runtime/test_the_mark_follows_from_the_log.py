@@ -155,7 +155,7 @@ async def live(thread: ThreadActor) -> None:
 
 @pytest.mark.slow
 @trio_test
-async def test_whenever_the_log_says_that_there_is_work_there_is_a_mark(tmp_path: Path) -> None:
+async def test_there_is_a_mark_whenever_the_log_has_work(tmp_path: Path) -> None:
     home, state = tmp_path / "home", tmp_path / "state"
     on_record = Witness(home, state / "unfinished")
     files = Watched(on_record.look)

@@ -175,7 +175,7 @@ async def test_an_answer_fails_its_turn_once(tmp_path: Path, item: ModelItemDone
 
 
 @trio_test
-async def test_a_tools_result_is_replaced_by_the_reason_and_its_turn_goes_on(
+async def test_a_tools_result_is_replaced_by_the_reason_and_its_turn_continues(
     tmp_path: Path,
 ) -> None:
     model = Model(called("go"), said("well"))

@@ -53,7 +53,9 @@ async def forever(effect: object, thread: ThreadActor) -> None:
 
 
 @trio_test
-async def test_what_is_told_is_what_is_written_and_time_does_not_run_back(tmp_path: Path) -> None:
+async def test_the_listener_gets_the_written_records_and_time_does_not_run_back(
+    tmp_path: Path,
+) -> None:
     clock = [NOON_US]
     ear: Any = Ear()
     world = World(
