@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -19,6 +20,8 @@ from rollout_files import FILES, read, recorded, shown
 # Every byte takes minutes; a prime steps through the places of all kinds of members.
 STEP = 1 if os.environ.get("CODEXD_NIGHTLY") else 211
 SEED = 7
+CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
+ANSWERS = {"function_call_output", "custom_tool_call_output"}
 
 
 def heading_of(path: object) -> Heading:
@@ -32,7 +35,12 @@ def settled(lines: Iterable[bytes], heading: Heading) -> Converted:
     state = fold(events)
     assert state.turn is None
     assert state.queue == ()
-    ModelHistory().after_all(events)
+    items = [json.loads(item) for item in ModelHistory().after_all(events).items]
+    calls = Counter(str(item.get("call_id")) for item in items if str(item.get("type")) in CALLS)
+    answers = Counter(
+        str(item.get("call_id")) for item in items if str(item.get("type")) in ANSWERS
+    )
+    assert calls == answers
     assert shown(converted.events) is not None
     assert all(encode_event(event) for event in events)
     assert [record.seq for record in recorded(converted.events)] == list(range(1, len(events) + 1))

@@ -11,7 +11,7 @@ from rollout_files import Json, answered, asked, called, event, message, meta, o
 
 TURN = [*asked("Go."), called("c1"), answered("c1"), message("assistant", "Done.")]
 SHOWN = ["> Go.", "$ bash -lc ls → None 'a\\n' in /w", "Done."]
-C2, A2 = called("c2", "pwd"), answered("c2", "/w\n")
+A1, C2, A2 = answered("c1"), called("c2", "pwd"), answered("c2", "/w\n")
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ C2, A2 = called("c2", "pwd"), answered("c2", "/w\n")
                 "5: expected a call with an id of its own, found another one 'c1' is open: it was not imported"
             ],
         ),
+        ([of("response_item", type="local_shell_call", id="c1", action={}), A1], ["a\n"], []),
         (
             [answered("gone"), called("c1"), answered("c1")],
             ["a\n"],
@@ -53,6 +54,7 @@ C2, A2 = called("c2", "pwd"), answered("c2", "/w\n")
         "no answer",
         "two answers",
         "called twice",
+        "an id alone",
         "no call",
         "search",
     ],
@@ -110,6 +112,22 @@ def test_the_model_has_the_words_of_other_agents(tmp_path: Path, row: Json, at: 
         "function_call",
         "function_call_output",
     }
+
+
+def test_what_is_encrypted_of_an_agents_message_is_complained_of_once(tmp_path: Path) -> None:
+    text = {"type": "input_text", "text": "Payload:"}
+    encrypted = {"type": "encrypted_content", "encrypted_content": "gAAA"}
+    rows = [
+        of("response_item", type="agent_message", author="main", content=content)
+        for content in ([text, encrypted], [encrypted])
+    ]
+    read = read_lines(tmp_path, meta(), *TURN, *rows)
+    assert read.texts[-1] == (
+        '<agent_message from="main">\nPayload:\n[The rest is encrypted.]\n</agent_message>'
+    )
+    assert read.warned == [
+        "7: expected an agent's message, found an encrypted one: what is encrypted was not imported, 2 times"
+    ]
 
 
 NOTHING = [

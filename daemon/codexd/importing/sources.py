@@ -253,7 +253,8 @@ def peek(path: Path) -> RolloutFile:
 
 def _source(path: Path, meta: Members) -> RolloutFile:
     named = _ID_IN_NAME.search(path.name)
-    source_id = text_of(meta.get("id")) or text_of(meta.get("session_id"))
+    # An agent's `session_id` is that of the thread that it works for.
+    source_id = text_of(meta.get("id")) or (named[1] if named is not None else "")
     base = members_of(meta.get("history_base"))
     before = base.get("end_ordinal_exclusive", meta.get("forked_from_ordinal_exclusive"))
     base_id = text_of(base.get("thread_id"))
@@ -261,7 +262,7 @@ def _source(path: Path, meta: Members) -> RolloutFile:
         base_id = text_of(meta.get("forked_from_id"))
     return RolloutFile(
         path,
-        source_id or (named[1] if named is not None else path.stem),
+        source_id or text_of(meta.get("session_id")) or path.stem,
         meta,
         "archived_sessions" in path.parts,
         base_id or None,

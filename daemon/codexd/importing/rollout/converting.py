@@ -14,7 +14,7 @@ from codexd.core.events.history import HistoryCompacted
 from codexd.core.values.ids import ItemId
 from codexd.core.values.settings import Settings
 from codexd.importing.rollout.client_events import ClientEvents
-from codexd.importing.rollout.facts import Facts
+from codexd.importing.rollout.facts import Facts, Survey
 from codexd.importing.rollout.items import Items
 from codexd.importing.rollout.kinds import CARRIES_NOTHING, cleaned
 from codexd.importing.rollout.lines import (
@@ -41,9 +41,13 @@ class Converted(msgspec.Struct, frozen=True):
 
 def read_rollout(lines: Iterable[bytes], heading: Heading, daemon_version: str = "") -> Converted:
     """The events of all lines; an open turn at the end is closed. For rollouts that fit into memory."""
-    converter = Converter(heading, daemon_version)
+    converter, survey = Converter(heading, daemon_version), Survey()
+    numbered = list(enumerate(lines, 1))
+    for number, text in numbered:
+        survey.apply(number, text)
+    converter.begin_file(survey.facts())
     events: list[TimedEvent] = []
-    for number, text in enumerate(lines, 1):
+    for number, text in numbered:
         events += converter.feed(number, text)
     events += converter.close()
     return Converted(events, converter.complaints)

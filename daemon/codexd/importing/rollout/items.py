@@ -25,6 +25,7 @@ from codexd.importing.rollout.model_items import (
     SEARCH,
     SEARCH_ANSWER,
     from_agent,
+    is_encrypted,
 )
 from codexd.importing.rollout.reading import Reading
 from codexd.importing.rollout.timeline import OPEN_CALLS_MAX, OpenCall
@@ -78,10 +79,10 @@ class Items:
     def from_agent(self, payload: Members) -> None:
         """What one agent wrote to another: the model has it as a message."""
         item = from_agent(payload)
-        if item is None:
-            words = "expected an agent's message that can be read, found none: it was not imported"
+        if item is None or is_encrypted(payload):
+            words = "expected an agent's message, found an encrypted one: what is encrypted was not imported"
             self._reading.warn(words, kind="agent_message")
-        else:
+        if item is not None:
             self._verbatim(item, self._reading.item_id(payload))
 
     def said(
@@ -170,6 +171,7 @@ class Items:
             found = f"expected at most {OPEN_CALLS_MAX} calls without an answer, found another one"
             self._reading.warn(f"{found}: it was not imported")
             return
+        item = {**item, "call_id": call_id}  # Some have only an `id`, by which they are answered.
         name = text_of(item.get("name")) or text_of(item.get("type"))
         custom = item.get("type") == "custom_tool_call"
         if not self._of_model(item, "call", ToolCallRef(CallId(call_id), name, custom)):

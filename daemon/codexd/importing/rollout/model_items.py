@@ -24,19 +24,28 @@ def agent_item(text: str) -> Members:
     return {"type": "message", "role": "assistant", "content": content}
 
 
+def is_encrypted(payload: Members) -> bool:
+    """Whether a part of an agent's message can be read by Codex's own server alone."""
+    parts = list_of(payload.get("content"))
+    return "encrypted_content" in payload or any(
+        "encrypted_content" in members_of(p) for p in parts
+    )
+
+
 def from_agent(payload: Members) -> Members | None:
-    """What one agent wrote to another, as a message that any model can read; None if it is encrypted."""
-    content = payload.get("content", payload.get("text"))
+    """What one agent wrote to another, as a message that any model can read; None if nothing of it can be."""
+    content = payload.get("content")
     parts = [text_of(members_of(part).get("text")) for part in list_of(content)]
     text = text_of(content) or "\n".join(part for part in parts if part)
     if not text:
         return None
+    rest = "\n[The rest is encrypted.]" if is_encrypted(payload) else ""
     names = [
         f' {word}="{name}"'
         for word, name in (("from", payload.get("author")), ("to", payload.get("recipient")))
         if isinstance(name, str) and '"' not in name
     ]
-    return user_item(f"<agent_message{''.join(names)}>\n{text}\n</agent_message>")
+    return user_item(f"<agent_message{''.join(names)}>\n{text}{rest}\n</agent_message>")
 
 
 def paired(items: Iterable[Members]) -> list[Members]:
