@@ -94,6 +94,7 @@ def ended(turn: str, kind: str = "task_complete") -> Json:
             700,
             id="with records",
         ),
+        pytest.param([*TURN, event("token_count", **tokens(500))], 500, id="of the first counts"),
         pytest.param([*TURN, event("token_count", info=None)], 0, id="nothing counted"),
     ],
 )
@@ -135,7 +136,7 @@ def test_what_codex_put_there_is_no_prompt(tmp_path: Path, text: str, place: str
     assert outputs == ["a\n"]
 
 
-@pytest.mark.parametrize("text", INJECTED[:8])
+@pytest.mark.parametrize("text", INJECTED[:9])
 def test_marks_show_it_where_no_event_repeats_a_prompt(tmp_path: Path, text: str) -> None:
     rows = [message("user", text), TURN[0], *TURN[2:]]
     read = read_lines(tmp_path, meta(), *rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,16 @@ def test_times_go_forward_whatever_the_lines_say(tmp_path: Path) -> None:
         1_759_363_200,
     }
     assert [timed.at_us for timed in read.told] == sorted(timed.at_us for timed in read.told)
+
+
+def test_a_time_after_the_file_was_written_is_not_believed(tmp_path: Path) -> None:
+    content = WHOLE.replace(b"2025-10-01T04:00:02Z", b"9999-10-01T04:00:02Z")
+    read = Read(written(tmp_path, content))
+    assert max(timed.at_us for timed in read.told) == read_time("2025-10-01T04:00:05Z")
+    os.utime(
+        path := written(tmp_path, content), (0, 0)
+    )  # A file whose own time is wrong says nothing.
+    assert max(timed.at_us for timed in Read(path).told) == read_time("9999-10-01T04:00:02Z")
 
 
 DOCUMENT = {

@@ -152,6 +152,12 @@ def test_a_fork_with_its_parents_lines_is_a_thread_of_its_own(tmp_path: Path) ->
     assert read.rollout.heading.meta["cwd"] == "/w"
 
 
+def test_the_heading_is_that_of_the_thread_in_the_files_name(tmp_path: Path) -> None:
+    read = read_lines(tmp_path, meta(1, cwd="/elsewhere"), *TURN[:1], meta(99), *TURN[1:])
+    assert read.rollout.heading.source_id == thread_id(99)
+    assert read.rollout.heading.meta["cwd"] == "/w"
+
+
 def test_a_fork_does_not_count_what_its_parent_used(tmp_path: Path) -> None:
     read = read_lines(tmp_path, meta(forked_from_id=PARENT), *TURN, counted(1000, 300))
     assert read.used == 300

@@ -25,7 +25,7 @@ from codexd.importing.rollout.lines import (
     read_time,
     text_of,
 )
-from codexd.importing.rollout.settings import Heading
+from codexd.importing.rollout.settings import TIME_MAX_US, Heading
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.sources import RawLine, RolloutFile, UnreadableSource, raw_lines, torn
 
@@ -33,6 +33,8 @@ from codexd.importing.sources import RawLine, RolloutFile, UnreadableSource, raw
 PAGE_BYTES = 512 * 1024
 # Warnings of one thread that are reported: a file that is no rollout would give one for every line.
 COMPLAINTS_MAX = 1000
+# A line cannot be from after its file was written, but for a clock that was set, or another zone's time.
+DAY_US = 86_400_000_000
 _TIME_IN_NAME = re.compile(r"rollout-(\d{4}-\d\d-\d\d)(?:T(\d\d)-(\d\d)-(\d\d))?-")
 
 
@@ -196,6 +198,7 @@ class Rollout:
             self._facts.append(survey.facts())
         facts = self._facts[0]
         rolled_back = len(self.sources) == 1 and facts.rolls_back
+        at_us, until_us = facts.at_us or _time_of(first), _written_us(self.source) + DAY_US
         return Heading(
             first.source_id,
             first.meta,
@@ -205,7 +208,8 @@ class Rollout:
             self._taken_back(facts) if rolled_back else (),
             default_model,
             facts.cwd,
-            facts.at_us or _time_of(first),
+            at_us,
+            until_us if at_us <= until_us else TIME_MAX_US,
         )
 
     def _taken_back(self, facts: Facts) -> tuple[tuple[int, int], ...]:
@@ -223,6 +227,10 @@ def _time_of(source: RolloutFile) -> int:
     if named is not None:
         clock = ":".join(part or "00" for part in named.groups()[1:])
         return read_time(f"{named[1]}T{clock}Z") or 0
+    return _written_us(source)
+
+
+def _written_us(source: RolloutFile) -> int:
     return source.path.stat().st_mtime_ns // 1000
 
 

@@ -232,7 +232,7 @@ def peek(path: Path) -> RolloutFile:
     meta, readable = None, False
     with contextlib.closing(raw_lines(path, past_overlong=False)) as lines:
         for raw in lines:
-            if meta is not None or raw.number > HEAD_LINES_MAX:
+            if raw.number > HEAD_LINES_MAX or (meta is not None and _is_named(path, meta)):
                 break
             if raw.overlong:  # Its rest is not read here; the name shows what it is.
                 readable = readable or _ID_IN_NAME.search(path.name) is not None
@@ -242,13 +242,20 @@ def peek(path: Path) -> RolloutFile:
             except UnreadableLine:
                 continue
             readable = True
-            meta = line.payload if line.type == "session_meta" else None
+            if line.type == "session_meta" and (meta is None or _is_named(path, line.payload)):
+                meta = line.payload
     if not readable:
         raise UnreadableSource(
             f"{path}: expected a rollout, which is JSON line by line, found no such line at its "
             f"beginning: nothing was imported"
         )
     return _source(path, meta or {})
+
+
+def _is_named(path: Path, meta: Members) -> bool:
+    """Whether a heading is the file's own, and not that of a thread whose lines were copied."""
+    named = _ID_IN_NAME.search(path.name)
+    return named is None or text_of(meta.get("id")) == named[1]
 
 
 def _source(path: Path, meta: Members) -> RolloutFile:

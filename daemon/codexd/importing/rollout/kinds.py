@@ -34,7 +34,8 @@ _BEGINNINGS: dict[str, Author] = {
     "<subagent_notification>": "other",
     "<agent_message_board_notification>": "other",
     "<hook_prompt": "other",
-    "<codex_internal_context": "other",
+    "<codex_": "other",
+    "<ide_": "other",
     "<extension_context>": "other",
     "<external_": "other",
     "<goal_context>": "other",
@@ -52,6 +53,9 @@ _BEGINNINGS: dict[str, Author] = {
     "<rollout_budget>": "other",
     "<image_resize_notice>": "other",
 }
+# What an editor puts before a request; alone, it is no request.
+_IDE_CONTEXT = "# Context from my IDE setup:"
+_IDE_REQUEST = "## My request for Codex:"
 _BEGINNING_CHARACTERS = max(map(len, _BEGINNINGS))
 # Such a text ends in a closing tag, or else a person wrote about one.
 _ENDING = re.compile(r"</[a-z_ ]{1,60}>\Z", re.IGNORECASE)
@@ -116,6 +120,8 @@ def _whose(text: str) -> Author:
     start = text.lstrip()
     if start.startswith(_WARNINGS):
         return "other"
+    if start.startswith(_IDE_CONTEXT):
+        return "person" if _IDE_REQUEST in text else "other"
     if not _ENDING.search(text.rstrip()[-_ENDING_CHARACTERS:]):
         return "person"
     start = start[:_BEGINNING_CHARACTERS].lower()

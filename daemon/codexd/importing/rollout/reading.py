@@ -17,7 +17,7 @@ class Reading:
     def __init__(self, heading: Heading) -> None:
         self.heading = heading
         self.facts = Facts()
-        self.timeline = Timeline(heading.source_id, heading.at_us)
+        self.timeline = Timeline(heading.source_id, heading.at_us, heading.until_us)
         self.usage = UsageReader(inherits=heading.forked_from is not None)
         self.complaints: list[LineWarning] = []
 

@@ -20,6 +20,7 @@ APPROVAL_DEFAULT: ApprovalPolicy = "on-request"
 SANDBOX_DEFAULT: SandboxMode = "read-only"
 PROVIDER_DEFAULT = "openai"
 MODEL_UNKNOWN = "unknown"
+TIME_MAX_US = sys.maxsize
 
 _APPROVALS = defaultdict[str, ApprovalPolicy](
     lambda: APPROVAL_DEFAULT, {word: word for word in get_args(ApprovalPolicy)}
@@ -44,6 +45,7 @@ class Heading(msgspec.Struct, frozen=True):
     default_model: str = MODEL_UNKNOWN
     cwd: str = ""  # of its first environment, for a rollout whose first lines have none
     at_us: int = 0  # the first time in it
+    until_us: int = TIME_MAX_US  # a later time is not believed
 
     def has_taken_back(self, line: int) -> bool:
         """Whether a line was rolled back."""

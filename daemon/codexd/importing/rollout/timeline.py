@@ -109,9 +109,9 @@ class OpenCall(msgspec.Struct):
 class Timeline:
     """Collects events in order; knows which turn, which model call and which tool calls are open."""
 
-    def __init__(self, source_id: str, at_us: int = 0) -> None:
-        """`at_us`: the time of lines before the first one that has a time."""
-        self._source_id = source_id
+    def __init__(self, source_id: str, at_us: int, until_us: int) -> None:
+        """`at_us`: the time of lines before the first one that has a time; a line has none after `until_us`."""
+        self._source_id, self._until_us = source_id, until_us
         self.turn: OpenTurn | None = None
         self.calls: dict[str, OpenCall] = {}
         self.settings: Settings | None = None
@@ -122,6 +122,8 @@ class Timeline:
 
     def at(self, line: Line) -> None:
         """The next events come from this line."""
+        if line.at_us is not None and line.at_us > self._until_us:
+            line = msgspec.structs.replace(line, at_us=None)
         self.line, self.at_us = line, max(line.at_us or 0, self.at_us)
 
     def emit(self, event: Event, line: Line | None = None) -> None:
