@@ -294,5 +294,5 @@ class RolledBack:
             return not self._facts.has_prompts and prompt_of(line.payload) is not None
         if line.type != "response_item" or line.payload.get("role") != "user":
             return False
-        parts = self._facts.parts(line.number, line.payload)
+        parts = self._facts.parts_of(line.number, line.payload)
         return any(part.whose == "person" for part in parts)

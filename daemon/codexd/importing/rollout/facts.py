@@ -37,9 +37,13 @@ _CALLS = {b"function_call", b"custom_tool_call", b"local_shell_call"}
 _ANSWERS = {b"function_call_output", b"custom_tool_call_output"}
 _OF_MODEL = {b"reasoning", *_CALLS}
 _ENDS = {b"task_started", b"turn_started", b"task_complete", b"turn_complete", b"turn_aborted"}
-# Bounds for what is remembered while a file is read, and for what is found: no real rollout has more.
+# A bound for what is remembered while a file is read: no real rollout has more.
 OPEN_MAX = 1024
-FOUND_MAX = 100_000
+# Each line up to the last mark has a byte in memory; no rollout that may be imported has so many.
+LINES_MAX = 32 * 1024 * 1024
+# The marks of a message: an event repeats it, or a part of it; or another message beside it; or it is between a call
+# and its answer; or an event repeats all of its parts.
+_REPEATED, _BESIDE, _WITHIN, _WHOLE = 1, 2, 4, 8
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -49,29 +53,33 @@ class Facts(msgspec.Struct, frozen=True):
     cwd: str = ""  # of the first environment that the model was told
     at_us: int = 0  # the first time in it
     rolls_back: bool = False  # turns were rolled back
-    persons: frozenset[tuple[int, int]] = (
-        frozenset()
-    )  # lines, and the parts of them that a person wrote
-    injected: frozenset[int] = (
-        frozenset()
-    )  # lines in the user's role of which a person wrote nothing
-    within: frozenset[int] = frozenset()  # lines between a call and its answer
-    has_prompts: bool = (
-        True  # its items have the messages of persons, so that no event need be read for them
-    )
-    has_answers: bool = True  # the same for the model's messages
+    marks: bytes = b""  # of each line, from 0
+    parts: frozenset[tuple[int, int]] = frozenset()  # lines and parts: events repeat these parts
+    # Whether its items have the messages of persons and of the model; else events have them.
+    has_prompts: bool = True
+    has_answers: bool = True
 
-    def parts(self, line: int, payload: Members) -> list[Part]:
+    def is_within(self, line: int) -> bool:
+        """Whether a line is between a call and its answer."""
+        return bool(self._marks(line) & _WITHIN)
+
+    def parts_of(self, line: int, payload: Members) -> list[Part]:
         """The parts of a message in the user's role, each with its author."""
-        parts = user_parts(payload)
-        if line in self.injected:
-            return [_by(part, "other") if part.whose == "person" else part for part in parts]
-        if not self.persons:
+        parts, marks = user_parts(payload), self._marks(line)
+        if not marks & _REPEATED:
+            if marks & (_BESIDE | _WITHIN):
+                return [_by(part, "other") if part.whose == "person" else part for part in parts]
             return parts
         return [
-            _by(part, "person") if (line, index) in self.persons else part
+            _by(part, "person")
+            if (marks & _WHOLE and isinstance(part.content, TextInput))
+            or (line, index) in self.parts
+            else part
             for index, part in enumerate(parts)
         ]
+
+    def _marks(self, line: int) -> int:
+        return self.marks[line] if line < len(self.marks) else 0
 
 
 def _by(part: Part, whose: Author) -> Part:
@@ -82,7 +90,7 @@ class _Said(msgspec.Struct, gc=False):
     """A message in the user's role, or a part of it, as an event would repeat it."""
 
     line: int
-    doubtful: tuple[int, ...]  # its parts that look like Codex's
+    part: int | None  # None: all of them
 
 
 class Survey:
@@ -92,20 +100,13 @@ class Survey:
         self._context: Members | None = None
         self._cwd, self._at_us = "", 0
         self._rolls_back = self._has_prompts = self._has_answers = False
-        self._persons = set[tuple[int, int]]()
-        self._injected, self._within = set[int](), set[int]()
-        self._spoken = set[
-            int
-        ]()  # lines that an event repeats, among those between a call and its answer
+        self._marks = bytearray()
+        self._parts = set[tuple[int, int]]()
         self._calls: dict[bytes, int] = {}  # those without an answer, and their lines
-        self._waiting: list[int] = []  # messages after the first of these calls
-        self._said: dict[
-            bytes, _Said
-        ] = {}  # messages that no event has repeated yet, by their text
+        self._waiting: list[int] = []  # the messages after the first of these calls
+        self._said: dict[bytes, _Said] = {}  # messages that no event has repeated, by their text
         self._repeated: dict[bytes, None] = {}  # texts of events that came before their message
-        self._gap: dict[
-            int, bool
-        ] = {}  # messages that the model has not answered: whether repeated
+        self._gap: list[int] = []  # messages that the model has not answered
 
     def facts(self) -> Facts:
         """The facts, after the last line."""
@@ -115,9 +116,8 @@ class Survey:
             self._cwd,
             self._at_us,
             self._rolls_back,
-            frozenset(self._persons),
-            frozenset(self._injected | (self._within - self._spoken)),
-            frozenset(self._within),
+            bytes(self._marks),
+            frozenset(self._parts),
             self._has_prompts,
             self._has_answers,
         )
@@ -160,8 +160,9 @@ class Survey:
     def _answered(self, text: bytes) -> None:
         found = _CALL_ID.search(text)
         since = self._calls.pop(found[1], None) if found is not None else None
-        if since is not None and len(self._within) < FOUND_MAX:
-            self._within.update(line for line in self._waiting if line > since)
+        if since is not None and self._waiting:
+            for line in self._waiting:
+                self._mark(line, _WITHIN if line > since else 0)
             self._waiting = [line for line in self._waiting if line < since]
         if not self._calls:
             self._waiting = []
@@ -178,7 +179,7 @@ class Survey:
         if self._calls and len(self._waiting) < OPEN_MAX:
             self._waiting.append(number)
         if len(self._gap) < OPEN_MAX:
-            self._gap[number] = False
+            self._gap.append(number)
         for key, said in _keys(number, parts).items():
             if key in self._repeated:
                 del self._repeated[key]
@@ -209,21 +210,28 @@ class Survey:
 
     def _found(self, said: _Said) -> None:
         """An event repeats a message."""
-        if said.line in self._gap:
-            self._gap[said.line] = True
         self._has_prompts = True
-        if len(self._persons) < FOUND_MAX:
-            self._persons.update((said.line, part) for part in said.doubtful)
-        if said.line in self._waiting and len(self._spoken) < FOUND_MAX:
-            self._spoken.add(said.line)
+        self._mark(said.line, _REPEATED if said.part is not None else _REPEATED | _WHOLE)
+        if said.part is not None and len(self._parts) < OPEN_MAX:
+            self._parts.add((said.line, said.part))
 
     def _close_gap(self) -> None:
         """The model speaks, or a turn begins or ends."""
         if not self._gap:
             return
-        if any(self._gap.values()) and len(self._injected) < FOUND_MAX:
-            self._injected.update(line for line, repeated in self._gap.items() if not repeated)
-        self._gap.clear()
+        if any(self._marks_of(line) & _REPEATED for line in self._gap):
+            for line in self._gap:
+                self._mark(line, _BESIDE)
+        self._gap = []
+
+    def _mark(self, line: int, mark: int) -> None:
+        if mark and line < LINES_MAX:
+            if line >= len(self._marks):
+                self._marks.extend(bytes(line + 1 - len(self._marks)))
+            self._marks[line] |= mark
+
+    def _marks_of(self, line: int) -> int:
+        return self._marks[line] if line < len(self._marks) else 0
 
 
 def prompt_of(event: Members) -> str | None:
@@ -239,16 +247,12 @@ def prompt_of(event: Members) -> str | None:
 def _keys(number: int, parts: Iterable[Part]) -> dict[bytes, _Said]:
     """The texts by which an event may repeat a message: as a whole, or one part."""
     texts = [
-        (index, part)
+        (index, part.text)
         for index, part in enumerate(parts)
         if isinstance(part.content, TextInput) and not part.is_label
     ]
-    doubtful = tuple(index for index, part in texts if part.whose != "person")
-    keys = {
-        _key([part.text]): _Said(number, (index,) if index in doubtful else ())
-        for index, part in texts
-    }
-    return {**keys, _key([part.text for _, part in texts]): _Said(number, doubtful)}
+    of_parts = {_key([text]): _Said(number, index) for index, text in texts}
+    return {**of_parts, _key([text for _, text in texts]): _Said(number, None)}
 
 
 def _key(texts: Iterable[str]) -> bytes:

@@ -136,9 +136,9 @@ class Items:
 
     def _of_user(self, item: Members) -> None:
         facts, number = self._reading.facts, self._timeline.line.number
-        parts = facts.parts(number, item)
+        parts = facts.parts_of(number, item)
         if any(part.whose == "person" and part.content is not None for part in parts):
-            self.said(self._reading.item_id(item), said(parts), within=number in facts.within)
+            self.said(self._reading.item_id(item), said(parts), within=facts.is_within(number))
         else:
             self._of_the_harness(item, parts)
 
