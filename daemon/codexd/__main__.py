@@ -57,6 +57,8 @@ def _serve(paths: Paths, address: SocketAddress) -> int:
 
     # Whose folder we were started in is nothing to us: it can be removed, unmounted, or full of traps.
     os.chdir("/")
+    if "CODEXD_HOME" in os.environ:  # Commands, whose folder is another, must find the same home.
+        os.environ["CODEXD_HOME"] = str(paths.data_dir)
     sys.setswitchinterval(SWITCH_SECONDS)
     keep_memory_private()
     code = 0

@@ -6,9 +6,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from codexd.machine.owners import NotOurs, make_own_folder
 from daemon_house import PATIENCE_SECONDS, Home
 
-from .codexctl import Ended, codexctl, command
+from .codexctl import Ended, codexctl, command, playing
 
 
 def from_a_deleted_folder(home: Home, *words: str) -> Ended:
@@ -35,6 +38,32 @@ def test_a_home_whose_socket_has_too_long_a_path_is_served_all_the_same(home: Ho
         assert codexctl(home, "status", "--json").json["socket"] == str(long / "run/codexd.sock")
     finally:
         assert codexctl(home, "stop", "--now").code == 0
+
+
+def test_a_home_is_the_same_however_its_path_is_written(home: Home) -> None:
+    pid = codexctl(home, "start", "--json").json["pid"]
+    home.root.joinpath("link").symlink_to(home.path)
+    for given in ("../h", "../w/../h/", f"/{home.path}", "~/h", "../link", f"{home.path}//."):
+        home.env["CODEXD_HOME"] = given
+        assert codexctl(home, "status", "--json").json["pid"] == pid, given
+
+
+def test_a_relative_home_stays_where_it_was_for_commands_and_without_its_folder(home: Home) -> None:
+    home.env["CODEXD_HOME"] = "../h"
+    with playing() as model:
+        home.use_model(model.base_url)
+        sent = codexctl(home, "send", "run cd /; echo $CODEXD_HOME")
+        assert f"  {home.path}\n" in sent.err
+        home.work.rmdir()
+        home.work = home.root / "elsewhere"
+        home.work.mkdir()
+        home.env["CODEXD_HOME"] = str(home.path)
+        assert codexctl(home, "send", "say 1").code == 0
+
+
+def test_the_root_folder_is_no_home() -> None:
+    with pytest.raises(NotOurs, match="expected a folder of codexd's own, found /"):
+        make_own_folder(Path("/"))
 
 
 def test_from_a_deleted_folder_nothing_is_sent_and_the_list_comes(home: Home) -> None:

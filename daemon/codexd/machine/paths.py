@@ -70,7 +70,9 @@ def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")
 
 def _absolute(variable: str, path: str) -> Path:
     try:
-        return Path(path).expanduser().absolute()
+        absolute = Path(path).expanduser().absolute()
+        # The folder that `..` leaves may be removed later.
+        return Path(os.path.realpath(absolute)) if ".." in absolute.parts else absolute
     except RuntimeError as error:
         raise UnusablePath(
             f"{variable}: expected a path, found {path!r}, and no such user has a home folder; nothing was done"
