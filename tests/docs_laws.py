@@ -105,7 +105,7 @@ OF_MODULES: dict[str, str] = {
     "codexd.runtime.actor.lookups": "runtime/test_looking_up_before_a_decision",
     "codexd.runtime.actor.stall": """
         runtime/test_taking_up_threads daemon/test_when_the_disk_is_full""",
-    "codexd.runtime.actor.work_mark": "runtime/test_the_mark_follows_from_the_log",
+    "codexd.runtime.actor.crash_files": "runtime/test_the_mark_follows_from_the_log",
     "codexd.runtime.images.images": """
         daemon/test_keeping_images daemon/test_showing_the_model_images""",
     "codexd.runtime.snapshots.codec": """

@@ -51,9 +51,9 @@ from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
 from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images

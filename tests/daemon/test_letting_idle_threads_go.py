@@ -26,8 +26,8 @@ from codexd.models.client import ModelClient
 from codexd.models.sse import EventStreamReader
 from codexd.protocol.wire.framing import Lines
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import UNLOAD_IDLE_SECONDS, Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, Reader

@@ -21,8 +21,8 @@ from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.tool_call import ToolRunning
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd_eventstore.memory.store import MemoryStore

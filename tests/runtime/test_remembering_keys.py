@@ -14,8 +14,8 @@ from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codexd.runtime.crash_files import ProcessFiles
+from codexd.runtime.actor.crash_files import ProcessFiles
 
 
 def test_a_process_is_left_with_its_start_time_until_it_is_gone(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import Registry
 from codexd_eventstore.disk.files import FileSystem

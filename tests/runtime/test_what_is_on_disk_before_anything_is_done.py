@@ -30,8 +30,8 @@ from codexd.core.values.settings import ApprovalPolicy
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
 from codexd.core.values.traits import Traits
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import CallContext, OutputSink, Registry

@@ -27,8 +27,8 @@ from codexd.core.values.traits import Traits
 from codexd.models.client import ModelRequest, ModelStream, RetryBudget
 from codexd.protocol.wire.framing import Lines
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.feed.feed import Feed

@@ -24,9 +24,8 @@ from codexd.index.build.rows import is_thread
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.ports import Unfinished
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.stall import RETRY_SECONDS
-from codexd.runtime.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.supervisor import Supervisor, ThreadGone
 from codexd.runtime.troubles import stopped_daemons
 from codexd.tools.leftovers import end_marked, kill_leftover
@@ -85,7 +84,9 @@ RESUMED_AT_ONCE: Final = 16
 DEATHS_MAX: Final = 2
 
 
-async def resume(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[ThreadId]) -> None:
+async def resume(
+    supervisor: Supervisor, unfinished: UnfinishedFiles, left: Sequence[ThreadId]
+) -> None:
     """Load the threads, so that their due effects start."""
     limit = trio.CapacityLimiter(RESUMED_AT_ONCE)
     suspects = []
@@ -103,14 +104,20 @@ async def resume(supervisor: Supervisor, unfinished: Unfinished, left: Sequence[
 
 
 async def _resume(
-    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+    supervisor: Supervisor,
+    unfinished: UnfinishedFiles,
+    thread_id: ThreadId,
+    limit: trio.CapacityLimiter,
 ) -> None:
     while not await _is_done(supervisor, unfinished, thread_id, limit):  # noqa: ASYNC110 - no event is set
         await trio.sleep(RETRY_SECONDS)
 
 
 async def _is_done(
-    supervisor: Supervisor, unfinished: Unfinished, thread_id: ThreadId, limit: trio.CapacityLimiter
+    supervisor: Supervisor,
+    unfinished: UnfinishedFiles,
+    thread_id: ThreadId,
+    limit: trio.CapacityLimiter,
 ) -> bool:
     async with limit:
         try:

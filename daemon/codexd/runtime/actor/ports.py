@@ -18,6 +18,7 @@ from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.usage.totals import Usage
+from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.redaction import AsItIs, Cleaner
 from codexd.runtime.images.images import ImageCache, Images
@@ -51,35 +52,6 @@ class Listener(Protocol):
 
     def unstalled(self) -> None:
         """All of that is recorded; the thread continues."""
-
-
-class Unfinished(Protocol):
-    """Remembers which threads have work, for the next daemon, and with which threads the daemon died."""
-
-    def mark(self, thread_id: ThreadId) -> None:
-        """There is about to be work."""
-
-    def clear(self, thread_id: ThreadId) -> None:
-        """There is none any more."""
-
-    def begin(self, thread_id: ThreadId) -> None:
-        """The thread is about to be resumed. Nothing is recorded for a thread without a mark."""
-
-    def settle(self, thread_id: ThreadId) -> None:
-        """It was resumed, or cannot be; the daemon lives."""
-
-    def deaths(self, thread_id: ThreadId) -> int:
-        """How often in a row a daemon has died while it took the thread up."""
-
-
-class Processes(Protocol):
-    """Records which processes run for threads, so that the next daemon can end the processes that are left."""
-
-    def add(self, pid: int, start_time: str) -> None:
-        """It runs."""
-
-    def remove(self, pid: int) -> None:
-        """It is gone."""
 
 
 class LoadedThread(Protocol):
@@ -127,8 +99,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     client: Callable[[str], ModelClient]  # by provider name; raises ModelError where there is none
     traits: Callable[[str], Traits]  # by model name
     registry: Registry
-    unfinished: Unfinished
-    processes: Processes
+    unfinished: UnfinishedFiles
+    processes: ProcessFiles
     instructions: str
     threads: Callable[[], Threads] = _none
     # The package that a thread's log came with, where that is known.

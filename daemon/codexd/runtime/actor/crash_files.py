@@ -3,6 +3,9 @@
 They are files and not events, because the next daemon must find them before it has read any log. They are
 disposable: a thread without its file recovers when it is opened, or once the index has seen its log. So a
 full disk, a folder that was removed, or a foreign file in it is logged and stops nothing.
+
+Law: the mark of a thread follows from its state and from nothing else. It is there before an append that makes
+work is on disk, and goes after an append that leaves none.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from typing import Final
 
 import trio
 
+from codexd.core.state.due import has_work
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.machine.owners import make_own_folder
 from codexd_eventstore.disk.files import open_own
@@ -44,6 +49,7 @@ class UnfinishedFiles:
         _remove(self._folder / thread_id)
 
     def begin(self, thread_id: ThreadId) -> None:
+        """The thread is about to be resumed. Nothing is recorded for a thread without a mark."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.seek(0, 2)
@@ -53,6 +59,7 @@ class UnfinishedFiles:
                 log.warning("a crash now would not be counted for %s: %s", thread_id, error)
 
     def settle(self, thread_id: ThreadId) -> None:
+        """It was resumed, or cannot be; the daemon lives."""
         try:
             with _opened(self._folder / thread_id, os.O_RDWR) as file:
                 file.truncate(0)
@@ -168,3 +175,23 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s is not under way any more, and its file is left: %s", path.name, error)
+
+
+class WorkMark:
+    """The mark of one thread."""
+
+    def __init__(self, unfinished: UnfinishedFiles, thread_id: ThreadId) -> None:
+        self._unfinished, self._thread_id = unfinished, thread_id
+        self._is_set: bool | None = None  # None: a daemon before this one may have left it
+
+    def before(self, state: ThreadState) -> None:
+        """An append that leads to this state is about to begin, or it was read from the log."""
+        if has_work(state) and not self._is_set:
+            self._unfinished.mark(self._thread_id)
+            self._is_set = True
+
+    def after(self, state: ThreadState) -> None:
+        """The log leads to this state."""
+        if not has_work(state) and self._is_set is not False:
+            self._unfinished.clear(self._thread_id)
+            self._is_set = False
