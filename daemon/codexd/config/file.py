@@ -165,8 +165,9 @@ class _Reader:
 
     def read(self, tables: Table, version: str) -> ReadConfig:
         known = self._known(tables, (), Config)
-        if _asks_more_finely(known.get("approval_policy")):
-            known["approval_policy"] = "untrusted"
+        policy = known.get("approval_policy")
+        if policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy):
+            known["approval_policy"] = "untrusted"  # Codex asks more finely.
         nested: Table = {}
         for key, struct in _TABLES.items():
             if key in known:
@@ -242,11 +243,6 @@ class _Reader:
         return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
 
 
-def _asks_more_finely(policy: object) -> bool:
-    """Whether a policy is Codex's `on-failure` or its table of single questions."""
-    return policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy)
-
-
 def _shown(found: object, key: str) -> str:
     """A wrong value in TOML syntax; a value that may hold a secret is not shown."""
     if isinstance(found, dict):
@@ -320,7 +316,9 @@ def effective(config: Config) -> bytes:
             env_key=None if table.env_key is None else shown_variable(table.env_key),
             http_headers=_redacted(table.http_headers),
             query_params=_redacted(table.query_params),
-            env_http_headers=_shown_variables(table.env_http_headers),
+            env_http_headers={
+                header: shown_variable(name) for header, name in table.env_http_headers.items()
+            },
         )
         for name, table in config.model_providers.items()
     }
@@ -335,10 +333,6 @@ def effective(config: Config) -> bytes:
     return msgspec.json.encode(
         msgspec.structs.replace(config, model_providers=providers, redaction=redaction)
     )
-
-
-def _shown_variables(names: Mapping[str, str]) -> dict[str, str]:
-    return {header: shown_variable(name) for header, name in names.items()}
 
 
 def _redacted(values: Mapping[str, str]) -> dict[str, str]:

@@ -52,7 +52,8 @@ def is_assigned_secret(text: bytes, found: re.Match[bytes]) -> bool:
     if not _is_named(name):
         return False
     if name.isupper() and prefix[len(tail) :].startswith(b"="):  # as in a shell or a settings file
-        return _CAPITALS.fullmatch(value) is None and not _is_dotted(value)
+        is_dotted = "." in value and _PROGRAM_NAME.fullmatch(value) is not None
+        return _CAPITALS.fullmatch(value) is None and not is_dotted
     return _is_mixed(value)
 
 
@@ -91,7 +92,3 @@ def _is_example(value: str) -> bool:
 
 def _is_mixed(value: str) -> bool:
     return any(letter.isdigit() for letter in value) and any(letter.isalpha() for letter in value)
-
-
-def _is_dotted(value: str) -> bool:
-    return "." in value and _PROGRAM_NAME.fullmatch(value) is not None

@@ -109,7 +109,7 @@ def _written_in(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
     for provider, table in config.model_providers.items():
         for name, value in (*table.http_headers.items(), *table.query_params.items()):
-            if len(value) >= SECRET_CHARACTERS_MIN and _may_be_a_key(name):
+            if len(value) >= SECRET_CHARACTERS_MIN and not _HARMLESS.search(name):
                 found[f"{provider}.{name}"] = value.removeprefix("Bearer ")
     return found
 
@@ -118,10 +118,6 @@ def _written_in(config: Config) -> dict[str, str]:
 _HARMLESS = re.compile(
     r"(?i)(?:version|beta|agent|title|referer|source|region|project|organization|model|name)"
 )
-
-
-def _may_be_a_key(name: str) -> bool:
-    return _HARMLESS.search(name) is None
 
 
 @contextmanager

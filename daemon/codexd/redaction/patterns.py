@@ -75,129 +75,125 @@ _NAME_ENDS: Final = (
 )
 
 
-def _pattern(kind: str, regex: bytes, anchor: bytes) -> Pattern:
-    return Pattern(kind, regex, anchor)
-
-
 PATTERNS: Final[tuple[Pattern, ...]] = (
     # Both the first and the last line name it, so half a block is found as well.
     Pattern("private-key", b"", rb"V(?<=PRIV)ATE KEY", places=private_keys),
-    _pattern(
+    Pattern(
         "jwt",
         _LEFT + rb"eyJ[A-Za-z0-9_-]{10,8192}+(?:\.[A-Za-z0-9_-]{10,8192}+){2,4}+",
         rb"J(?<=eyJ)[A-Za-z0-9_-]{10}",
     ),
-    _pattern(
+    Pattern(
         "aws-access-key-id",
         _LEFT + rb"A(?:KIA|SIA|BIA)[A-Z0-9]{16}(?![A-Za-z0-9])",
         rb"I(?<=A[KSB]I)A[A-Z0-9]{16}",
     ),
-    _pattern(
+    Pattern(
         "aws-secret-key",
         rb"(?i:secret_?access_?key|session_?token)" + _IS + rb"(?P<secret>[A-Za-z0-9/+=]{40,}+)",
         rb"_[Kk](?:(?<=ccess_.)ey|(?<=CCESS_.)EY)|_[Tt](?:(?<=ession_.)oken|(?<=ESSION_.)OKEN)"
         rb"|K(?<=ccessK)ey|T(?<=essionT)oken",
     ),
-    _pattern(
+    Pattern(
         "github-token",
         _LEFT + rb"(?:gh[pousr]_[A-Za-z0-9]{30,255}+|github_pat_[A-Za-z0-9_]{30,255}+)",
         rb"_(?<=gh[pousr]_|pat_)[A-Za-z0-9]{10}",
     ),
-    _pattern(
+    Pattern(
         "gitlab-token",
         _LEFT + rb"gl(?:pat|dt|rt|ptt|cbt|soat|ft|imt|agent|oas)-[A-Za-z0-9_.-]{20,255}+",
         rb"-(?<=[a-z][ts]-)[A-Za-z0-9_.-]{20}",
     ),
-    _pattern(
+    Pattern(
         "slack-token",
         _LEFT + rb"(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{20,255}+",
         rb"-(?<=xox[a-z]-|xapp-)[A-Za-z0-9-]{10}",
     ),
-    _pattern(
+    Pattern(
         "slack-webhook",
         rb"hooks\.slack\.com/(?:services|workflows)/"
         rb"(?P<secret>[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{1,64}+/[A-Za-z0-9]{16,255}+)",
         rb"B(?<=/B)[A-Z0-9]{3,64}+/",
     ),
-    _pattern(
+    Pattern(
         "api-key",  # OpenAI, Anthropic, OpenRouter, DeepSeek and others
         _LEFT + rb"sk-(?=[A-Za-z_-]{0,255}+[0-9])[A-Za-z0-9_-]{20,255}+",
         rb"-(?<=sk-)(?:(?<![A-Za-z]sk-)|(?<=[nrtmK]sk-))[A-Za-z0-9_-]{20}",
     ),
-    _pattern(
+    Pattern(
         "google-key",
         _LEFT
         + rb"(?:AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{20,255}+|ya29\.[A-Za-z0-9_-]{20,2048}+)",
         rb"z(?<=AIz)a|X(?<=GOCSPX)-|9(?<=ya29)\.",
     ),
-    _pattern(
+    Pattern(
         "stripe-key",
         _LEFT + rb"(?:(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,255}+|whsec_[A-Za-z0-9+/=]{24,255}+)",
         rb"_(?:(?<=k_live_|k_test_)|(?<=whsec_))[A-Za-z0-9+/]{16}",
     ),
-    _pattern(
+    Pattern(
         "npm-token",
         _LEFT + rb"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])",
         rb"_(?<=npm_)[A-Za-z0-9]{36}",
     ),
-    _pattern("pypi-token", _LEFT + rb"pypi-AgEI[A-Za-z0-9_-]{50,}+", rb"-(?<=pypi-)AgEI"),
-    _pattern(
+    Pattern("pypi-token", _LEFT + rb"pypi-AgEI[A-Za-z0-9_-]{50,}+", rb"-(?<=pypi-)AgEI"),
+    Pattern(
         "hugging-face-token", _LEFT + rb"hf_[A-Za-z0-9]{30,255}+", rb"_(?<=hf_)[A-Za-z0-9]{30}"
     ),
-    _pattern(
+    Pattern(
         "sendgrid-key",
         _LEFT + rb"SG\.[A-Za-z0-9_-]{16,32}+\.[A-Za-z0-9_-]{32,64}+",
         rb"G(?<=SG)\.[A-Za-z0-9_-]{16}",
     ),
-    _pattern(
+    Pattern(
         "discord-token",  # it begins with the account's number in base64
         _LEFT + rb"[MNO][DTjz][A-Za-z0-9_-]{20,28}+\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}+",
         b"|".join(
             rb"%c[DTjz][AEIMQUYcgk][w-z0-5][A-Za-z0-9_-]{18,24}+\." % letter for letter in b"MNO"
         ),
     ),
-    _pattern(
+    Pattern(
         "webhook",
         rb"(?:discord(?:app)?\.com/api/webhooks/[0-9]{15,22}+/(?P<secret>[A-Za-z0-9_-]{40,100}+))",
         rb"/[0-9]{15}(?<=hooks/.{15})",
     ),
-    _pattern(
+    Pattern(
         "digitalocean-token",
         _LEFT + rb"do[opr]_v1_[a-f0-9]{64}(?![A-Za-z0-9])",
         rb"_(?<=_v1_)[a-f0-9]{64}",
     ),
-    _pattern(
+    Pattern(
         "vault-token",
         _LEFT + rb"hv[sbr]\.[A-Za-z0-9_-]{20,400}+",
         rb"v(?<=hv)[sbr]\.[A-Za-z0-9_-]{20}",
     ),
-    _pattern(
+    Pattern(
         "age-key",
         _LEFT + rb"AGE-SECRET-KEY-(?:PQ-)?+1[A-Z0-9]{50,4096}+",
         rb"K(?<=AGE-SECRET-K)EY-",
     ),
-    _pattern(
+    Pattern(
         "azure-key",
         rb"(?i:AccountKey|SharedAccessKey|SharedSecret(?:Value)?|AccessKey)=(?P<secret>[A-Za-z0-9+/]{40,100}+={0,2}+)"
         rb"|[0-9]Q~(?P<other>[A-Za-z0-9_~.-]{31,34}+)",
         rb"=(?<=[KkRr][EeAa][YyTt]=|[CcLl][RrUu][Ee]=|[Rr][Ee][Tt]=)[A-Za-z0-9+/]{40}|~(?<=[0-9]Q~)",
     ),
-    _pattern(
+    Pattern(
         "service-token",
         _LEFT + rb"(?:" + SERVICES + rb")(?![A-Za-z0-9])",
         SERVICE_ANCHORS,
     ),
-    _pattern(
+    Pattern(
         "terraform-token",
         rb"\.atlasv1\.(?<=[A-Za-z0-9]{14}.{9})(?P<secret>[A-Za-z0-9_-]{60,100}+)",
         rb"v(?<=atlasv)1\.",
     ),
-    _pattern(
+    Pattern(
         "telegram-token",
         _LEFT + rb"[0-9]{8,10}+:(?P<secret>AA[A-Za-z0-9_-]{32,34}+)(?![A-Za-z0-9_-])",
         rb"AA(?<=[0-9]:AA)[A-Za-z0-9_-]{32}",
     ),
-    _pattern(
+    Pattern(
         "authorization",
         rb"(?i:authorization)"
         + _IS
@@ -205,13 +201,13 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         rb"(?P<secret>[A-Za-z0-9._~+/-]{8,8192}+={0,3}+)",
         rb"z(?<=uthoriz)ation|Z(?<=UTHORIZ)ATION",
     ),
-    _pattern(
+    Pattern(
         "bearer-token",
         _LEFT
         + rb"Bearer[ ]{1,16}+(?=[A-Za-z._~+/-]{0,4096}+[0-9])(?P<secret>[A-Za-z0-9._~+/-]{16,8192}+={0,3}+)",
         rb"B(?<=B)earer ",
     ),
-    _pattern(
+    Pattern(
         "url-password",
         # Neither templates nor placeholders.
         rb":(?<=[A-Za-z0-9+.-]{2}:)(?:\\{0,8}+/){2}(?:(?:[A-Za-z0-9._~%!*+,=-]{0,200}+:)(?P<secret>(?!\*)[A-Za-z0-9._~%!*+,=^-]{3,400}+)"
@@ -253,7 +249,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         rb"-[u-](?<=[ \t]-.)(?:|user)[ \t=][^ :]{1,70}+:",
         judge=is_mixed,
     ),
-    _pattern(
+    Pattern(
         "netrc-password",
         rb"machine"
         + _GAP

@@ -82,17 +82,13 @@ def _last_lines(text: bytes, begin: int, end: int) -> tuple[int, int] | None:
             break
     if first is None or last is None:
         return None
-    return (first, last) if _is_of_a_key(text[first : _line_end(text, first, last)]) else None
+    found = _BREAK.search(text, first, last)
+    return (first, last) if _is_of_a_key(text[first : found.start() if found else last]) else None
 
 
 def _may_end(first: int | None, start: int, last: int | None) -> bool:
     """Whether a short line is allowed here: the last line, or a line with a checksum below it."""
     return last is None or (first is not None and last - start <= 2 * 80)
-
-
-def _line_end(text: bytes, start: int, end: int) -> int:
-    found = _BREAK.search(text, start, end)
-    return found.start() if found else end
 
 
 def _lines(text: bytes, begin: int, end: int) -> list[tuple[int, int]]:

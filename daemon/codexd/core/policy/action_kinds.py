@@ -49,10 +49,6 @@ def _whole(action: ToolAction) -> str:
     return msgspec.json.encode(without_words(action)).decode()
 
 
-def _as_it_is(_: Settings, action: A) -> A:
-    return action
-
-
 class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     """How an action is approved."""
 
@@ -61,7 +57,7 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     request: ApprovalRequest | None = None  # None: there is no request, so it is refused
     answers: tuple[Decision, ...] = ALL_DECISIONS
     session_key: Callable[[A], str] = _whole  # what "allow it for the session" allows
-    permitted: Callable[[Settings, A], A] = _as_it_is  # the part of it that may be performed
+    permitted: Callable[[Settings, A], A] = lambda _, action: action  # what may be performed
     # Without an approval, it is performed so that it cannot start other programs.
     guarded: bool = False
     # The folder whose repository `reason` depends on.

@@ -43,11 +43,8 @@ def shown_url(url: str) -> str:
     end = min((at for sign in "?#" if (at := path.find(sign)) >= 0), default=len(path))
     shown = f"{REDACTED}@{host}" if who or at_sign else host
     query = path[end : end + 1] + REDACTED if end < len(path) else ""
-    return f"{_scheme(scheme)}{slashes}{shown}{path[:end]}{query}"
-
-
-def _scheme(scheme: str) -> str:
-    return scheme if _SCHEME.fullmatch(scheme) else REDACTED
+    scheme = scheme if _SCHEME.fullmatch(scheme) else REDACTED
+    return f"{scheme}{slashes}{shown}{path[:end]}{query}"
 
 
 def _is_mixed(word: str) -> bool:

@@ -14,7 +14,6 @@ import msgspec
 
 from codexd.index.build.writer import Writer
 from codexd.index.store.schema import COMPLETE, fact, note
-from codexd_eventstore.event_log import StreamEntry
 from codexd_eventstore.log_reader import LogReader
 
 if TYPE_CHECKING:
@@ -59,7 +58,8 @@ class Differences:
         )
         connection.execute("BEGIN")
         self.total = 0
-        for some in _in_portions(logs.streams()):
+        streams = logs.streams()
+        while some := list(islice(streams, ROWS_AT_ONCE)):
             # A log that is being moved may be seen in both places.
             connection.executemany(
                 "INSERT OR IGNORE INTO temp.found VALUES(?, ?, ?, ?, ?)",
@@ -173,8 +173,3 @@ def _taken_out(damaged: dict[str, str]) -> dict[str, str]:
     taken = dict(damaged)
     damaged.clear()
     return taken
-
-
-def _in_portions(found: Iterator[StreamEntry]) -> Iterator[list[StreamEntry]]:
-    while some := list(islice(found, ROWS_AT_ONCE)):
-        yield some

@@ -55,9 +55,7 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
         for span, end in zip(self.spans, ends, strict=True):
             of_span = items[span.start : end]
             foreign = (span.model, span.provider) != (model, provider)
-            kept += [item for item in of_span if not (foreign and _is_thought(item))]
+            kept += [
+                item for item in of_span if not (foreign and read_head(item).type == "reasoning")
+            ]
         return tuple(kept)
-
-
-def _is_thought(item: bytes) -> bool:
-    return read_head(item).type == "reasoning"
