@@ -8,6 +8,7 @@ draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes
 from __future__ import annotations
 
 import codecs
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
@@ -18,7 +19,7 @@ from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import Listener
-from codexd.runtime.actor.redaction import AsItIs, Cleaner, Cleaning
+from codexd.runtime.actor.redaction import AsItIs, Cleaner, clean_pieces
 from codexd_eventstore.store import BlobRef, Draft, Drafts, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.
@@ -58,10 +59,16 @@ class StreamingItem:
     """An item that receives deltas."""
 
     def __init__(
-        self, item_id: ItemId, kind: ItemKind, started_ms: int, open_draft: Callable[[], Draft]
+        self,
+        item_id: ItemId,
+        kind: ItemKind,
+        started_ms: int,
+        open_draft: Callable[[], Draft],
+        cleaner: Callable[[], Cleaner],
     ) -> None:
         self.item_id, self.kind, self.started_ms = item_id, kind, started_ms
         self._open_draft = open_draft
+        self.cleaners = defaultdict[tuple[TextPart, int], Cleaner](cleaner)
         self._draft: Draft | None = None
         self._parts: dict[tuple[TextPart, int], list[str]] = {}
         self._waiting: dict[tuple[TextPart, int], list[str]] = {}  # for the disk
@@ -79,6 +86,13 @@ class StreamingItem:
     def begin(self) -> None:
         """Start its draft. Raises: StoreFailed."""
         self._draft = self._open_draft()
+
+    def let_out(self) -> None:
+        """Nothing more is added: text that was held back as a possible secret waits with the rest."""
+        for key, cleaner in self.cleaners.items():
+            held = cleaner.rest()
+            if held:
+                self.put_off(*key, (held.decode(errors="replace"),))
 
     def add(self, part: TextPart, index: int, pieces: Sequence[str]) -> None:
         """Put text into the draft. Raises: StoreFailed, and it is not there."""
@@ -98,11 +112,6 @@ class StreamingItem:
             del self._waiting[key]
             yield *key, pieces
 
-    @property
-    def part_keys(self) -> list[tuple[TextPart, int]]:
-        """The keys of its parts that have text."""
-        return list(dict.fromkeys([*self._parts, *self._waiting]))
-
     def texts(self) -> list[tuple[TextPart, int, str]]:
         """Its parts, as screens may have shown them."""
         return [(part, index, "".join(p)) for (part, index), p in self._parts.items()]
@@ -111,7 +120,7 @@ class StreamingItem:
         """It as a command carries it, with what waits for the disk: the fact needs no draft."""
         texts = [
             (*key, "".join([*self._parts.get(key, ()), *self._waiting.get(key, ())]))
-            for key in self.part_keys
+            for key in dict.fromkeys([*self._parts, *self._waiting])
         ]
         return open_item(self.item_id, self.kind, self.started_ms, texts)
 
@@ -123,10 +132,12 @@ class StreamingItem:
 class StreamingOutput:
     """A command's output while it runs."""
 
-    def __init__(self, call_id: OutputId, draft: Draft, *, is_shown: bool) -> None:
+    def __init__(
+        self, call_id: OutputId, draft: Draft, cleaner: Cleaner, *, is_shown: bool
+    ) -> None:
         self.call_id = call_id
         self.is_shown = is_shown  # whether screens are shown it
-        self._draft = draft
+        self._draft, self.cleaner = draft, cleaner
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
         self.shown_bytes = 0
@@ -137,6 +148,10 @@ class StreamingOutput:
     def is_lagging(self) -> bool:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
+
+    def let_out(self) -> None:
+        """Nothing more is added: output that was held back as a possible secret waits with the rest."""
+        self.put_off(self.cleaner.rest())
 
     def put_off(self, chunk: bytes) -> None:
         """Keep a chunk until the disk takes it, as much as there is room for."""
@@ -198,9 +213,8 @@ class Streaming:
 
         `cleaner` makes a redactor for one text.
         """
-        self._cleaning = Cleaning(cleaner)
         self._store, self._stream, self._listener = store, stream, listener
-        self._disk_full = disk_full
+        self._disk_full, self._cleaner = disk_full, cleaner
         self.items: dict[ItemId, StreamingItem] = {}
         self.outputs: dict[OutputId, StreamingOutput] = {}
         self._opened = 0
@@ -216,6 +230,7 @@ class Streaming:
             kind,
             at_ms,
             lambda: self._store.open_draft(self._stream, self._name("item"), header),
+            self._cleaner,
         )
         try:
             self._begin(item)
@@ -227,7 +242,7 @@ class Streaming:
         item = self.items.get(item_id)
         if item is None or self._closed:
             return
-        pieces = self._cleaning.pieces((item_id, part, index), pieces)
+        pieces = clean_pieces(item.cleaners[part, index], pieces)
         if not pieces:
             return
         if not item.is_lagging:
@@ -242,7 +257,8 @@ class Streaming:
         """A command is about to write; `is_shown`: its output is shown while it streams."""
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
-        output = self.outputs[call_id] = StreamingOutput(call_id, draft, is_shown=is_shown)
+        output = StreamingOutput(call_id, draft, self._cleaner(), is_shown=is_shown)
+        self.outputs[call_id] = output
         return output
 
     def add_output(self, call_id: OutputId, chunk: bytes) -> None:
@@ -250,7 +266,7 @@ class Streaming:
         output = self.outputs.get(call_id)
         if output is None or not self._takes(output):
             return
-        chunk = self._cleaning.chunk(call_id, chunk)
+        chunk = output.cleaner.feed(chunk)
         if not chunk:
             return
         if not output.is_lagging:
@@ -285,7 +301,7 @@ class Streaming:
         """
         output = self.outputs.get(call_id)
         if output is not None and self._takes(output):
-            output.put_off(self._cleaning.rest(call_id))
+            output.let_out()
             self.catch_up_output(call_id)
 
     def _begin(self, item: StreamingItem) -> None:
@@ -310,7 +326,8 @@ class Streaming:
         With `outputs`, commands are ended as well: nothing is added to what they have printed either.
         """
         self._closed, self._outputs_closed = True, outputs
-        self._let_out(outputs=outputs)
+        for stream in (*self.items.values(), *(self.shown_outputs if outputs else ())):
+            stream.let_out()
         return self.frozen()
 
     def frozen(self) -> tuple[OpenItem, ...]:
@@ -333,34 +350,20 @@ class Streaming:
 
     def thaw(self) -> None:
         """The facts are in the log, or were not wanted."""
-        streams = [item.is_lagging for item in self.items.values()]
-        streams += [output.is_lagging for output in self.outputs.values()]
-        if self._closed and any(streams):
+        is_lagging = any(item.is_lagging for item in self.items.values())
+        if self._closed and (is_lagging or any(o.is_lagging for o in self.outputs.values())):
             self._disk_full()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False
-
-    def _let_out(self, *, outputs: bool) -> None:
-        """Nothing more is added to these texts: the text held back for redaction waits for their events."""
-        for item in self.items.values():
-            for part, index in item.part_keys:
-                held = self._cleaning.rest((item.item_id, part, index))
-                if held:
-                    item.put_off(part, index, (held.decode(errors="replace"),))
-        for output in self.shown_outputs if outputs else ():
-            output.put_off(self._cleaning.rest(output.call_id))
 
     def end_item(self, item_id: ItemId) -> None:
         """The item's fact is in the log."""
         item = self.items.pop(item_id, None)
         if item is not None:
-            for part, index in item.part_keys:
-                self._cleaning.drop((item_id, part, index))
             item.drop()
 
     def end_output(self, call_id: OutputId) -> None:
         """The tool call's fact is in the log."""
         output = self.outputs.pop(call_id, None)
-        self._cleaning.drop(call_id)
         if output is not None:
             output.drop()
 
