@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from codexd_frontends.client.cursor import Cursor
-from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.follow import Cursor, Followed
 
 from . import said
 from .said import Json

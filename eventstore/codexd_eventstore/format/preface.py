@@ -100,8 +100,11 @@ def start_of(read: Callable[[int, int], bytes], stream: str) -> Start:
 
 def _checked(line: bytes, stream: str) -> Preface | None:
     crc = crc32(line[:-CRC_BYTES], chain_start(stream))
-    if not line.endswith(b',"crc":"%08x"}' % crc):
-        return None
+    return preface_in(line) if line.endswith(b',"crc":"%08x"}' % crc) else None
+
+
+def preface_in(line: bytes) -> Preface | None:
+    """The preface of a line, whatever its checksum; None if it cannot be read."""
     try:
         return msgspec.json.decode(line, type=_Line).data
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -27,8 +27,7 @@ from codexd_eventstore.format.lines import (
 )
 from codexd_eventstore.format.seals import KEY_BYTES, Seals, Writers
 from codexd_eventstore.log.log import forked_lineage
-from codexd_eventstore.memory import rewriting as memory_rewriting
-from codexd_eventstore.memory.streams import MemoryStream
+from codexd_eventstore.memory.streams import MemoryStream, named_by
 from codexd_eventstore.operations.lookup import check_snapshot
 from codexd_eventstore.reading import bounded
 from codexd_eventstore.store import (
@@ -216,14 +215,14 @@ class MemoryStore:
                 " it was not deleted"
             )
         for child in children:
-            memory_rewriting.detach(self._streams[child])
+            self._streams[child].detach()
         held.deleted = True
         del self._streams[stream]
         for pair in [pair for pair in self._checkpoints if pair[1] == stream]:
             del self._checkpoints[pair]
         held.followers.unpark_all()
         self._hub.tell(stream)
-        named = memory_rewriting.named_by(held.records[held.base :]) & self._blobs.keys()
+        named = named_by(held.own) & self._blobs.keys()
         for name in named:
             self._recent.release(name)
         return frozenset(named)
@@ -237,7 +236,7 @@ class MemoryStore:
         self, stream: str, edit: Callable[[Record], bytes | None], *, at_us: int
     ) -> Rewritten:
         held = self._held(stream)
-        answer = memory_rewriting.scrub(held, self._streams.values(), edit)
+        answer = held.scrub(self._streams.values(), edit)
         held.snapshots.clear()
         self._hub.tell(stream)
         return answer
@@ -259,7 +258,7 @@ class MemoryStore:
         looked_at = [name for name in self._blobs if among is None or name in among]
         named: set[str] = set()
         for held in self._streams.values():
-            named |= memory_rewriting.named_by(held.records)
+            named |= named_by(held.records)
         gone = [name for name in looked_at if name not in named and name not in self._recent]
         size = sum(len(self._blobs.pop(name)) for name in gone)
         return Swept(len(looked_at), len(gone), size)
@@ -274,10 +273,9 @@ class MemoryStore:
 
     async def verify(self, stream: str) -> Verdict:
         held = self._held(stream)
-        own = held.records[held.base :]
-        chain = held.beginning if held.origin is None else held.origin.chain
+        own = held.own
         whole = b"".join([record.line + b"\n" for record in own])
-        found, _, _ = read_lines(whole, held.base, chain)
+        found, _, _ = read_lines(whole, held.base, held.first_chain)
         if len(found) < len(own):
             why = f"record {held.base + len(found) + 1} is broken"
             return Verdict(stream, len(found), why, held.archived)
@@ -288,7 +286,7 @@ class MemoryStore:
             StreamEntry(
                 held.name,
                 archived,
-                sum([len(record.line) + 1 for record in held.records[held.base :]]),
+                sum([len(record.line) + 1 for record in held.own]),
                 held.at_us,
             )
             for held in self._streams.values()

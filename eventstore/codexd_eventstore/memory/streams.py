@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import trio
 
 from codexd_eventstore.changes import ChangeHub
-from codexd_eventstore.format.lines import Origin, at_us_of, chain_start, crc_of, frame
+from codexd_eventstore.disk.blobs import names_in
+from codexd_eventstore.format.lines import (
+    Origin,
+    at_us_of,
+    chain_start,
+    crc_of,
+    frame,
+    rechained,
+    with_data,
+)
 from codexd_eventstore.format.seals import Seals, Writers
-from codexd_eventstore.store import Appended, NewEvent, Record, Snapshot, StoreFailed
+from codexd_eventstore.store import Appended, NewEvent, Record, Rewritten, Snapshot, StoreFailed
 
 
 class MemoryStream:
@@ -50,9 +59,17 @@ class MemoryStream:
     @property
     def chain(self) -> int:
         """The checksum that the next own record is chained to."""
-        if len(self.records) > self.base:
-            return crc_of(self.records[-1].line)
+        return crc_of(self.records[-1].line) if self.own else self.first_chain
+
+    @property
+    def first_chain(self) -> int:
+        """The checksum that its first own record is chained to."""
         return self.beginning if self.origin is None else self.origin.chain
+
+    @property
+    def own(self) -> list[Record]:
+        """Its records without those that it inherited."""
+        return self.records[self.base :]
 
     def crc_at(self, seq: int) -> int:
         """The checksum of a record; 0 before the first."""
@@ -78,3 +95,48 @@ class MemoryStream:
         self.followers.unpark_all()
         self.hub.tell(self.name)
         return Appended(records[0].seq, records[-1].seq, tuple(records))
+
+    def detach(self) -> None:
+        """Make what it inherited its own."""
+        # In one chain, which they may not be where an ancestor was scrubbed.
+        self.records, _ = self._chained(self.records, self.beginning, lambda _: None)
+        self.origin, self.base = None, 0
+        self.generation += 1
+
+    def scrub(
+        self, streams: Collection[MemoryStream], edit: Callable[[Record], bytes | None]
+    ) -> Rewritten:
+        """Give records other data; descendants read what they inherited as it is now."""
+        own, changed = self._chained(self.own, self.first_chain, edit)
+        if changed:
+            self.records[self.base :] = own
+            self.generation += 1
+            self._pass_on(streams)
+        return Rewritten(self.name, self.generation, len(own), changed)
+
+    def _chained(
+        self, records: Iterable[Record], chain: int, edit: Callable[[Record], bytes | None]
+    ) -> tuple[list[Record], int]:
+        """The records in one chain after the edits, and how many have other data."""
+        chained: list[Record] = []
+        changed = 0
+        for record in records:
+            data = edit(record)
+            line = rechained(record.line, chain)
+            seal = None if self.writers is None else self.writers.at(record.seq)
+            if data is not None and (edited := with_data(record, data, chain, seal)) != line:
+                line, changed = edited, changed + 1
+            chain = crc_of(line)
+            chained.append(Record(record.seq, line))
+        return chained, changed
+
+    def _pass_on(self, streams: Collection[MemoryStream]) -> None:
+        for child in streams:
+            if child.origin is not None and child.origin.stream == self.name:
+                child.records[: child.base] = self.records[: child.base]
+                child._pass_on(streams)
+
+
+def named_by(records: Sequence[Record]) -> set[str]:
+    """The texts in them that may be names of blobs."""
+    return {name for record in records for name in names_in(record.line)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -25,7 +25,14 @@ from codexd_eventstore.format.lines import (
     read_lines,
     rechained,
 )
-from codexd_eventstore.format.preface import FIRST_BYTES, Preface, Start, preface_line, start_of
+from codexd_eventstore.format.preface import (
+    FIRST_BYTES,
+    Preface,
+    Start,
+    preface_in,
+    preface_line,
+    start_of,
+)
 from codexd_eventstore.log.log import HEAD_BYTES, head_of
 from codexd_eventstore.log.recovery_check import judge
 from codexd_eventstore.log.scan import PIECE_BYTES, damaged, scan_log
@@ -272,8 +279,7 @@ def _lenient_start(read: Callable[[int, int], bytes], stream: str) -> Start:
     start = start_of(read, stream)
     if start.broken:
         line, newline, _ = read(0, RECORD_BYTES_MAX).partition(b"\n")
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            preface = msgspec.json.decode(line, type=_Line).data
+        if (preface := preface_in(line)) is not None:
             start = Start(len(line) + len(newline), preface, broken=True)
     if start.origin is None and start.preface.root is None:
         beginning = read(start.size, FIRST_BYTES * 16)
@@ -282,10 +288,6 @@ def _lenient_start(read: Callable[[int, int], bytes], stream: str) -> Start:
         if first is not None and origin is not None and int(first[1]) == origin.seq + 1:
             start = msgspec.structs.replace(start, origin=origin)
     return start
-
-
-class _Line(msgspec.Struct, frozen=True):
-    data: Preface
 
 
 def _at_us(line: bytes) -> int:

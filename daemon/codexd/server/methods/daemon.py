@@ -10,7 +10,7 @@ import msgspec
 from codexd.config.file import InvalidConfig, ReadConfig, effective, origins
 from codexd.core.commands import Rejected
 from codexd.core.values.ids import ThreadId
-from codexd.protocol import codexd_methods
+from codexd.protocol import codexd_methods as c
 from codexd.protocol import methods as m
 from codexd.protocol.methods import Model
 from codexd.protocol.wire.rpc import (
@@ -96,16 +96,16 @@ async def model_list(
 
 async def server_status(
     services: Services, connection: Connection, params: m.NoParams
-) -> codexd_methods.ServerStatusResponse:
+) -> c.ServerStatusResponse:
     """How the daemon is (codexd only)."""
     threads = [loaded for loaded in services.supervisor.threads if loaded.state.reviews is None]
     total = await services.directory.count()
-    counts = codexd_methods.ThreadCounts(
+    counts = c.ThreadCounts(
         loaded=len(threads),
         running=sum(1 for thread in threads if thread.state.turn is not None),
         total=total,
     )
-    return codexd_methods.ServerStatusResponse(
+    return c.ServerStatusResponse(
         pid=services.pid,
         version=services.version,
         socket=str(services.socket),
@@ -119,14 +119,12 @@ async def server_status(
     )
 
 
-def _troubles(
-    services: Services, damaged: dict[ThreadId, Trouble]
-) -> Iterator[codexd_methods.ThreadTrouble]:
+def _troubles(services: Services, damaged: dict[ThreadId, Trouble]) -> Iterator[c.ThreadTrouble]:
     for thread in services.supervisor.threads:
         if thread.stall.reason is not None:
-            yield codexd_methods.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
+            yield c.ThreadTrouble(thread.thread_id, True, thread.stall.reason)
     for thread_id, cause in (damaged | services.supervisor.stopped).items():
-        yield codexd_methods.ThreadTrouble(thread_id, False, cause.reason, cause.mend)
+        yield c.ThreadTrouble(thread_id, False, cause.reason, cause.mend)
 
 
 def readable_config(services: Services) -> ReadConfig:
@@ -138,8 +136,8 @@ def readable_config(services: Services) -> ReadConfig:
 
 
 async def provider_find_local(
-    services: Services, connection: Connection, params: codexd_methods.ProviderFindLocalParams
-) -> codexd_methods.ProviderFindLocalResponse:
+    services: Services, connection: Connection, params: c.ProviderFindLocalParams
+) -> c.ProviderFindLocalResponse:
     """Look for a model server on this machine."""
     return await services.find_local(params.provider, params.model)
 

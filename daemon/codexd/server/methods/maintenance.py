@@ -16,7 +16,7 @@ from codexd.core.events.history import ReviewEntered
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import Outgoing
-from codexd.protocol import codexd_methods
+from codexd.protocol import codexd_methods as c
 from codexd.protocol.methods import NoParams
 from codexd.protocol.notifications import ThreadDeletedNotification
 from codexd.protocol.threads import ThreadDeleteParams, ThreadDeleteResponse
@@ -93,8 +93,8 @@ async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
 
 
 async def thread_verify(
-    services: Services, connection: Connection, params: codexd_methods.ThreadVerifyParams
-) -> codexd_methods.ThreadVerifyResponse:
+    services: Services, connection: Connection, params: c.ThreadVerifyParams
+) -> c.ThreadVerifyResponse:
     """Check a thread's whole log, and salvage it if that is asked for and needed."""
     thread_id = _stream_of(params.thread_id)
     verdict = await services.store.verify(thread_id)
@@ -102,7 +102,7 @@ async def thread_verify(
     if found is not None and params.salvage:
         salvaged = await _salvage(services, thread_id)
         verdict = await services.store.verify(thread_id)
-    return codexd_methods.ThreadVerifyResponse(
+    return c.ThreadVerifyResponse(
         thread_id,
         verdict.archived,
         verdict.records,
@@ -118,19 +118,17 @@ def _stream_of(text: str) -> ThreadId:
     return ThreadId(text) if text == DAEMON_STREAM else thread_id_of(text)
 
 
-async def _salvage(services: Services, thread_id: ThreadId) -> codexd_methods.Salvaged | None:
+async def _salvage(services: Services, thread_id: ThreadId) -> c.Salvaged | None:
     # A loaded thread would continue from a state that the file does not have.
     await services.supervisor.unload(thread_id)
     done = await services.store.salvage(thread_id, at_us=services.now_us())
     services.supervisor.stopped.pop(thread_id, None)
-    return (
-        None if done.kept is None else codexd_methods.Salvaged(done.records, done.lost, done.kept)
-    )
+    return None if done.kept is None else c.Salvaged(done.records, done.lost, done.kept)
 
 
 async def store_streams(
-    services: Services, connection: Connection, params: codexd_methods.StoreStreamsParams
-) -> codexd_methods.StoreStreamsResponse:
+    services: Services, connection: Connection, params: c.StoreStreamsParams
+) -> c.StoreStreamsResponse:
     """All logs, damaged logs too, as they were when the client asked for its first page."""
     logs = connection.logs_paged
     if params.after is None or not logs:
@@ -138,23 +136,20 @@ async def store_streams(
         logs = sorted(itertools.chain(*found), key=attrgetter("stream"))
     start = bisect_right(logs, params.after or "", key=attrgetter("stream"))
     end = start + min(max(params.limit or STREAMS_PAGE, 1), STREAMS_PAGE)
-    page = tuple(
-        codexd_methods.StoredLog(row.stream, row.archived, row.size_bytes)
-        for row in logs[start:end]
-    )
+    page = tuple(c.StoredLog(row.stream, row.archived, row.size_bytes) for row in logs[start:end])
     connection.logs_paged = logs if end < len(logs) else ()
     following = page[-1].thread_id if connection.logs_paged else None
-    return codexd_methods.StoreStreamsResponse(page, following)
+    return c.StoreStreamsResponse(page, following)
 
 
 async def store_blobs_verify(
-    services: Services, connection: Connection, params: codexd_methods.StoreBlobsVerifyParams
-) -> codexd_methods.StoreBlobsVerifyResponse:
+    services: Services, connection: Connection, params: c.StoreBlobsVerifyParams
+) -> c.StoreBlobsVerifyResponse:
     """Check some blobs."""
     blobs = sorted(await services.store.blobs(), key=lambda blob: blob.sha256)
     left = [blob for blob in blobs if params.after is None or blob.sha256 > params.after]
-    damaged: list[codexd_methods.DamagedBlob] = []
-    unreadable: list[codexd_methods.DamagedBlob] = []
+    damaged: list[c.DamagedBlob] = []
+    unreadable: list[c.DamagedBlob] = []
     size = checked = 0
     for blob in left:
         if checked and (checked >= BLOBS_PAGE or size + blob.size_bytes > BLOBS_PAGE_BYTES):
@@ -165,21 +160,17 @@ async def store_blobs_verify(
         except NotFound:
             continue  # it was swept meanwhile
         except StoreFailed as error:
-            unreadable.append(codexd_methods.DamagedBlob(blob.sha256, str(error)))
+            unreadable.append(c.DamagedBlob(blob.sha256, str(error)))
             continue
         if damage is not None:
-            damaged.append(codexd_methods.DamagedBlob(blob.sha256, damage))
+            damaged.append(c.DamagedBlob(blob.sha256, damage))
     after = left[checked - 1].sha256 if checked < len(left) else None
-    return codexd_methods.StoreBlobsVerifyResponse(
-        checked, len(blobs), tuple(damaged), after, tuple(unreadable)
-    )
+    return c.StoreBlobsVerifyResponse(checked, len(blobs), tuple(damaged), after, tuple(unreadable))
 
 
 async def store_blobs_sweep(
     services: Services, connection: Connection, params: NoParams
-) -> codexd_methods.StoreBlobsSweepResponse:
+) -> c.StoreBlobsSweepResponse:
     """Remove the blobs that nothing names."""
     swept = await services.store.sweep_blobs()
-    return codexd_methods.StoreBlobsSweepResponse(
-        swept.looked_at, swept.removed, swept.removed_bytes
-    )
+    return c.StoreBlobsSweepResponse(swept.looked_at, swept.removed, swept.removed_bytes)

@@ -13,7 +13,7 @@ import trio
 from codexd.core.events.record import decode_envelope
 from codexd.core.values.ids import ThreadId
 from codexd.machine.linear import NotLinear, linear_pattern
-from codexd.protocol import codexd_methods
+from codexd.protocol import codexd_methods as c
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.redaction.scrubbing import Scrub, blobs_in
 from codexd.server.connection.connection import Connection
@@ -24,8 +24,8 @@ from codexd_eventstore.store import NotFound, Record
 
 
 async def thread_scrub(
-    services: Services, connection: Connection, params: codexd_methods.ThreadScrubParams
-) -> codexd_methods.ThreadScrubResponse:
+    services: Services, connection: Connection, params: c.ThreadScrubParams
+) -> c.ThreadScrubResponse:
     """Scrub a thread and its forks, archived or not."""
     scrub = _scrub_of(services, params)
     thread_id = thread_id_of(params.thread_id)
@@ -43,7 +43,7 @@ async def thread_scrub(
         await work.look_at(stream)
     if not params.dry_run:
         await work.carry_out()
-    return codexd_methods.ThreadScrubResponse(
+    return c.ThreadScrubResponse(
         threads=tuple(work.found[stream] for stream in family),
         blobs=len(work.blobs),
         blobs_left=work.blobs_left,
@@ -52,7 +52,7 @@ async def thread_scrub(
     )
 
 
-def _scrub_of(services: Services, params: codexd_methods.ThreadScrubParams) -> Scrub:
+def _scrub_of(services: Services, params: c.ThreadScrubParams) -> Scrub:
     if not (params.patterns or params.seqs or params.known):
         raise invalid_params("expected patterns, seqs or known, found none: nothing was scrubbed")
     patterns = []
@@ -94,7 +94,7 @@ class _Work:
 
     def __init__(self, services: Services, scrub: Scrub) -> None:
         self._services, self._scrub = services, scrub
-        self.found: dict[ThreadId, codexd_methods.ScrubbedThread] = {}
+        self.found: dict[ThreadId, c.ScrubbedThread] = {}
         self.blobs: dict[str, bytes] = {}  # by their old names: what they are to hold
         self.blobs_left = 0
         self._looked_at: set[str] = set()
@@ -110,7 +110,7 @@ class _Work:
             clean = await trio.to_thread.run_sync(self._scrub.data, record.seq, data, {})
             if clean is not None or any(named):
                 seqs.append(record.seq)
-        self.found[stream] = codexd_methods.ScrubbedThread(
+        self.found[stream] = c.ScrubbedThread(
             stream, tuple(seqs), self._scrub.places - before, head.archived
         )
 
