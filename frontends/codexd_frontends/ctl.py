@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -222,6 +223,8 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run codexctl; returns its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare_streams()
     try:
         return _end(words).number

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from codexd.models.scripted.scripts import Call, Reply, Say
+from codexd_frontends.ctl import main
 from daemon_house import Daemon
 from paused_model import Held
 
+from . import said
 from .codexctl import approve, codexctl, holding, new_thread, playing, terminal
+from .fake_daemon import FakeDaemon
 
 KEYS = "[c] no, and stop the turn\r\n"
 WORDS = tuple(f"word {n} " for n in range(20))
@@ -84,3 +88,32 @@ def test_a_thread_that_is_put_aside_takes_no_prompt(daemon: Daemon) -> None:
         refused = codexctl(daemon.home, "send", "-t", thread, "second")
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
     assert f"codexctl unarchive {thread}" in refused.err
+
+
+def test_a_thread_that_is_deleted_ends_what_follows_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deleted = said.note("thread/deleted", {"threadId": said.THREAD})
+    running_turn = said.turn("inProgress", said.user("count"))
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/start", {"thread": said.thread()})
+        fake.answer("turn/start", {"turn": said.turn("inProgress")}, said.turn_started(), deleted)
+        assert main(["--socket", fake.path, "send", "hi"]) == 1
+        fake.answer("thread/resume", {"thread": said.thread(), "seq": 1}, deleted)
+        fake.answer("thread/turns/list", {"data": [running_turn], "nextCursor": None})
+        assert main(["--socket", fake.path, "attach", said.THREAD]) == 1
+    assert capfd.readouterr().err.count(f"codexctl: thread {said.THREAD} was deleted") == 2
+
+
+def test_a_prompt_whose_thread_is_put_aside_first_ends_as_interrupted(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    busy = said.thread(status={"type": "active", "activeFlags": []})
+    archived = said.note("thread/archived", {"threadId": said.THREAD})
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/resume", {"thread": busy, "seq": 1})
+        fake.answer("turn/start", {"turn": said.turn("inProgress")}, archived)
+        assert main(["--socket", fake.path, "send", "-t", said.THREAD, "hi"]) == 3
+    err = capfd.readouterr().err
+    assert "the prompt waits for its end" in err
+    assert "withdrawn before its turn began" in err

@@ -103,6 +103,23 @@ def test_a_subcommand_imports_nothing_heavy() -> None:
     assert done.stdout == b"[]\n"
 
 
+def test_ctrl_c_while_it_imports_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    """The first thing that it imports raises the signal."""
+    script = (
+        "import os, signal, sys, codexd_frontends\n"
+        "codexd_frontends.leave_on_interrupt()\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'argparse':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "import codexd_frontends.ctl\n"
+    )
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, check=False, capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     """`codexctl paths | head -c 0`, and the like."""
     script = f"{sys.executable} -m codexd_frontends.ctl paths | true; exit ${{PIPESTATUS[0]}}"

@@ -68,6 +68,21 @@ def test_what_cannot_be_taken_whole_is_refused_and_the_next_line_is_sent(daemon:
         assert b"200~" not in pasted
 
 
+@pytest.mark.slow
+def test_a_half_line_is_not_sent_at_the_end_of_the_input(daemon: Daemon) -> None:
+    with playing(Say(("Before.",))) as model:
+        daemon.home.use_model(model.base_url)
+        thread = new_thread(daemon.home)
+        with terminal(daemon.home, "attach", thread) as attached:
+            attached.wait_for(IDLE)
+            attached.type("half a line\x04")
+            attached.wait_for("half a line")
+            attached.type("\x04")
+            attached.wait_for("not sent: expected Enter at the end of the line")
+            assert attached.wait_exit() == 0
+        assert len(model.asked) == 1
+
+
 def test_a_paste_that_is_larger_than_any_prompt_is_refused_whole() -> None:
     ours, theirs = pty.openpty()
     try:

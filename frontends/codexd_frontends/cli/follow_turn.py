@@ -194,6 +194,9 @@ class RunningTurn:
             case "turn/completed":
                 turn = msgspec.json.decode(message.params, type=TurnNote).turn
                 return Ended(_EXITS.get(turn.status, FAILED), turn)
+            case "thread/archived" if not self._began:
+                self._shows.lines("withdrawn before its turn began: the thread was archived")
+                return Ended(INTERRUPTED)
             case "thread/closed":
                 self._shows.lines(
                     "The turn continues when the thread is resumed:",

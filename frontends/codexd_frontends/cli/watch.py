@@ -135,6 +135,8 @@ class InputLines:
         """The next line; on a terminal, if asked for, with those that were pasted with it."""
         if b"\n" not in self._partial:
             last, self._partial = self._partial, bytearray()
+            if last and self._pastes:  # Ctrl-D: a half line is left as it was.
+                return NotTaken("expected Enter at the end of the line, found the end of the input")
             return self._taken(last) if last else InputEnded()
         if join_pasted and self._pastes:
             while not self._ended and _readable(self._descriptor, self._gap):

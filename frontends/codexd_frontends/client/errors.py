@@ -7,6 +7,7 @@ CommandError
 ├── ConnectionCut    the daemon went away in the middle              75
 ├── Forbidden        the socket belongs to another user              77
 ├── BadConfig        the daemon did not start for its config.toml    78
+├── ThreadDeleted    the followed thread is gone                      1
 └── RequestRefused   the daemon answered with an error     2, 75, 78, 1
 """
 
@@ -69,6 +70,10 @@ class Forbidden(CommandError):
     """The socket is not ours to use."""
 
     exit = exits.FORBIDDEN
+
+
+class ThreadDeleted(CommandError):
+    """The thread that is followed was deleted."""
 
 
 class BadConfig(CommandError):

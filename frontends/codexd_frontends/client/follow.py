@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadLogReadResponse
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
+from codexd_frontends.client.errors import CommandError, RequestRefused, ThreadDeleted, UsageError
 from codexd_frontends.client.messages import (
     DeltaNote,
     ItemNote,
@@ -77,10 +77,12 @@ class Followed:
         return message
 
     def take(self, message: Message) -> bool:
-        """Whether a message is about this thread; if so, the cursor moves after it."""
+        """Whether a message is about this thread; if so, the cursor moves after it. Raises: ThreadDeleted."""
         note = msgspec.json.decode(message.params, type=ThreadNote | None)
         if note is None or note.thread_id != self.thread_id:
             return False
+        if message.method == "thread/deleted":
+            raise ThreadDeleted(f"thread {self.thread_id} was deleted, and a turn that ran in it")
         if not message.is_request:
             self.cursor = self.cursor.past(message)
         return True
