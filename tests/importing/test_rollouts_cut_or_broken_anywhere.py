@@ -15,13 +15,11 @@ from codexd.core.state.state import fold
 from codexd.importing.rollout.converting import Converted, read_rollout
 from codexd.importing.rollout.settings import Heading
 from codexd.projections.model.history import ModelHistory
-from rollout_files import FILES, read, recorded, shown
+from rollout_files import ANSWERS, CALLS, FILES, read, recorded, shown
 
 # Every byte takes minutes; a prime steps through the places of all kinds of members.
 STEP = 1 if os.environ.get("CODEXD_NIGHTLY") else 211
 SEED = 7
-CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
-ANSWERS = {"function_call_output", "custom_tool_call_output"}
 
 
 def heading_of(path: object) -> Heading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,8 @@ def test_tokens_are_those_of_the_file(tmp_path: Path, rows: list[Json], total: i
     read = read_lines(tmp_path, meta(), *rows)
     assert (read.used, read.warned) == (total, [])
     assert read.shown[0][1][:3] == SHOWN
+    ended = [timed for timed in read.told if timed.event.type == "model.call_ended"]
+    assert all(timed.turn for timed in ended)
 
 
 def test_a_count_before_its_items_is_of_their_call(tmp_path: Path) -> None:
@@ -157,6 +160,17 @@ def test_a_prompt_that_an_event_repeats_is_a_prompt(tmp_path: Path, text: str) -
 def test_a_prompt_that_only_begins_like_codex_is_a_prompt(tmp_path: Path, text: str) -> None:
     read = read_lines(tmp_path, meta(), message("user", text), *TURN[2:])
     assert read.shown == [("completed", [f"> {text}", *SHOWN[1:]])]
+
+
+def test_members_may_be_in_any_order_and_long(tmp_path: Path) -> None:
+    long = "x" * 9_000
+    rows = [meta(), *asked(f"{ENVIRONMENT}{long}"), called("c1"), message("user", f"Hook: {long}")]
+    rows += [answered("c1", long), message("assistant", long)]
+    content = [json.dumps(dict(sorted(row.items())), sort_keys=True).encode() for row in rows]
+    read = read_lines(tmp_path, *content)
+    ((status, items),) = read.shown
+    assert (status, items[0]) == ("completed", f"> {ENVIRONMENT}{long}")
+    assert (len(items), read.warned) == (3, [])
 
 
 def test_a_prompt_between_a_call_and_its_answer_is_in_the_same_turn(tmp_path: Path) -> None:

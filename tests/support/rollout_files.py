@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codexd.core.events.record import Recorded
+from codexd.core.state.state import fold
 from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
@@ -31,6 +32,8 @@ from codexd.projections.usage.totals import Usage
 HOME = Path(__file__).parent.parent / "importing" / "rollouts"
 FILES = sorted(HOME.rglob("rollout-*.jsonl"))
 MODEL = "a-default"
+CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
+ANSWERS = {"function_call_output", "custom_tool_call_output"}
 
 
 def thread_id(number: int) -> str:
@@ -170,8 +173,11 @@ class Read:
             usage = usage.after(found)
         self.used = usage.total.input_tokens
         self.warned = [f"{warning.line}: {warning.text}" for _, warning in self.rollout.complaints]
-        calls = Counter(item["call_id"] for item in self.to_model if item["type"].endswith("_call"))
-        answers = Counter(item["call_id"] for item in self.to_model if "output" in item)
+        state = fold(events)
+        assert (state.turn, state.queue) == (None, ()), "nothing is open after the last line"
+        types = [(str(item.get("type")), str(item.get("call_id"))) for item in self.to_model]
+        calls = Counter(call_id for kind, call_id in types if kind in CALLS)
+        answers = Counter(call_id for kind, call_id in types if kind in ANSWERS)
         assert calls == answers, "a provider takes no call without its answer"
 
     @property

@@ -119,7 +119,7 @@ class Converter:
         """The events that close everything that is open at the end."""
         self._begin()
         self._items.end_early()
-        self._timeline.end_unfinished()
+        self._timeline.close()
         return self._timeline.take()
 
     def _begin(self) -> None:

@@ -25,8 +25,9 @@ from codexd.importing.rollout.lines import (
     text_of,
 )
 
-# The types of a line are within its first characters, whatever the order of its members.
+# The types of a line are within its first or its last characters, whatever the order of its members.
 _HEAD_BYTES = 4096
+_ENVELOPES = {b"session_meta", b"response_item", b"event_msg", b"turn_context", b"compacted"}
 _TYPE = re.compile(rb'"type"\s*:\s*"([A-Za-z_]{1,60})"')
 _CALL_ID = re.compile(rb'"call_id"\s*:\s*"([^"\\]{1,200})"')
 _TIME = re.compile(rb'"timestamp"\s*:\s*("[^"\\]{1,60}"|[0-9.]{1,30})')
@@ -128,6 +129,8 @@ class Survey:
         if not self._at_us:
             self._at_us = _time_in(head)
         types = set(_TYPE.findall(head))
+        if len(text) > _HEAD_BYTES and not types & _ENVELOPES:
+            types.update(_TYPE.findall(text[-_HEAD_BYTES:]))
         if b"event_msg" in types:
             self._event(number, types, text)
         elif b"turn_context" in types:

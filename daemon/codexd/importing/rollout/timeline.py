@@ -118,6 +118,7 @@ class Timeline:
         self.line, self.at_us = _NO_LINE, at_us
         self._pending: list[TimedEvent] = []
         self._held: list[tuple[Event, Line]] = []  # until all calls have their answers
+        self._counts: list[ModelCallEnded] = []  # until a turn begins
         self._deferred: list[TimedEvent] = []  # until the end of the turn is emitted
 
     def at(self, line: Line) -> None:
@@ -175,7 +176,13 @@ class Timeline:
         first = turn.inputs[0].line if turn.inputs else turn.line
         limits = Limits(effective=turn.window)
         self.emit(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
+        self._take_counts()
         return turn
+
+    def _take_counts(self) -> None:
+        counts, self._counts = self._counts, []
+        for ended in counts:
+            self.emit(ended)
 
     def said_by_person(
         self, item_id: ItemId, content: tuple[UserInput, ...], *, within: bool = False
@@ -230,7 +237,10 @@ class Timeline:
         """The tokens of a response: of the running one, or of one whose items follow."""
         turn = self.turn
         if turn is None or not (turn.begun or turn.inputs):
-            self.emit(ended)
+            if len(self._counts) < INPUTS_MAX:
+                self._counts.append(ended)
+            else:
+                self.emit(ended)
             return
         if not turn.model_call and turn.ending is None:
             turn.counted = False
@@ -308,6 +318,11 @@ class Timeline:
             return
         how = TurnInterrupted(reason) if turn.spoken_of else self._supposed_end(reason)
         self.end(how, note=isinstance(how, TurnInterrupted))
+
+    def close(self) -> None:
+        """The lines end: nothing stays open."""
+        self.end_unfinished()
+        self._take_counts()
 
     def _supposed_end(
         self, reason: Literal["interrupted", "restarted"] = "interrupted"
