@@ -27,6 +27,8 @@ SortKey = Literal["created", "updated"]
 SOURCE: Final = "appServer"
 # Before and after every id.
 FIRST_ID, LAST_ID = "", "~"
+# Of folders that threads work in: a person has some hundreds.
+FOLDERS_MAX: Final = 10_000
 # The first byte of a cursor: a new number when a cursor of before would mean something else.
 _CURSOR_VERSION: Final = 1
 
@@ -167,6 +169,12 @@ def count(connection: sqlite3.Connection, *, archived: bool = False) -> int:
     """How many threads a list without conditions has. Raises: sqlite3.Error."""
     query = "SELECT count(*) FROM thread WHERE archived=? AND listed=1"
     return int(connection.execute(query, (archived,)).fetchone()[0])
+
+
+def folders(connection: sqlite3.Connection) -> set[str]:
+    """The working directories of all threads. Raises: sqlite3.Error."""
+    query = "SELECT DISTINCT cwd FROM thread WHERE cwd IS NOT NULL LIMIT ?"
+    return {row[0] for row in connection.execute(query, (FOLDERS_MAX,))}
 
 
 def damaged(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:

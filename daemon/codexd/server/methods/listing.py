@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
@@ -45,9 +45,10 @@ async def thread_list(
     services: Services, connection: Connection, params: t.ThreadListParams
 ) -> t.ThreadListResponse:
     """A page of threads, newest first where the client does not say."""
-    wanted, key = _wanted(params, await _folders(params)), _key(params.sort_key)
+    wanted, key = _wanted(params, _folders(params)), _key(params.sort_key)
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = wanted.print(key)
+    wanted = replace(wanted, cwds=await _same_folders(services, wanted.cwds))
     page = await services.directory.page(
         wanted, key, upwards=upwards, start=start_of(print_, params.cursor), limit=limit
     )
@@ -119,16 +120,29 @@ def _indexing(services: Services, connection: Connection) -> Indexing | msgspec.
     return (services.directory.indexing if wants else None) or msgspec.UNSET
 
 
-async def _folders(params: t.ThreadListParams) -> tuple[str, ...] | None:
-    """The folders that are asked for, each by its own name and without symlinks, as Codex compares them."""
+def _folders(params: t.ThreadListParams) -> tuple[str, ...] | None:
+    """The folders that are asked for; None: all."""
     if params.cwd is None:
         return None
-    given = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
-    found = set(given)
-    for folder in given:
-        with suppress(NoAnswer, OSError, ValueError):  # Then it is meant by its own name alone.
-            found.add(await patiently(folder, partial(os.path.realpath, folder)))
-    return tuple(sorted(found))
+    return tuple(sorted({params.cwd} if isinstance(params.cwd, str) else set(params.cwd)))
+
+
+async def _same_folders(
+    services: Services, given: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """The folders by all names that threads have for them: names are compared without symlinks, as in Codex."""
+    if given is None:
+        return None
+    known = await services.directory.folders()
+
+    def named() -> set[str]:
+        wanted = {os.path.realpath(folder) for folder in given if folder.startswith("/")}
+        return wanted | {folder for folder in known if os.path.realpath(folder) in wanted}
+
+    same = set(given)
+    with suppress(NoAnswer, OSError, ValueError):  # Then each is meant by its own name alone.
+        same |= await patiently("the folders of threads", named)
+    return tuple(sorted(same))
 
 
 def _wanted(params: t.ThreadListParams, cwds: tuple[str, ...] | None) -> Wanted:

@@ -27,6 +27,7 @@ from codexd.index.query.listing import (
     Wanted,
     count,
     damaged,
+    folders,
     page_of_rows,
 )
 from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
@@ -155,6 +156,15 @@ class Directory:
             return len(await self._store.streams())
         progress = self.index.progress
         return max(known, progress.total if progress is not None else 0)
+
+    async def folders(self) -> set[str]:
+        """The working directories of all threads, as far as the index knows them."""
+        states = [thread.state for thread in self._supervisor.threads]
+        loaded = {state.settings.cwd for state in states if state.settings is not None}
+        try:
+            return loaded | await self.index.glance(folders)
+        except IndexUnavailable:
+            return loaded
 
     async def damaged(self) -> dict[ThreadId, Trouble]:
         """Threads whose logs do not read to their ends, as far as that is known."""
