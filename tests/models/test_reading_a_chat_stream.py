@@ -463,7 +463,6 @@ def test_a_response_with_nothing_in_it_is_whole() -> None:
         (b"7", "Expected `object`"),
         (b'{"choices":{}}', "Expected `array | null`"),
         (b'{"choices":[{"delta":{"content":7}}]}', "Expected `str | array | null`"),
-        (b'{"choices":[{"delta":{"reasoning_details":7}}]}', "reasoning_details: Expected"),
         (b'{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":7}}]}}]}', "Expected"),
         (b'{"choices":[{"delta":{"content":"\xff"}}]}', "utf-8"),
         (b'{"choices":[],"usage":{"\xff":1}}', "utf-8"),

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from codexd.core.values.foreign_json import whole_characters
-from codexd.core.values.model_output import ItemStarted, ModelEvent, ModelItemDone, TextDelta
+from codexd.core.values.model_output import ItemStarted, TextDelta
 from codexd.core.values.provider_items import CallItem, read_item
 from codexd.models.chat.stream import ChatReader
-from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader
+from odd_streams import chat, choice, given, items, responses, shown, stream
 
 MESSAGE = {
     "type": "message",
@@ -21,11 +21,6 @@ MESSAGE = {
     "content": [{"type": "output_text", "text": "Hi"}],
 }
 CALL = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "look", "arguments": ""}
-
-
-def stream(*events: dict[str, Any] | bytes) -> bytes:
-    encoded = (e if isinstance(e, bytes) else msgspec.json.encode(e) for e in events)
-    return b"".join(b"data: %b\n\n" % event for event in encoded)
 
 
 def done(item: dict[str, Any], index: int | None = 0) -> dict[str, Any]:
@@ -42,38 +37,6 @@ def text(text: str, **place: Any) -> dict[str, Any]:
 
 def completed(*output: dict[str, Any]) -> dict[str, Any]:
     return {"type": "response.completed", "response": {"id": "r", "output": list(output)}}
-
-
-def responses(*events: dict[str, Any] | bytes) -> list[ModelEvent]:
-    """What a whole response becomes."""
-    reader = ResponseReader()
-    found = reader.feed(EventStreamReader().feed(stream(*events)))
-    assert (reader.error, reader.completed) == (None, True)
-    return found
-
-
-def chat(*chunks: dict[str, Any] | bytes) -> list[ModelEvent]:
-    """What a whole chat answer becomes."""
-    reader = ChatReader()
-    found = reader.feed(EventStreamReader().feed(stream(*chunks, b"[DONE]")))
-    assert (reader.error, reader.completed) == (None, True)
-    return found
-
-
-def choice(finish: str | None = "stop", **delta: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-
-
-def items(events: list[ModelEvent]) -> list[ModelItemDone]:
-    return [event for event in events if isinstance(event, ModelItemDone)]
-
-
-def shown(events: list[ModelEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
-
-
-def given(events: list[ModelEvent]) -> list[str]:
-    return [item.call.arguments for item in items(events) if item.call is not None]
 
 
 @pytest.mark.parametrize(

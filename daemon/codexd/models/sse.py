@@ -7,7 +7,11 @@ end cuts off is dropped, as the standard says.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
+
+from codexd.core.values.foreign_json import decode_foreign, sound_json
 
 # The last event of a response repeats the whole response, which may have twice the bytes of its largest item, and
 # the request. A longer event would be held in memory, and read by one long call.
@@ -15,6 +19,9 @@ EVENT_BYTES_MAX = 8 * 1024 * 1024
 
 # A name that is remembered: those of events have some dozens of bytes.
 NAME_BYTES_MAX = 256
+
+# The data with which a stream of chat completions ends.
+DONE = b"[DONE]"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # How gateways fail within a stream, beside the standard: a bare JSON text, and a line `error: …`.
@@ -38,6 +45,39 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
 
 class InvalidEventStream(ValueError):
     """The bytes are no event stream that could be read within bounds."""
+
+
+def objects_in(data: bytes) -> list[bytes]:
+    """The JSON objects in data that is no JSON object by itself, and `DONE`.
+
+    Servers send a field's name twice, several objects in one event, or a list of one. A ping, a comment and null
+    have none.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: it begins like JSON, and is none.
+    """
+    data = data.strip()
+    while data.startswith(b"data:"):
+        data = data.removeprefix(b"data:").strip()
+    if data.strip(b"[]\"' ").upper() == DONE.strip(b"[]"):
+        return [DONE]
+    if not data.startswith((b"{", b"[")):
+        return [data] if data[:1].isdigit() else []
+    try:
+        value = decode_foreign(sound_json(data))
+    except msgspec.DecodeError:
+        if b"\n" not in data:
+            raise
+        return [found for line in data.split(b"\n") for found in objects_in(line)]
+    values = value if isinstance(value, list) else [value]
+    return [msgspec.json.encode(value) for value in values if isinstance(value, dict)]
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether data is JSON, or `DONE`: nothing of it can be missing."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return bool(objects_in(data))
+    return False
 
 
 class EventStreamReader:
@@ -100,8 +140,10 @@ class EventStreamReader:
     def end(self) -> list[ServerSentEvent]:
         """The events that the end of the stream completes: not an event that was cut off, except an error."""
         rest, self._pending = b"".join(self._pending), []
-        event = self._read_lines(rest) if rest.lstrip().startswith(_BARE) else None
-        return [event] if event is not None else []
+        event = self._read_lines(rest)
+        if event is None or not (rest.lstrip().startswith(_BARE) or _is_whole(event.data)):
+            return []
+        return [event]
 
     def _without_mark(self, chunk: bytes) -> bytes:
         """The first bytes of the stream, without the byte order mark once it is clear whether there is one."""
@@ -150,7 +192,7 @@ class EventStreamReader:
         data: list[bytes] = []
         for line in block.split(b"\n"):
             field, _, value = line.partition(b":")
-            value = value.removeprefix(b" ")
+            field, value = field.strip(), value.removeprefix(b" ")
             if field == b"data":
                 data.append(value)
             elif field == b"event":

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from json import loads
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -71,6 +73,26 @@ def whole_characters(json: bytes) -> bytes:
     if b"\\ud" not in json and b"\\uD" not in json:
         return json
     return _ESCAPE.sub(lambda e: rb"\ufffd" if len(e[0]) == _HALF_BYTES else e[0], json)
+
+
+def sound_json(json: bytes) -> bytes:
+    """JSON that every decoder takes.
+
+    Halves of characters are U+FFFD in it, control characters in texts are escaped, and NaN is null.
+
+    Raises:
+        msgspec.DecodeError, UnicodeDecodeError: it is no JSON, or has too many values.
+    """
+    json = whole_characters(json)
+    try:
+        decode_foreign(json)
+    except TooMuchJson:
+        raise
+    except msgspec.DecodeError:
+        with suppress(ValueError, RecursionError):
+            return _encode(loads(json, strict=False, parse_constant=lambda _: None))
+        raise
+    return json
 
 
 def decode_without_misfits(

@@ -6,9 +6,13 @@ The event has the provider's own object; reading it never raises.
 from __future__ import annotations
 
 import operator
+from typing import Final
 
 import msgspec
 from msgspec.structs import astuple
+
+# No request has as many tokens: what is larger is no count.
+TOKENS_MAX: Final = 2**40
 
 _ABSENT = msgspec.Raw(b"")
 
@@ -27,27 +31,34 @@ class Tokens(msgspec.Struct, frozen=True, rename="camel", gc=False):
         return Tokens(*map(operator.add, astuple(self), astuple(other)))
 
 
+# A count as servers write it: a number, with a point or as a text.
+_Count = int | float | str | None
+
+
 class _Details(msgspec.Struct, frozen=True, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: _Count = None
+    cache_write_tokens: _Count = None
+    reasoning_tokens: _Count = None
 
 
 class _Usage(msgspec.Struct, frozen=True, gc=False):
     # The Responses API
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: _Count = None
+    output_tokens: _Count = None
     input_tokens_details: msgspec.Raw = _ABSENT
     output_tokens_details: msgspec.Raw = _ABSENT
     # Chat completions, as OpenAI has them
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
     prompt_tokens_details: msgspec.Raw = _ABSENT
     completion_tokens_details: msgspec.Raw = _ABSENT
     # Members of other providers
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    cached_tokens: int | None = None  # Moonshot
-    total_tokens: int | None = None
+    prompt_cache_hit_tokens: _Count = None  # DeepSeek
+    cached_tokens: _Count = None  # Moonshot
+    # Anthropic, whose `input_tokens` are without these
+    cache_read_input_tokens: _Count = None
+    cache_creation_input_tokens: _Count = None
+    total_tokens: _Count = None
 
 
 _USAGE = msgspec.json.Decoder(_Usage)
@@ -59,21 +70,38 @@ def read_usage(usage: msgspec.Raw) -> Tokens | None:
     raw = _read(usage)
     if raw is None:
         return None
-    tokens_in = raw.input_tokens or raw.prompt_tokens or 0
-    tokens_out = raw.output_tokens or raw.completion_tokens or 0
+    counted_in, counted_out = (
+        _count(raw.input_tokens) or _count(raw.prompt_tokens),
+        _count(raw.output_tokens) or _count(raw.completion_tokens),
+    )
     of_input = _details(raw.input_tokens_details, raw.prompt_tokens_details)
     of_output = _details(raw.output_tokens_details, raw.completion_tokens_details)
-    if raw.total_tokens is not None and raw.prompt_tokens is not None:
+    read, written = _count(raw.cache_read_input_tokens), _count(raw.cache_creation_input_tokens)
+    tokens_in, tokens_out, total = counted_in or 0, counted_out or 0, _count(raw.total_tokens) or 0
+    if raw.prompt_tokens is None:
+        tokens_in += (read or 0) + (written or 0)
+    reasoning = _count(of_output.reasoning_tokens) or 0
+    if reasoning > tokens_out:  # It is a part of the output, if it is counted there.
+        tokens_out += reasoning
+    if total > tokens_in + tokens_out and counted_in is not None:
         # xAI and Gemini count reasoning in the total alone: it was put out.
-        tokens_out = max(tokens_out, raw.total_tokens - tokens_in)
+        tokens_out = total - tokens_in
+    elif total > tokens_in + tokens_out:
+        tokens_in = total - tokens_out
     return Tokens(
-        raw.total_tokens if raw.total_tokens is not None else tokens_in + tokens_out,
+        max(total, tokens_in + tokens_out),
         tokens_in,
         _cached(raw, of_input) or 0,
-        of_input.cache_write_tokens or 0,
+        _count(of_input.cache_write_tokens) or written or 0,
         tokens_out,
-        of_output.reasoning_tokens or 0,
+        reasoning,
     )
+
+
+def counts_nothing(usage: msgspec.Raw) -> bool:
+    """Whether a usage object has no tokens, or none that can be read."""
+    tokens = read_usage(usage)
+    return tokens is None or not tokens.total_tokens
 
 
 def says_cached(usage: msgspec.Raw) -> bool:
@@ -105,5 +133,23 @@ def _details(*given: msgspec.Raw) -> _Details:
 
 
 def _cached(raw: _Usage, of_input: _Details) -> int | None:
-    counts = (of_input.cached_tokens, raw.prompt_cache_hit_tokens, raw.cached_tokens)
-    return next((count for count in counts if count is not None), None)
+    for given in (
+        of_input.cached_tokens,
+        raw.prompt_cache_hit_tokens,
+        raw.cached_tokens,
+        raw.cache_read_input_tokens,
+    ):
+        if (count := _count(given)) is not None:
+            return count
+    return None
+
+
+def _count(given: _Count) -> int | None:
+    """A count of tokens; None for what is none."""
+    if given is None:
+        return None
+    try:
+        count = int(float(given))
+    except (ValueError, OverflowError):
+        return None
+    return count if 0 <= count <= TOKENS_MAX else None

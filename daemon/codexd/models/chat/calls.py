@@ -45,6 +45,8 @@ class CallDelta(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
     id: str | int | None = None
     function: FunctionDelta | None = None
+    name: str | None = None  # beside `function`, where some servers have them
+    arguments: str | dict[str, object] | list[object] | None = None
     extra_content: msgspec.Raw = msgspec.Raw()
 
 
@@ -93,6 +95,9 @@ class StreamedCall:
         repeats = len(given) == self._length and given == self.arguments and self.is_whole
         if given.strip() and self.arguments.strip() == "{}" and not repeats:
             # An empty object means "nothing yet" where more follows.
+            self._arguments, self._length = [], 0
+        if len(given) > self._length > 1 and given.startswith(self.arguments):
+            # Some servers send all that they have with each fragment.
             self._arguments, self._length = [], 0
         if given and not repeats:
             self._arguments.append(given)
@@ -167,12 +172,14 @@ def _is_another(call: StreamedCall, delta: CallDelta) -> bool:
 
 
 def _name(delta: CallDelta) -> str:
-    return (delta.function.name if delta.function is not None else None) or ""
+    given = delta.function.name if delta.function is not None else None
+    return (given or delta.name or "").strip()
 
 
 def _arguments(delta: CallDelta) -> str:
     """The arguments in a fragment; an object as JSON."""
     given = delta.function.arguments if delta.function is not None else None
+    given = given or delta.arguments
     if isinstance(given, dict | list):
         return msgspec.json.encode(given).decode()
     return given or ""

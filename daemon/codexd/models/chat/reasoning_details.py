@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.core.values.foreign_json import check_foreign
+from codexd.core.values.foreign_json import check_foreign, decode_foreign
 
 # Members that grow from piece to piece; of the others, the last that is given counts.
 _GROWING: Final = ("text", "summary", "data")
@@ -31,7 +31,7 @@ class Details:
         """Take the pieces of one chunk in; what of them can be shown. Raises: msgspec.DecodeError."""
         shown: list[str] = []
         check_foreign(bytes(given))
-        for piece in (_decode_pieces(given) or []) if given else []:
+        for piece in _pieces(given) if given else []:
             self._add(piece)
             shown += [str(piece[name]) for name in _SHOWN if isinstance(piece.get(name), str)]
         return "".join(shown)
@@ -55,6 +55,16 @@ class Details:
                 last[name] = before + value
             elif value is not None:
                 last[name] = value
+
+
+def _pieces(given: msgspec.Raw) -> list[dict[str, object]]:
+    """The pieces; what is none is left out, and one by itself is a list of one."""
+    try:
+        return _decode_pieces(given) or []
+    except msgspec.ValidationError:
+        value = decode_foreign(bytes(given))
+    values = value if isinstance(value, list) else [value]
+    return [piece for piece in values if isinstance(piece, dict)]
 
 
 def _place(piece: dict[str, object]) -> tuple[object, object]:

@@ -9,7 +9,7 @@ llama.cpp, vLLM, OpenRouter, DeepSeek, Groq and Mistral.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from secrets import token_hex
 from typing import Final
 
@@ -18,10 +18,10 @@ import msgspec
 from codexd.core.values.foreign_json import (
     decode_foreign,
     decode_without_misfits,
-    whole_characters,
 )
 from codexd.core.values.model_output import ModelEvent, ModelResponseDone
 from codexd.core.values.provider_items import UNREADABLE
+from codexd.core.values.usage import counts_nothing
 from codexd.models import errors
 from codexd.models.answer_size import ID_CHARACTERS_MAX, AnswerSize
 from codexd.models.chat.calls import (
@@ -32,13 +32,14 @@ from codexd.models.chat.calls import (
     held_of,
 )
 from codexd.models.chat.items import ChatItems, Side
+from codexd.models.chat.odd_chunks import in_shape
 from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.client import ModelError
 from codexd.models.complaints import PLAIN_BYTES_MAX, find_complaint, read_complaint
 from codexd.models.provider_words import BROKEN_OFF, CUT_OFF, FINISHED, MALFORMED
 from codexd.models.responses.verbatim import normalized_json
-from codexd.models.sse import ServerSentEvent
+from codexd.models.sse import DONE, ServerSentEvent, objects_in
 
 
 class _ContentPart(msgspec.Struct, frozen=True, gc=False):
@@ -64,10 +65,13 @@ class _Choice(msgspec.Struct, frozen=True, gc=False):
     message: _Delta | None = None
     finish_reason: str | None = None
     error: msgspec.Raw = msgspec.Raw()
+    text: str | None = None
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class _Groq(msgspec.Struct, frozen=True, gc=False):
     usage: msgspec.Raw = msgspec.Raw()
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _Chunk(msgspec.Struct, frozen=True, gc=False):
@@ -81,11 +85,12 @@ class _Chunk(msgspec.Struct, frozen=True, gc=False):
 
 # Members of a chunk that are never left out.
 _NEEDED: Final = frozenset(
-    {"choices", "delta", "message", "content", "text", "refusal", "finish_reason"}
+    {"choices", "delta", "message", "content", "text"}
     | {"tool_calls", "function_call", "function", "name", "arguments"}
 )
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_END: Final = _Chunk(object="the end of the data, within other data")
 
 
 class ChatReader:
@@ -111,6 +116,8 @@ class ChatReader:
         self._id: str | None = None
         self._usage: msgspec.Raw | None = None
         self._finish: str | None = None
+        self._has_deltas = False
+        self._message = ""  # what has come of a message that is no delta
         self._begun = False  # a chunk with a choice has come
         self._without_choice = b""  # the last chunk that had none: it may say why
 
@@ -156,25 +163,42 @@ class ChatReader:
         data = event.data.strip()
         if not data:
             return
-        if data == b"[DONE]":
-            if not self._begun:
-                raise self._said_instead() or errors.unreadable("it ended without an answer in it")
-            self._complete(found)
+        if data == DONE:
+            self._end_of_data(found)
             return
         if event.event == "error":
             raise self._failure(data)
         try:
             chunk = _decode_chunk(data)
+        except UNREADABLE:
+            for chunk, whole in self._mended(data):
+                self._take_chunk(chunk, whole, found)
+        else:
+            self._take_chunk(chunk, data, found)
+
+    def _mended(self, data: bytes) -> Iterator[tuple[_Chunk, bytes]]:
+        """The chunks of data that is no chunk by itself."""
+        try:
+            for text in objects_in(data):
+                if text == DONE:
+                    yield _END, text
+                    continue
+                value = decode_foreign(text)
+                if isinstance(value, dict) and value.get("error"):
+                    raise self._failure(text)
+                shaped = msgspec.json.encode(in_shape(value))
+                yield decode_without_misfits(shaped, _decode_chunk, _NEEDED), text
         except UNREADABLE as error:
-            data = whole_characters(data)
-            if (failure := self._failure_in(data)) is not None:
-                raise failure from error
-            try:
-                chunk = decode_without_misfits(data, _decode_chunk, _NEEDED)
-            except UNREADABLE:
-                raise errors.unreadable(str(error)) from error
+            raise errors.unreadable(str(error)) from error
+
+    def _take_chunk(self, chunk: _Chunk, data: bytes, found: list[ModelEvent]) -> None:
+        if chunk is _END:
+            self._end_of_data(found)
+            return
         if chunk.object == "error" or _is_given(chunk.error):
             raise self._failure(data)
+        if chunk.x_groq is not None and _is_given(chunk.x_groq.error):
+            raise self._failure(b'{"error":%b}' % bytes(chunk.x_groq.error))
         self._note(chunk)
         if not chunk.choices and len(data) <= PLAIN_BYTES_MAX:
             self._without_choice = data
@@ -182,10 +206,18 @@ class ChatReader:
             if not choice.index:
                 self._take(choice, found)
 
+    def _end_of_data(self, found: list[ModelEvent]) -> None:
+        if not self._begun:
+            raise self._said_instead() or errors.unreadable("it ended without an answer in it")
+        if not self.completed:
+            self._complete(found)
+
     def _note(self, chunk: _Chunk) -> None:
         self._id = self._id or (str(chunk.id)[:ID_CHARACTERS_MAX] if chunk.id else None)
-        for usage in (chunk.usage, chunk.x_groq.usage if chunk.x_groq else msgspec.Raw()):
-            if _is_given(usage):
+        of_choices = [choice.usage for choice in chunk.choices or ()]  # Moonshot's place for it
+        for usage in (chunk.usage, *([chunk.x_groq.usage] if chunk.x_groq else ()), *of_choices):
+            # A count of nothing after a count is none.
+            if _is_given(usage) and (self._usage is None or not counts_nothing(usage)):
                 self._size.whole(len(bytes(usage)))
                 try:
                     self._usage = normalized_json(usage)
@@ -197,16 +229,34 @@ class ChatReader:
         self._begun = True
         if _is_given(choice.error):
             raise self._failure(b'{"error":%b}' % bytes(choice.error))
-        for delta in (choice.delta, choice.message):
-            if delta is not None:
-                self._take_delta(delta, found)
+        if choice.delta is not None:
+            self._take_delta(choice.delta, found)
+        if choice.message is not None:
+            self._take_message(choice.message, found)
+        if choice.text:  # of completions that are no chat
+            self._take_text(choice.text, found)
         if choice.finish_reason:
             self._finish = choice.finish_reason
 
+    def _take_message(self, message: _Delta, found: list[ModelEvent]) -> None:
+        """A whole message, a piece of it, or all of it so far; after deltas it only repeats them."""
+        if self._has_deltas:
+            return
+        content = message.content
+        if isinstance(content, str):
+            fresh = content.removeprefix(self._message) if self._message else content
+            self._message = content if fresh is not content else self._message + content
+            message = msgspec.structs.replace(message, content=fresh)
+        self._take_delta(message, found)
+        self._has_deltas = False
+
     def _take_delta(self, delta: _Delta, found: list[ModelEvent]) -> None:
         thought = delta.reasoning_content or delta.reasoning or delta.reasoning_text
+        self._has_deltas = self._has_deltas or bool(
+            thought or delta.content or delta.tool_calls or delta.function_call or delta.refusal
+        )
+        self._size.hold("details", (bytes(delta.reasoning_details),))
         try:
-            self._size.hold("details", (bytes(delta.reasoning_details),))
             detailed = self._details.take(delta.reasoning_details)
         except UNREADABLE as error:
             raise errors.unreadable(f"reasoning_details: {error}") from error
@@ -272,18 +322,6 @@ class ChatReader:
             raise errors.unreadable(problem)
         found.append(ModelResponseDone(self._id, self._usage, None, incomplete))
         self.completed = True
-
-    def _failure_in(self, data: bytes) -> ModelError | None:
-        """The error that a chunk of another shape holds: Google's is in a list."""
-        try:
-            value = decode_foreign(data)
-        except UNREADABLE:
-            return None
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict) and value.get("error"):
-            return self._failure(msgspec.json.encode(value))
-        return None
 
     def _said_instead(self) -> ModelError | None:
         """The error in a chunk that came in place of an answer: MiniMax sends its errors so, with HTTP 200."""
