@@ -54,3 +54,51 @@ def test_a_total_that_is_not_given_is_the_sum() -> None:
     assert read_usage(msgspec.Raw(b'{"prompt_tokens":1,"completion_tokens":2}')) == Tokens(
         total_tokens=3, input_tokens=1, output_tokens=2
     )
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": "12", "completion_tokens": "3"}, (12, 3, 15)),
+        ({"prompt_tokens": 12.0, "completion_tokens": 3.0, "total_tokens": 15.0}, (12, 3, 15)),
+        ({"prompt_tokens": 12, "completion_tokens": None, "total_tokens": 15}, (12, 3, 15)),
+        ({"prompt_tokens": None, "completion_tokens": 3, "total_tokens": 15}, (12, 3, 15)),
+        ({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 0}, (12, 3, 15)),
+        ({"prompt_tokens": 12, "completion_tokens": -1}, (12, 0, 12)),
+        ({"total_tokens": 15}, (15, 0, 15)),
+        ({"input_tokens": 12, "output_tokens": 1, "total_tokens": 303}, (12, 291, 303)),
+        (
+            {
+                "prompt_tokens": 12,
+                "completion_tokens": 1,
+                "completion_tokens_details": {"reasoning_tokens": "290"},
+            },
+            (12, 291, 303),
+        ),
+        (
+            {
+                "input_tokens": 2,
+                "output_tokens": 3,
+                "cache_read_input_tokens": 10,
+                "cache_creation_input_tokens": 5,
+            },
+            (17, 3, 20),
+        ),
+    ],
+    ids=[
+        *(
+            "texts",
+            "with a point",
+            "no output",
+            "no input",
+            "no total",
+            "negative",
+            "a total alone",
+        ),
+        *("the total of a response", "reasoning beside the output", "anthropic"),
+    ],
+)
+def test_a_count_is_read_in_any_form(usage: dict[str, Any], counted: tuple[int, int, int]) -> None:
+    found = read_usage(msgspec.Raw(msgspec.json.encode(usage)))
+    assert found is not None
+    assert (found.input_tokens, found.output_tokens, found.total_tokens) == counted

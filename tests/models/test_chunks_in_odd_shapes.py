@@ -155,3 +155,24 @@ def test_an_answer_that_broke_off_is_an_error(reason: str, text: str, info: obje
     reader.feed(EventStreamReader().feed(stream(choice(reason, content=text), DONE)))
     assert reader.error is not None
     assert reader.error.info == info
+
+
+COUNTED = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
+NOTHING = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [choice("stop", content="Hi"), {"choices": [], "usage": COUNTED}],
+        [{**choice(None, content="Hi"), "usage": COUNTED}, {**choice("stop"), "usage": None}],
+        [{**choice(None, content="Hi"), "usage": COUNTED}, {**choice("stop"), "usage": NOTHING}],
+        [{"choices": [{**choice("stop", content="Hi")["choices"][0], "usage": COUNTED}]}],
+        [{**choice("stop", content="Hi"), "x_groq": {"usage": COUNTED}}],
+        [{**choice("stop", content="Hi"), "usage": NOTHING}, {"choices": [], "usage": COUNTED}],
+    ],
+)
+def test_usage_is_found_wherever_it_is(chunks: list[dict[str, Any]]) -> None:
+    (ended,) = [event for event in chat(*chunks) if isinstance(event, ModelResponseDone)]
+    assert ended.usage is not None
+    assert json.loads(bytes(ended.usage)) == COUNTED

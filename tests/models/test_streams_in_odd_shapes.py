@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from codexd.core.values.foreign_json import whole_characters
-from codexd.core.values.model_output import ItemStarted, TextDelta
-from codexd.core.values.provider_items import CallItem, read_item
+from codexd.core.values.model_output import ItemStarted, ModelResponseDone, TextDelta
+from codexd.core.values.provider_items import CallItem, MessageItem, read_item
 from codexd.models.chat.stream import ChatReader
+from codexd.models.responses.stream import ResponseReader
 from codexd.models.sse import EventStreamReader
 from odd_streams import chat, choice, given, items, responses, shown, stream
 
@@ -23,11 +24,11 @@ MESSAGE = {
 CALL = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "look", "arguments": ""}
 
 
-def done(item: dict[str, Any], index: int | None = 0) -> dict[str, Any]:
+def done(item: dict[str, Any] | None, index: int | None = 0) -> dict[str, Any]:
     return {"type": "response.output_item.done", "item": item, "output_index": index}
 
 
-def added(item: dict[str, Any], index: int | None = 0) -> dict[str, Any]:
+def added(item: dict[str, Any] | None, index: int | None = 0) -> dict[str, Any]:
     return {"type": "response.output_item.added", "item": item, "output_index": index}
 
 
@@ -159,3 +160,169 @@ def test_a_character_cut_in_two_is_shown_as_stand_ins() -> None:
 )
 def test_only_halves_are_replaced(json: bytes, whole: bytes) -> None:
     assert whole_characters(json) == whole
+
+
+# Responses in other shapes and places.
+
+LONG = {**MESSAGE, "id": "msg_0123456789"}
+LOOK = {**CALL, "arguments": '{"a":1}'}
+ARGUMENTS = "response.function_call_arguments"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {**MESSAGE, "content": "Hi"},
+        {**MESSAGE, "content": {"type": "output_text", "text": "Hi"}},
+        {**MESSAGE, "content": ["Hi"]},
+        {**MESSAGE, "content": [None, {"type": "text", "text": "Hi"}]},
+        {**MESSAGE, "content": [{"type": "refusal", "refusal": "Hi"}]},
+        {**MESSAGE, "id": None, "role": None, "status": None},
+        {key: value for key, value in MESSAGE.items() if key != "type"},
+    ],
+)
+def test_a_message_in_another_shape_is_read(item: dict[str, Any]) -> None:
+    (whole,) = items(responses(done(item), completed()))
+    read = read_item(whole.item)
+    assert isinstance(read, MessageItem)
+    assert read.text == "Hi"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [text("Hi", item_id="m1", output_index=0)],
+        [text("H"), text("i")],
+        [text("Hi", item_id="a"), done(LONG)],
+        [
+            text("Hi", item_id="m1", output_index=0),
+            done(MESSAGE),
+            text("Hi", item_id="m1", output_index=0),
+        ],
+        [text("Hi", item_id="m1"), done(MESSAGE, None), done(MESSAGE, None)],
+        [text("Hi", item_id=LONG["id"]), done(LONG), done(LONG, 1)],
+        [
+            added(None),
+            {**text("Hi", item_id="m1"), "sequence_number": "x"},
+            done(None),
+            done(MESSAGE),
+        ],
+        [
+            text("H", item_id="m1"),
+            {**text("i", item_id="m1"), "delta": {"text": "i"}},
+            done(MESSAGE),
+        ],
+    ],
+    ids=[
+        *("no item", "no item, no id", "another id", "a delta too late", "said twice"),
+        *("in another place", "without an item", "a delta as an object"),
+    ],
+)
+def test_a_message_is_shown_and_kept_once(events: list[dict[str, Any]]) -> None:
+    found = responses(*events, completed())
+    assert shown(found) == "Hi"
+    (whole,) = items(found)
+    read = read_item(whole.item)
+    assert isinstance(read, MessageItem)
+    assert read.text == "Hi"
+
+
+def test_two_messages_of_one_id_without_a_place_are_two() -> None:
+    second = {**MESSAGE, "content": [{"type": "output_text", "text": "Ho"}]}
+    events = [text("Hi", item_id="m1"), done(MESSAGE, None), text("Ho", item_id="m1")]
+    found = responses(*events, done(second, None), completed())
+    assert (shown(found), len(items(found))) == ("HiHo", 2)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [done({**CALL, "arguments": {"a": 1}})],
+        [
+            added(CALL),
+            {"type": f"{ARGUMENTS}.delta", "item_id": "f1", "delta": '{"a":1}'},
+            done(CALL),
+        ],
+        [
+            added(CALL),
+            {"type": f"{ARGUMENTS}.done", "item_id": "f1", "arguments": {"a": 1}},
+            done(CALL),
+        ],
+        [
+            added(CALL),
+            {"type": f"{ARGUMENTS}.done", "item_id": "f1", "arguments": '{"a":1}'},
+            done({**CALL, "arguments": "{}"}),
+        ],
+        [added(CALL), {"type": f"{ARGUMENTS}.done", "output_index": 0, "arguments": '{"a":1}'}],
+        [done(LOOK), done(LOOK)],
+        [done(LOOK), done(LOOK, 1)],
+    ],
+    ids=[
+        *("an object", "in deltas only", "an object at the end", "an empty object at the end"),
+        *("no item", "said twice", "in two places"),
+    ],
+)
+def test_a_call_is_made_once_with_its_arguments(events: list[dict[str, Any]]) -> None:
+    assert given(responses(*events, completed())) == ['{"a":1}']
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b'{"type":"response.completed"}',
+        b'{"type":"response.completed","response":null}',
+        b'{"type":"response.completed","response":{"id":7,"output":{},"end_turn":"yes","error":{}}}',
+        b'{"type":"response.completed","response":{"id":"r","temperature":NaN}}',
+        b'{"type":"response.done","response":{"id":"r"}}',
+    ],
+)
+def test_an_end_in_another_shape_is_an_end(end: bytes) -> None:
+    first = stream(b"ping", b"null", done(MESSAGE))
+    named = stream(done(MESSAGE)).replace(b'"type":"response.output_item.done",', b'"type":null,')
+    for sent in (first, b"event: response.output_item.done\n" + named):
+        frames, reader = EventStreamReader(), ResponseReader()
+        found = reader.feed(frames.feed(sent + b"data: " + end))
+        found += reader.feed(frames.end())
+        assert (reader.error, reader.completed, len(items(found))) == (None, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ({"type": "response.incomplete", "response": {"id": "r"}}, "unknown"),
+        ({"type": "response.incomplete", "response": {"incomplete_details": "max"}}, "max"),
+        (
+            {"type": "response.completed", "response": {"incomplete_details": {"reason": "max"}}},
+            "max",
+        ),
+        ({"type": "response.completed", "response": {"status": "incomplete"}}, "unknown"),
+        ({"type": "response.completed", "response": {"status": "completed"}}, "unknown"),
+    ],
+)
+def test_a_response_that_was_cut_off_says_so(end: dict[str, Any], reason: str) -> None:
+    found = responses(done({**MESSAGE, "status": "incomplete"}), end)
+    assert [e.incomplete for e in found if isinstance(e, ModelResponseDone)] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"type": "response.failed", "response": {"error": "dry"}}, "dry"),
+        ({"type": "response.failed", "response": {"error": None}}, "no reason given"),
+        ({"type": "response.completed", "response": {"status": "failed"}}, "no reason given"),
+        ({"type": "response.completed", "response": {"status": "cancelled"}}, "cancelled"),
+        ({"type": "response.cancelled", "response": {}}, "cancelled"),
+        ({"message": "dry", "code": 500}, "dry"),
+        ({"detail": "dry"}, "dry"),
+        ({"errors": [{"message": "dry"}]}, "dry"),
+    ],
+)
+def test_a_response_that_failed_is_an_error_with_its_words(
+    event: dict[str, Any], message: str
+) -> None:
+    reader = ResponseReader()
+    reader.feed(EventStreamReader().feed(stream(event)))
+    reader.end()
+    assert reader.error is not None
+    assert message in reader.error.message
+    assert "{" not in reader.error.message

@@ -67,6 +67,12 @@ def test_half_of_a_character_in_a_call_is_a_stand_in() -> None:
     assert call.command == "echo \ufffd"
 
 
+def test_arguments_that_are_a_json_text_of_an_object_are_that_object() -> None:
+    call = Registry(SHELL).read_call(SHELL.name, r'"{\"command\": \"ls\"}"', CONTEXT)
+    assert isinstance(call, RunCommand)
+    assert call.command == "ls"
+
+
 def test_a_call_may_say_where_how_long_and_why() -> None:
     arguments = msgspec.json.encode(
         {

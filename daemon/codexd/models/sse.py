@@ -62,7 +62,7 @@ def objects_in(data: bytes) -> list[bytes]:
     if data.strip(b"[]\"' ").upper() == DONE.strip(b"[]"):
         return [DONE]
     if not data.startswith((b"{", b"[")):
-        return [data] if data[:1].isdigit() else []
+        return [data] if data[:1].isdigit() or data.startswith(b'"') else []
     try:
         value = decode_foreign(sound_json(data))
     except msgspec.DecodeError:

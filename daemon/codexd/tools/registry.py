@@ -110,7 +110,7 @@ class Registry:
         if tool is None:
             known = ", ".join(sorted(self._tools))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
-        whole = whole_characters(arguments.encode(errors="replace")).decode()
+        whole = _as_object(whole_characters(arguments.encode(errors="replace")).decode())
         action: ToolAction = tool.read_call(whole, context)
         return action
 
@@ -123,3 +123,13 @@ class Registry:
             text = f"not run: the tool {name} is gone. Nothing was done."
             return ToolResult("failed", text, text)
         return await tool.perform(action, context, sink)
+
+
+def _as_object(arguments: str) -> str:
+    """Arguments without a second encoding: some servers send the JSON of an object as a JSON text."""
+    if not arguments.startswith('"{'):
+        return arguments
+    try:
+        return msgspec.json.decode(arguments, type=str)
+    except msgspec.DecodeError:
+        return arguments

@@ -161,6 +161,8 @@ NEEDED: Final[dict[str, frozenset[str]]] = dict.fromkeys(_KINDS, _NEEDED_OF_CALL
     "message": frozenset({"role", "content", "text", "refusal"}),
     "reasoning": frozenset(),
 }
+# The types of a text in an answer: that of the API, and what servers send in its place.
+_TEXTS: Final = ("output_text", "text", "")
 # The placeholder for a content that is none.
 NO_MESSAGE: Final = MessageItem()
 NO_REASONING: Final = ReasoningItem()
@@ -196,17 +198,31 @@ def _read_other(json: bytes, error: msgspec.ValidationError) -> ProviderItem:
         return _unreadable(error)
     decode = _decode_message if head.type == "message" else _decode_item
     with suppress(*UNREADABLE):
-        return decode_without_misfits(_with_text_arguments(json), decode, NEEDED[head.type])
+        return decode_without_misfits(_in_shape(json), decode, NEEDED[head.type])
     return _unreadable(error)
 
 
-def _with_text_arguments(json: bytes) -> bytes:
-    """An item whose arguments, if they are an object, are its JSON: there is no other reading."""
+def _in_shape(json: bytes) -> bytes:
+    """An item in the shape of the API, where there is one reading.
+
+    Arguments that are an object are its JSON, an id that is a number is its digits, one part of a content is a list
+    of one, and a text among parts is a part.
+    """
     item = decode_foreign(json)
-    given = item.get("arguments")
-    if item.get("type") != "function_call" or not isinstance(given, dict | list):
-        return json
-    return _encode({**item, "arguments": _encode(given).decode()})
+    given, call_id, content = item.get("arguments"), item.get("call_id"), item.get("content")
+    if item.get("type") == "function_call" and isinstance(given, dict | list):
+        item["arguments"] = _encode(given).decode()
+    if isinstance(call_id, int) and not isinstance(call_id, bool):
+        item["call_id"] = str(call_id)
+    if isinstance(content, dict):
+        content = [content]
+    if isinstance(content, list):
+        item["content"] = [
+            {"type": "output_text", "text": part} if isinstance(part, str) else part
+            for part in content
+            if part is not None
+        ]
+    return _encode(item)
 
 
 def _unreadable(error: Exception) -> UnreadableItem:
@@ -239,7 +255,7 @@ def answer_text(item: msgspec.Raw) -> str:
     if not isinstance(read, MessageItem):
         return ""
     parts = parts_of(read.content)
-    return "".join([part.text or "" for part in parts if part.type == "output_text"]).strip()
+    return "".join([part.text or "" for part in parts if part.type in _TEXTS]).strip()
 
 
 def text_message(role: str, text: str) -> bytes:

@@ -6,19 +6,14 @@ Source: the OpenAI API reference, "Responses: streaming events".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from secrets import token_hex
 from typing import Final, Literal
 
 import msgspec
 
 from codexd.core.values.foreign_json import (
     check_foreign,
-    whole_characters,
 )
-from codexd.core.values.ids import ItemId
 from codexd.core.values.model_output import (
-    ItemKind,
-    ItemStarted,
     ModelEvent,
     ModelItemDone,
     ModelResponseDone,
@@ -33,37 +28,35 @@ from codexd.core.values.provider_items import (
     read_item,
 )
 from codexd.models import errors
-from codexd.models.answer_size import AnswerSize, TextSize, check_ids, check_part
+from codexd.models.answer_size import AnswerSize, check_part
 from codexd.models.client import ModelError
-from codexd.models.complaints import find_complaint, read_complaint
+from codexd.models.complaints import (
+    PLAIN_BYTES_MAX,
+    ProviderError,
+    find_complaint,
+    read_complaint,
+)
 from codexd.models.rate_limits import limits_in_event
 from codexd.models.responses.events import (
-    Response,
     Wire,
     call_in,
     decode_output,
-    decode_response,
     decode_wire,
+    is_cut,
+    read_response,
     readable,
+    rebuilt,
     short,
+    why_incomplete,
+    wires_in,
     with_given,
-    without_misfits,
 )
+from codexd.models.responses.open_items import OpenItem, OpenItems
 from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import ServerSentEvent
 
-# A shorter id, such as `msg_0`, is a number within its response, and the next response has it too.
-UNIQUE_ID_CHARACTERS_MIN: Final = 12
-
-
-class _OpenItem(msgspec.Struct):
-    id: ItemId
-    kind: ItemKind
-    key: str  # under which it is open: the provider's id, else our own
-    index: int | None
-    text: TextSize
-    is_named: bool = True  # the provider said which item it is: by an id, or by its place
-    given: str = ""  # the whole arguments of a call
+# Values of a response's `error` that are none.
+_NO_ERROR: Final = (b"", b"null", b"{}", b'""')
 
 
 class ResponseReader:
@@ -90,12 +83,10 @@ class ResponseReader:
         self._request_id = request_id
         self._limits = limits or {}
         self._secrets = secrets  # never to be repeated in an error
-        self._name = name
-        self._response_id: str | None = None
         self._size = AnswerSize()
-        self._open: dict[str, _OpenItem] = {}
-        self._used: set[str] = set()
-        self._done: set[tuple[str, int | None, ItemKind]] = set()
+        self._items = OpenItems(self._size, name)
+        self._is_cut = False  # an item says of itself that it is not whole
+        self._untyped = b""  # the last event of no kind: it may say what is wrong
         self._call_ids: set[str] = set()  # an answer could not say which of two it is for
 
     def feed(self, events: Iterable[ServerSentEvent]) -> list[ModelEvent]:
@@ -107,16 +98,15 @@ class ResponseReader:
             for event in events:
                 try:
                     wire = decode_wire(event.data)
-                except UNREADABLE as error:
-                    event = ServerSentEvent(whole_characters(event.data), event.event)
-                    if (mended := self._mended(event, error)) is None:
-                        continue
-                    wire = mended
+                except UNREADABLE:
+                    self._read_mended(event, found)
+                    continue
                 # Nearly all there is; its text is counted here, for a call costs as much as the counting.
                 if wire.type == "response.output_text.delta" and (text := wire.delta):
-                    item = self._open.get(wire.item_id or "")
+                    item = self._items.all.get(wire.item_id or "")
                     if item is not None and item.kind == "message":
                         so_far = item.text
+                        item.pieces.append(text)
                         so_far.uncounted.append(text)
                         so_far.room -= len(text)
                         if so_far.room > 0:
@@ -124,7 +114,7 @@ class ResponseReader:
                         else:
                             self._give(TextDelta(item.id, self._size.count(so_far)), found)
                         continue
-                self._read(wire, event, found)
+                self._read(wire, event.data, event.event, found)
                 if self.completed:
                     break
         except ModelError as error:
@@ -144,64 +134,73 @@ class ResponseReader:
     def end(self) -> list[ModelEvent]:
         """The stream has ended: an error unless the response was complete."""
         if not self.completed and self.error is None:
-            self.error = errors.disconnected("the provider closed the connection")
+            said = find_complaint(self._untyped)
+            self.error = (
+                errors.disconnected("the provider closed the connection")
+                if said is None
+                else errors.failed(said, secrets=self._secrets)
+            )
         return []
 
-    def _read(self, wire: Wire, event: ServerSentEvent, found: list[ModelEvent]) -> None:
-        kind = wire.type or event.event
+    def _read(self, wire: Wire, data: bytes, name: str, found: list[ModelEvent]) -> None:
+        kind = wire.type or name
         read = _READERS.get(kind)
         if read is None:
-            if not wire.type and wire.error and find_complaint(event.data) is not None:
-                self._fail(wire, event.data, found)
+            if not wire.type and wire.error and find_complaint(data) is not None:
+                self._fail(wire, data, found)
+            if not wire.type and len(data) <= PLAIN_BYTES_MAX:
+                self._untyped = data
             return
         try:
-            read(self, wire, event.data, found)
+            read(self, wire, data, found)
         except UNREADABLE as error:
             raise errors.unreadable(f"{kind}: {error}") from error
 
-    def _mended(self, event: ServerSentEvent, error: Exception) -> Wire | None:
-        """An event whose members are not as expected; None for an unknown event."""
+    def _read_mended(self, event: ServerSentEvent, found: list[ModelEvent]) -> None:
+        """Data that is no event by itself."""
         if event.event == "error":
             raise errors.failed(read_complaint(event.data), secrets=self._secrets)
-        return without_misfits(event, error, _READERS)
+        for wire, data in wires_in(event, _READERS):
+            if not self.completed:
+                self._read(wire, data, event.event, found)
 
     # What each kind of event comes to. All take the event decoded and as it came, and add to `found`.
 
     def _note_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        if wire.response:
-            self._response_id = short(decode_response(wire.response).id) or self._response_id
+        self._items.response_id = short(read_response(wire.response).id) or self._items.response_id
 
     def _add_item(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
+        if bytes(wire.item) in (b"", b"null"):
+            return
         item = readable(read_head(wire.item))
-        open_already = self._open.get(item.id) if item.id else None
+        open_already = self._items.named(item.id)
         if open_already is None or open_already.index != wire.output_index:
-            self._begin(item.id, wire.output_index, item.kind, found)
+            self._items.begin(item.id, wire.output_index, item.kind, found).begun = wire.item
 
     def _finish_item(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        self._complete(wire.item, wire.item_id, wire.output_index, found)
+        if bytes(wire.item) not in (b"", b"null"):
+            self._complete(wire.item, wire.item_id, wire.output_index, found)
 
     def _add_text(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        if wire.delta:
-            item_id = self._item_of(wire, "message", found)
-            self._give(TextDelta(item_id, self._size.text(item_id, wire.delta)), found)
+        if wire.delta and (item := self._items.of(wire, "message", found)) is not None:
+            item.pieces.append(wire.delta)
+            self._give(TextDelta(item.id, self._size.text(item.id, wire.delta)), found)
 
     def _begin_summary_part(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        item_id = self._item_of(wire, "reasoning", found)
-        self._add_part(item_id, "summary", wire.summary_index, "", found)
+        if (item := self._items.of(wire, "reasoning", found)) is not None:
+            self._add_part(item, "summary", wire.summary_index, "", found)
 
     def _add_summary(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        if wire.delta:
-            item_id = self._item_of(wire, "reasoning", found)
-            self._add_part(item_id, "summary", wire.summary_index, wire.delta, found)
+        if wire.delta and (item := self._items.of(wire, "reasoning", found)) is not None:
+            self._add_part(item, "summary", wire.summary_index, wire.delta, found)
 
     def _add_reasoning(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        if wire.delta:
-            item_id = self._item_of(wire, "reasoning", found)
-            self._add_part(item_id, "content", wire.content_index, wire.delta, found)
+        if wire.delta and (item := self._items.of(wire, "reasoning", found)) is not None:
+            self._add_part(item, "content", wire.content_index, wire.delta, found)
 
     def _add_part(
         self,
-        item_id: ItemId,
+        item: OpenItem,
         part: Literal["summary", "content"],
         index: int | None,
         text: str,
@@ -209,46 +208,52 @@ class ResponseReader:
     ) -> None:
         index = index or 0
         check_part(index)
-        self._give(ReasoningDelta(item_id, part, index, self._size.text(item_id, text)), found)
+        item.pieces.append(text)
+        self._give(ReasoningDelta(item.id, part, index, self._size.text(item.id, text)), found)
 
     def _give(self, delta: TextDelta | ReasoningDelta, found: list[ModelEvent]) -> None:
-        """Return a delta; it is the last where there was no room for all of it. Raises: ModelError."""
+        """Give a delta out; it is the last one where there was no room for all of it. Raises: ModelError."""
         found.append(delta)
         if self._size.error is not None:
             raise self._size.error
 
     def _add_arguments(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        item_id = self._item_of(wire, "call", found)
-        self._size.hold(item_id, (wire.delta or "",))
+        if wire.delta and (item := self._items.of(wire, "call", found)) is not None:
+            self._size.hold(item.id, (wire.delta,))
+            item.pieces.append(wire.delta)
 
     def _note_arguments(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         """The whole arguments: some providers have them nowhere else."""
-        item = self._find(wire.item_id, wire.output_index, "call")
+        item = self._items.find(wire.item_id, wire.output_index, "call")
         given = wire.arguments or wire.input
         if item is not None and given:
             self._size.hold(item.id, (given,))
-            item.given = given
+            item.pieces = [given]
 
     def _complete_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        response = decode_response(wire.response) if wire.response else Response()
-        if response.status == "failed" or bytes(response.error) not in (b"", b"null"):
+        response = read_response(wire.response)
+        if response.status == "failed" or bytes(response.error) not in _NO_ERROR:
             self._fail_response(wire, data, found)
-        incomplete = response.incomplete_details
-        reason = None if incomplete is None else incomplete.reason
-        if wire.type == "response.incomplete" or response.status == "incomplete":
+        if response.status == "cancelled" or wire.type == "response.cancelled":
+            raise errors.broken_off("cancelled")
+        reason = why_incomplete(response)
+        if wire.type == "response.incomplete" or response.status == "incomplete" or self._is_cut:
             reason = reason or "unknown"
-        if response.output and (self._open or not self._used):
+        if response.output and (self._items.all or not self._items.any_begun):
             # Else it only repeats the items, and its content costs nothing.
             check_foreign(bytes(response.output))
             self._finish_from_output(decode_output(response.output) or (), found)
-        unfinished = [item.id for item in self._open.values() if item.kind != "other"]
+        for item in list(self._items.all.values()) if reason is None else ():
+            if (whole := rebuilt(item.kind, item.begun, "".join(item.pieces))) is not None:
+                self._complete(whole, item.key, item.index, found)
+        unfinished = [item.id for item in self._items.all.values() if item.kind != "other"]
         if unfinished and reason is None:
             raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
         usage = response.usage
         self._size.whole(len(bytes(usage)))
         found.append(
             ModelResponseDone(
-                response_id=short(response.id) or self._response_id,
+                response_id=short(response.id) or self._items.response_id,
                 usage=normalized_json(usage) if usage and bytes(usage) != b"null" else None,
                 end_turn=response.end_turn,
                 incomplete=short(reason),
@@ -257,7 +262,8 @@ class ResponseReader:
         self.completed = True
 
     def _fail_response(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
-        raise errors.failed(read_complaint(bytes(wire.response)), secrets=self._secrets)
+        complaint = find_complaint(bytes(wire.response)) or ProviderError()
+        raise errors.failed(complaint, secrets=self._secrets)
 
     def _fail(self, wire: Wire, data: bytes, found: list[ModelEvent]) -> None:
         raise errors.failed(read_complaint(data), secrets=self._secrets)
@@ -267,49 +273,6 @@ class ResponseReader:
             self._limits = {**self._limits, **limits}
             found.append(ResponseStarted(self._request_id, self._limits))
 
-    # Which item is meant.
-
-    def _item_of(self, wire: Wire, kind: ItemKind, found: list[ModelEvent]) -> ItemId:
-        """The open item that a delta belongs to; one that begins with its deltas begins here."""
-        item = self._find(wire.item_id, wire.output_index, kind)
-        return (item or self._begin(wire.item_id, wire.output_index, kind, found)).id
-
-    def _find(self, key: str | None, index: int | None, kind: ItemKind) -> _OpenItem | None:
-        """By id, else by place, else, where the provider gives neither, the newest open one of its kind."""
-        item = self._open.get(key) if key else None
-        if item is not None and item.kind == kind:
-            return item
-        alike = [item for item in reversed(self._open.values()) if item.kind == kind]
-        placed = (item for item in alike if (not key if index is None else item.index == index))
-        return next(placed, None) or next((i for i in alike if not i.is_named), None)
-
-    def _begin(
-        self, key: str | None, index: int | None, kind: ItemKind, found: list[ModelEvent]
-    ) -> _OpenItem:
-        self._size.begin()
-        check_ids(key)
-        is_unique = self._name is None or len(key or "") >= UNIQUE_ID_CHARACTERS_MIN
-        item_id = key if key and key not in self._used and is_unique else self._made_up_id(index)
-        self._used.add(item_id)
-        text = self._size.of_text(item_id)
-        is_named = bool(key) or index is not None
-        item = _OpenItem(ItemId(item_id), kind, key or item_id, index, text, is_named)
-        self._open[item.key] = item
-        found.append(ItemStarted(item.id, kind))
-        return item
-
-    def _made_up_id(self, index: int | None) -> str:
-        if self._response_id is None:
-            self._response_id = f"resp_{token_hex(8)}"
-        base = (
-            f"item_{self._name or self._response_id}_{len(self._used) if index is None else index}"
-        )
-        made_up, again = base, 1
-        while made_up in self._used:
-            again += 1
-            made_up = f"{base}_{again}"
-        return made_up
-
     # How items end.
 
     def _complete(
@@ -318,34 +281,38 @@ class ResponseReader:
         self._size.whole(len(bytes(raw)))
         whole = normalized_json(raw)
         read = readable(read_item(whole))
-        kind, key = read.kind, read.id or key
-        opened = self._find(key, index, kind)
-        if opened is None and key and (key, index, kind) in self._done:
-            return  # It is said again that this item is done.
-        item = opened or self._begin(key, index, kind, found)
-        self._done.add((key or "", index, kind))
+        item = self._items.complete(read, whole, key, index, found)
+        if item is None:
+            return
+        call = None
         if isinstance(read, CallItem):
-            whole, read = with_given(whole, read, item.given)
-        self._open = {k: other for k, other in self._open.items() if other is not item}
-        call = call_in(read) if isinstance(read, CallItem) else None
-        if call is not None and call.call_id in self._call_ids:
-            raise errors.unreadable(f"two calls with the call_id {call.call_id[:100]}")
-        self._call_ids |= {call.call_id} if call is not None else set()
-        found.append(ModelItemDone(item.id, kind, whole, call))
+            whole, read = with_given(whole, read, "".join(item.pieces), self._call_id(read, item))
+            call = call_in(read)
+            self._call_ids.add(call.call_id)
+        self._is_cut = self._is_cut or (read.kind in ("message", "call") and is_cut(raw))
+        found.append(ModelItemDone(item.id, read.kind, whole, call))
+
+    def _call_id(self, read: CallItem, item: OpenItem) -> str:
+        """An id that is for this call alone: the provider's, if it gives one that is."""
+        base = call_id = read.call_id or item.id
+        while call_id in self._call_ids:
+            call_id = f"{base}_{len(self._call_ids)}"
+            base = call_id
+        return call_id
 
     def _finish_from_output(self, output: tuple[msgspec.Raw, ...], found: list[ModelEvent]) -> None:
         """Items without an event of their own: all items, or those still open."""
-        if not self._used:
+        if not self._items.any_begun:
             for index, raw in enumerate(output):
                 self._complete(raw, None, index, found)
-        for item in list(self._open.values()):
+        for item in list(self._items.all.values()):
             if item.index is not None and item.index < len(output):
                 raw = output[item.index]
                 if read_head(raw).kind == item.kind:
                     self._complete(raw, item.key, item.index, found)
         for index, raw in enumerate(output):
             # Items that came in deltas with neither id nor place, in the order of their kind.
-            unnamed = [item for item in self._open.values() if not item.is_named]
+            unnamed = [item for item in self._items.all.values() if not item.is_named]
             alike = [item for item in unnamed if item.kind == read_head(raw).kind]
             if alike:
                 alike[0].index, alike[0].is_named = index, True
@@ -370,7 +337,9 @@ _READERS: Final[dict[str, _Reader]] = {
     "response.function_call_arguments.done": ResponseReader._note_arguments,
     "response.custom_tool_call_input.done": ResponseReader._note_arguments,
     "response.completed": ResponseReader._complete_response,
+    "response.done": ResponseReader._complete_response,
     "response.incomplete": ResponseReader._complete_response,
+    "response.cancelled": ResponseReader._complete_response,
     "response.failed": ResponseReader._fail_response,
     "error": ResponseReader._fail,
     "codex.rate_limits": ResponseReader._note_limits,
