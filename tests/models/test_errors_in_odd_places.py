@@ -133,6 +133,82 @@ BODY = b'{"error":{"message":"the pump is dry"}}'
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors":["the pump is dry"]}',
+        b'{"message":["the pump is dry"]}',
+        b'{"error":{"error":{"message":"the pump is dry"}}}',
+        b'{"error":{"message":"{\\"error\\":{\\"message\\":\\"the pump is dry\\"}}"}}',
+        b'{"error":{"message":{"detail":"the pump is dry"}}}',
+        b'{"Error":{"Message":"the pump is dry"}}',
+        b'{"error":"bad","error_description":"the pump is dry"}',
+        b'{"error_code":6,"error_msg":"the pump is dry"}',
+        b'{"type":"about:blank","title":"Bad","status":400,"detail":"the pump is dry"}',
+        b'{"title":"the pump is dry","status":400}',
+        b'{"fault":{"faultstring":"the pump is dry"}}',
+        b'"the pump is dry"',
+        b'["the pump is dry"]',
+        b"\xef\xbb\xbf" + BODY,
+        BODY.decode().encode("utf-16"),
+        b"event: error\ndata: " + BODY + b"\n\n",
+    ],
+)
+def test_the_message_is_found_in_a_body_of_any_shape(body: bytes) -> None:
+    assert refused(PROVIDER, 400, {}, body, now=0.0).message == "the pump is dry"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429])
+@pytest.mark.parametrize(
+    "error",
+    [
+        b'{"message":"Your credit balance is too low","type":"invalid_request_error"}',
+        b'{"message":"no","code":"insufficient_user_quota"}',
+        '{"message":"用户额度不足"}'.encode(),
+        b'{"message":"Insufficient balance","code":"1113"}',
+    ],
+)
+def test_no_money_is_said_as_that_and_not_as_a_wrong_key(status: int, error: bytes) -> None:
+    found = refused(PROVIDER, status, {}, b'{"error":%b}' % error, now=0.0)
+    assert (found.info, found.retry) == ("usageLimitExceeded", False)
+    assert "key" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b'{"error":{"message":"slower","type":"overloaded_error"}}'),
+        (400, b'{"error":{"message":"slower","type":"upstream_error"}}'),
+        (400, b'{"__type":"com.amazon#ThrottlingException","message":"slower"}'),
+        (424, b'{"message":"slower"}'),
+        (498, b'{"error":{"message":"slower"}}'),
+        (529, b'{"type":"error","error":{"type":"overloaded_error","message":"slower"}}'),
+    ],
+)
+def test_a_refusal_that_passes_is_tried_again_whatever_its_status(status: int, body: bytes) -> None:
+    found = refused(PROVIDER, status, {}, body, now=0.0)
+    assert (found.message, found.retry) == (f"mock answered HTTP {status}: slower", True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "after_ms"),
+    [
+        ({"retry-after": "7"}, "slower", 7_000),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:09 GMT"}, "slower", 9_000),
+        ({"retry-after-ms": "1500"}, "slower", 1_500),
+        ({"x-ms-retry-after-ms": "1500"}, "slower", 1_500),
+        ({}, "Please retry after 20 seconds.", 20_000),
+        ({}, "Please retry in 36.5s.", 36_500),
+        ({"retry-after": "soon"}, "slower", None),
+    ],
+)
+def test_the_wait_is_read_from_headers_and_sentences(
+    headers: dict[str, str], message: str, after_ms: int | None
+) -> None:
+    body = b'{"error":{"message":"%b"}}' % message.encode()
+    assert refused(PROVIDER, 429, headers, body, now=0.0).after_ms == after_ms
+
+
+@pytest.mark.parametrize(
     ("encoding", "body"),
     [
         ("gzip", gzip.compress(BODY)),
@@ -140,8 +216,14 @@ BODY = b'{"error":{"message":"the pump is dry"}}'
         ("deflate", zlib.compress(BODY)),
         ("deflate", packed_deflate(BODY)),
         ("identity", BODY),
+        ("", gzip.compress(BODY)),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
+        ("gzip", BODY),
     ],
-    ids=["gzip", "in capitals", "zlib", "raw deflate", "identity"],
+    ids=[
+        *("gzip", "in capitals", "zlib", "raw deflate", "identity"),
+        *("unnamed", "twice", "unpacked by a proxy"),
+    ],
 )
 def test_a_packed_refusal_is_unpacked(encoding: str, body: bytes) -> None:
     headers = {"content-encoding": encoding}

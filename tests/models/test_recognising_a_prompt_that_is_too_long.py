@@ -87,6 +87,31 @@ REFUSALS: dict[str, tuple[int, Any]] = {
     "a page of FastAPI": (400, {"detail": [{"msg": "prompt too long"}]}),
     "an error in an error": (400, error("", error={"message": OPENAI_WORDS})),
     "Cloudflare": (400, {"success": False, "errors": [{"message": OPENAI_WORDS, "code": 5007}]}),
+    "LiteLLM, by a class": (400, error("litellm.ContextWindowExceededError: AnthropicException")),
+    "Baidu": (400, {"error_code": 336007, "error_msg": "prompt tokens too long"}),
+    "Vertex AI": (
+        400,
+        error(
+            "Unable to submit request because the input token count is 9 but model only supports up to 8.",
+            status="INVALID_ARGUMENT",
+        ),
+    ),
+    "GitHub Models": (413, error("Request body too large for gpt-4.1 model. Max size: 8 tokens.")),
+    "GitHub Models, by its code": (400, error("No.", code="tokens_limit_reached")),
+    "DeepInfra": (400, {"detail": "Requested input length 9 exceeds maximum input length 8"}),
+    "OpenAI, of a deployment": (
+        400,
+        error("Input tokens exceed the configured limit of 8 tokens."),
+    ),
+    "a body as a text": (400, error(json.dumps(error("prompt is too long: 9 tokens > 8 maximum")))),
+    "OpenRouter": (
+        400,
+        error(
+            "Provider returned error",
+            metadata={"raw": json.dumps(error("Range of input length should be [1, 8]"))},
+        ),
+    ),
+    "members with capitals": (400, {"Error": {"Message": OPENAI_WORDS}}),
 }
 
 

@@ -22,9 +22,14 @@ PAGE_CHARACTERS_MAX: Final = 200
 # An error within an error within a list: no gateway wraps more often.
 WRAPPED_MAX: Final = 5
 
-# Members that hold the error, and those that hold its message; the first that is there counts.
-_WRAPPERS: Final = ("error", "errors", "base_resp", "detail", "message")
-_MESSAGES: Final = ("message", "detail", "status_msg", "error_message", "error", "msg", "Message")
+# Members that hold the error, and those that hold its message, in lower case; the first that is there counts.
+_WRAPPERS: Final = ("error", "errors", "base_resp", "fault", "detail", "message")
+_MESSAGES: Final = (
+    *("message", "detail", "status_msg", "error_message", "error_msg", "error_description"),
+    *("error", "errors", "msg", "faultstring", "title", "reason"),
+)
+# The first bytes of packed bodies whose header does not name the packing.
+_PACKED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
 _TITLE = re.compile(r"<title[^>]{0,200}+>([^<]{1,500}+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{0,4000}+>")
@@ -47,6 +52,7 @@ class ProviderError(msgspec.Struct, frozen=True):
 
 def read_complaint(body: bytes) -> ProviderError:
     """The complaint in an error's body: `{"error": {…}}`, `{"error": "…"}`, `{"detail": "…"}`, a page, or plain text."""
+    body = _without_fields(_as_utf8(body))
     found = find_complaint(body)
     if found is not None:
         return found
@@ -62,12 +68,12 @@ def find_complaint(body: bytes) -> ProviderError | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     named, members = _innermost(decoded)
-    message = next((m for name in _MESSAGES if (m := _text(members.get(name)))), None)
+    message = _message(members)
     if message is None and named:  # A code may be all that a provider says.
         message = _text(members.get("code")) or _text(members.get("type"))
     if message is None:
         return None
-    code, status = members.get("code"), members.get("status_code")
+    code, status = members.get("code", members.get("error_code")), members.get("status_code")
     if members.get("status_msg") and isinstance(status, int):
         if status == 0:
             return None
@@ -78,7 +84,7 @@ def find_complaint(body: bytes) -> ProviderError | None:
         message=_with_cause(message, members),
         code=text,
         status=int(text) if text and text.isdecimal() and len(text) == 3 else None,
-        type=kind or _text(members.get("status")),
+        type=kind or _text(members.get("status")) or _exception(members),
         plan_type=_text(members.get("plan_type")),
         resets_at=finite_number(members.get("resets_at")),
         resets_in_seconds=finite_number(members.get("resets_in_seconds")),
@@ -88,41 +94,91 @@ def find_complaint(body: bytes) -> ProviderError | None:
 def _innermost(value: object) -> tuple[bool, Mapping[str, object]]:
     """The object that holds the message, and whether a member named it as the error."""
     named = False
+    members: Mapping[str, object] = {}
     for _ in range(WRAPPED_MAX):
         if isinstance(value, list):
             value = value[0] if value else None
+        if isinstance(value, str):
+            return named, {**members, "message": value} if value else members
         if not isinstance(value, dict):
             break
-        inner: object = value.get("error")
+        members = {str(name).lower(): member for name, member in value.items()}
+        inner = members.get("error")
         if not isinstance(inner, dict):
-            if any(_text(value.get(name)) for name in _MESSAGES):
-                break
-            inner = next((v for n in _WRAPPERS if isinstance(v := value.get(n), dict | list)), None)
+            if (message := _message(members)) is not None:
+                inner = _json_object(message)
+            else:
+                wrapped = (members.get(name) for name in _WRAPPERS)
+                inner = next((v for v in wrapped if isinstance(v, dict | list)), None)
         if not inner:
             break
         value, named = inner, True
-    return named, value if isinstance(value, dict) else {}
+    return named, members
+
+
+def _message(members: Mapping[str, object]) -> str | None:
+    return next((text for name in _MESSAGES if (text := _text(members.get(name)))), None)
+
+
+def _json_object(text: str) -> object:
+    """The object that a message holds as JSON: a gateway's message may be the whole body that it was sent."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        return decode_foreign(whole_characters(text.encode(errors="replace")))
+    except msgspec.DecodeError:
+        return None
+
+
+def _exception(members: Mapping[str, object]) -> str | None:
+    """The name of the exception that a service of AWS gives, such as `com.amazon#ThrottlingException`."""
+    name = _text(members.get("__type"))
+    return name.rpartition("#")[2] if name is not None else None
 
 
 def _with_cause(message: str, members: Mapping[str, object]) -> str:
     """A gateway's message with that of its provider, which alone says what is wrong."""
     metadata = members.get("metadata")
     cause = metadata.get("raw") if isinstance(metadata, dict) else None
-    return f"{message}: {cause}" if isinstance(cause, str) and cause else message
+    if not isinstance(cause, str) or not cause:
+        return message
+    return f"{message}: {_message(_innermost(_json_object(cause))[1]) or cause}"
 
 
 def unpacked(body: bytes, encoding: str) -> bytes:
     """The beginning of a body that is compressed, or a sentence that says how it is packed."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
+    found = next((name for mark, name in _PACKED if body.startswith(mark)), None)
+    for name in reversed([name.strip().lower() for name in (encoding or found or "").split(",")]):
+        if name in ("", "identity") or body.lstrip()[:1] in (b"{", b"<"):
+            continue  # Some proxies unpack a body, and leave its header.
+        if (plain := _inflated(body) if name in ("gzip", "x-gzip", "deflate") else None) is None:
+            return f"the reason is packed ({name[:40]}) and cannot be read".encode()
+        body = plain
+    return body
+
+
+def _inflated(body: bytes) -> bytes | None:
+    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a head of either kind, or none
+        try:
+            return zlib.decompressobj(window).decompress(body, PLAIN_BYTES_MAX)
+        except zlib.error:
+            continue
+    return None
+
+
+def _as_utf8(body: bytes) -> bytes:
+    """A body without its byte order mark, and that of UTF-16 in UTF-8."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body[:PLAIN_BYTES_MAX].decode("utf-16", "replace").encode(errors="replace")
+    return body.removeprefix(b"\xef\xbb\xbf")
+
+
+def _without_fields(body: bytes) -> bytes:
+    """The data of a body that is an event of a stream."""
+    if not body.lstrip().startswith((b"data:", b"event:")):
         return body
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a head of either kind, or none
-            try:
-                return zlib.decompressobj(window).decompress(body, PLAIN_BYTES_MAX)
-            except zlib.error:
-                continue
-    return f"the reason is packed ({encoding[:40]}) and cannot be read".encode()
+    fields = (line.partition(b":") for line in body[:PLAIN_BYTES_MAX].split(b"\n"))
+    return b"\n".join(value.strip() for name, _, value in fields if name.strip() == b"data")
 
 
 def is_page(body: bytes) -> bool:
@@ -157,6 +213,9 @@ def plain_text(body: bytes) -> str:
 
 
 def _text(value: object) -> str | None:
+    """A text, or the texts of a list."""
+    if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+        value = "; ".join(value)
     return value if isinstance(value, str) and value else None
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 from codexd.core.values.items import ErrorInfo
 from codexd.core.values.shown import shown_variable
+from codexd.models import provider_words as words
 from codexd.models.client import FailedAt, ModelError
 from codexd.models.complaints import (
     ProviderError,
@@ -29,19 +30,7 @@ from codexd.models.complaints import (
     unpacked,
 )
 from codexd.models.provider import Provider
-from codexd.models.provider_words import (
-    ABOUT_IMAGES,
-    FINAL_CODES,
-    PASSING_CODES,
-    PASSING_STATUSES,
-    STATUSES_OF_TOO_LONG,
-    STATUSES_OF_TOO_LONG_FOR_A_MINUTE,
-    STATUSES_TRIED_AGAIN,
-    TOO_LONG,
-    TOO_LONG_FOR_A_MINUTE,
-    TOO_MANY_IMAGES,
-    says,
-)
+from codexd.models.provider_words import says
 from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
 
 # A person who would have to wait longer than this is told at once.
@@ -90,10 +79,11 @@ def _refused(
     now: float,
 ) -> ModelError:
     limits = limits_in_headers(headers.items())
-    known = _sorted_by_code(complaint)
+    known = _known(complaint, status)
+    out_of_money = known is not None and known[0] == "usageLimitExceeded"
     if status == 403 and complaint.is_page:
         return _final(_page_refusal(provider, said), "other", "request", status, limits)
-    if status in (401, 403):
+    if status in (401, 403) and not out_of_money:
         text = _unauthorized_text(provider, status, said)
         return _final(text, "unauthorized", "request", status, limits)
     if _is_too_long(complaint, status):
@@ -104,17 +94,16 @@ def _refused(
         error = _final(text, "contextWindowExceeded", "request", status, limits)
         error.about_images = error.too_many_images = True
         return error
-    if status == 402:
-        return _final(said, "usageLimitExceeded", "request", status, limits)
-    if known is not None and known[1] is False and (status == 429 or complaint.code):
-        text = _limit_text(complaint, said, now) if known[0] == "usageLimitExceeded" else said
+    if known is not None and not known[1] and (status == 429 or complaint.code or out_of_money):
+        text = _limit_text(complaint, said, now) if out_of_money else said
         return _final(text, known[0], "request", status, limits)
-    if status in STATUSES_TRIED_AGAIN or status >= 500:
-        info = PASSING_STATUSES.get(
+    passes = known is not None and known[1]
+    if status in words.STATUSES_TRIED_AGAIN or status >= 500 or passes:
+        info = words.PASSING_STATUSES.get(
             status, {"responseStreamConnectionFailed": {"httpStatusCode": status}}
         )
-        if complaint.code is not None and complaint.code in PASSING_CODES:
-            info = PASSING_CODES[complaint.code]
+        if known is not None and passes:
+            info = known[0]
         text = f"{provider.name} answered HTTP {status}: {said}"
         after_ms = retry_after_ms(headers, now)
         if after_ms is None:
@@ -132,7 +121,7 @@ def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
     said = scrubbed(complaint.message, secrets)
     code = complaint.code or complaint.type
     text = said or f"the model's response failed ({code or 'no reason given'})"
-    known = _sorted_by_code(complaint)
+    known = _known(complaint, None)
     if _is_too_long(complaint, complaint.status):
         return _final(
             text, "contextWindowExceeded", "stream", None, {}, details=f"code {str(code)[:100]}"
@@ -151,6 +140,12 @@ def broken_off(finish_reason: str) -> ModelError:
     """The response names as its finish reason that the server failed."""
     reason = finish_reason[:100]
     return _stream_error(f"The provider broke the response off (finish_reason {reason}).")
+
+
+def window_full(finish_reason: str) -> ModelError:
+    """The response has nothing but a finish reason that says that the window is full."""
+    text = f"The model's context window is full (finish_reason {finish_reason[:100]})."
+    return _final(text, "contextWindowExceeded", "stream", None, {})
 
 
 def not_connected(provider: Provider, reason: str) -> ModelError:
@@ -239,19 +234,26 @@ def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
 def _sorted_by_code(complaint: ProviderError) -> tuple[ErrorInfo, bool] | None:
     """The meaning of the code, else of the type, and whether it is temporary."""
     for word in filter(None, (complaint.code, complaint.type)):
-        if word in FINAL_CODES:
-            return FINAL_CODES[word], False
-        if word in PASSING_CODES:
-            return PASSING_CODES[word], True
+        if word in words.FINAL_CODES:
+            return words.FINAL_CODES[word], False
+        if word in words.PASSING_CODES:
+            return words.PASSING_CODES[word], True
     return None
+
+
+def _known(complaint: ProviderError, status: int | None) -> tuple[ErrorInfo, bool] | None:
+    """The same, and by the status and the sentence, where it speaks of money: few codes do."""
+    if status == 402 or says(complaint.message, words.OUT_OF_MONEY):
+        return "usageLimitExceeded", False
+    return _sorted_by_code(complaint)
 
 
 def _sorted_by_status(status: int) -> tuple[ErrorInfo, bool]:
     """The same for an error inside a stream that has an HTTP status for a code."""
     if status in (401, 403):
         return "unauthorized", False
-    if status in STATUSES_TRIED_AGAIN or status >= 500:
-        return PASSING_STATUSES.get(status, "internalServerError"), True
+    if status in words.STATUSES_TRIED_AGAIN or status >= 500:
+        return words.PASSING_STATUSES.get(status, "internalServerError"), True
     return "badRequest", False
 
 
@@ -261,15 +263,15 @@ def _is_too_long(complaint: ProviderError, status: int | None) -> bool:
     `status` is None for an error within a stream that names none.
     """
     message, known = complaint.message, _sorted_by_code(complaint)
-    if status in (None, *STATUSES_OF_TOO_LONG_FOR_A_MINUTE) and says(
-        message, TOO_LONG_FOR_A_MINUTE
+    if status in (None, *words.STATUSES_OF_TOO_LONG_FOR_A_MINUTE) and says(
+        message, words.TOO_LONG_FOR_A_MINUTE
     ):
         return True
-    if status not in (None, *STATUSES_OF_TOO_LONG):
+    if status not in (None, *words.STATUSES_OF_TOO_LONG):
         return False
     if known is not None and known[0] == "contextWindowExceeded":
         return True
-    return (known is None or known[0] not in _NEVER_TOO_LONG) and says(message, TOO_LONG)
+    return (known is None or known[0] not in _NEVER_TOO_LONG) and says(message, words.TOO_LONG)
 
 
 def _page_refusal(provider: Provider, said: str) -> str:
@@ -285,7 +287,9 @@ def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
         if provider.env_key
         else f"No env_key is configured in model_providers.{provider.key}."
     )
-    return f"{provider.name} does not accept the key (HTTP {status}): {said.rstrip('.')}. {hint}"
+    # HTTP 403 may also be a country, a model or a text that is not allowed.
+    what = "does not accept the key" if status == 401 else "refuses the request or the key"
+    return f"{provider.name} {what} (HTTP {status}): {said.rstrip('.')}. {hint}"
 
 
 def _limit_text(complaint: ProviderError, said: str, now: float) -> str:
@@ -361,9 +365,9 @@ def _passing(
 def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelError:
     """The error, with whether images may be the cause."""
     said = f"{complaint.message} {complaint.code or ''}"
-    if error.info in _MAY_BE_ABOUT_IMAGES and says(said, ABOUT_IMAGES):
+    if error.info in _MAY_BE_ABOUT_IMAGES and says(said, words.ABOUT_IMAGES):
         error.about_images = True
-        error.too_many_images = says(said, TOO_MANY_IMAGES)
+        error.too_many_images = says(said, words.TOO_MANY_IMAGES)
         if error.info == "other":
             error.info = "badRequest"
     return error

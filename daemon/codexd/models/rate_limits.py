@@ -26,7 +26,7 @@ _LIMIT_HEADER = re.compile(
 )
 
 _WAIT = re.compile(
-    r"try again in\s{1,16}+((?>\d{1,9}+(?:\.\d{1,9}+)?+\s{0,16}+(?:ms?+|s|h)[a-z]{0,16}+\s{0,16}+){1,8}+)",
+    r"(?:try again|retry)\s{1,16}+(?:in|after)\s{1,16}+((?>\d{1,9}+(?:\.\d{1,9}+)?+\s{0,16}+(?:ms?+|s|h)[a-z]{0,16}+\s{0,16}+){1,8}+)",
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"(\d{1,9}+(?:\.\d{1,9}+)?+)\s{0,16}+(ms|s|m|h)", re.IGNORECASE)
@@ -105,8 +105,8 @@ def _as_header(value: object) -> str:
 
 
 def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
-    """When the provider wants to be asked again (RFC 9110, section 10.2.3, and `retry-after-ms`)."""
-    exact = finite_number(headers.get("retry-after-ms"))
+    """When the provider wants to be asked again (RFC 9110, section 10.2.3, and the headers of OpenAI and Azure)."""
+    exact = finite_number(headers.get("retry-after-ms", headers.get("x-ms-retry-after-ms")))
     if exact is not None:
         return max(0, round(exact))
     given = headers.get("retry-after", "").strip()
@@ -122,7 +122,7 @@ def retry_after_ms(headers: Mapping[str, str], now: float) -> int | None:
 
 
 def wait_named_in(message: str) -> int | None:
-    """The wait in "Please try again in 1.5s", in milliseconds; "…in 6m0s" and "…in 250ms" too."""
+    """The wait in "Please try again in 1.5s", in milliseconds; "retry after 20 seconds" and "…in 6m0s" too."""
     found = _WAIT.search(message)
     if found is None:
         return None

@@ -37,7 +37,14 @@ from codexd.models.chat.reasoning_details import Details
 from codexd.models.chat.think_tags import ThinkTags
 from codexd.models.client import ModelError
 from codexd.models.complaints import PLAIN_BYTES_MAX, find_complaint, read_complaint
-from codexd.models.provider_words import BROKEN_OFF, CUT_OFF, FINISHED, MALFORMED
+from codexd.models.provider_words import (
+    BROKEN_OFF,
+    CUT_OFF,
+    FINISHED,
+    MALFORMED,
+    WINDOW_FULL,
+    finish_word,
+)
 from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import DONE, ServerSentEvent, objects_in
 
@@ -311,12 +318,15 @@ class ChatReader:
         if self._tags is not None:
             for side, piece in self._tags.end():
                 self._items.add(side, piece, found)
-        finish = self._finish or ""
+        given = self._finish or ""
+        finish = finish_word(given)
         incomplete = CUT_OFF.get(finish)
-        is_failure = finish in BROKEN_OFF or any(word in finish for word in MALFORMED)
+        if finish in WINDOW_FULL and self._items.is_empty:
+            raise errors.window_full(given)
+        is_failure = finish in BROKEN_OFF or any(word in given.lower() for word in MALFORMED)
         is_whole = finish in FINISHED or incomplete is not None or not self._items.is_empty
         if is_failure or not is_whole:
-            raise errors.broken_off(finish)
+            raise errors.broken_off(given)
         problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
         if problem is not None:
             raise errors.unreadable(problem)
