@@ -42,65 +42,39 @@ async def fill_of(store: EventStore, thread_id: ThreadId, version: int) -> Conte
 
 
 async def _read_back(log: EventLog, thread_id: ThreadId, version: int) -> ContextWindow | None:
-    """The window by the end of the log; None where that is not enough."""
-    tail = _Tail()
+    """The window by the end of the log, as far back as anything of it matters; None where that is not enough."""
+    events: list[e.Event | e.Unknown] = []  # newest first
+    missing: set[ItemId] = set()  # inputs of the turns that have begun since
+    is_counted = False  # before a figure of the provider's, after its request
+    is_known = False  # after a figure that does not depend on what was before
+    is_settled = False  # after a turn's beginning since which all is known
     async for record in records_back(log, thread_id, before=version + 1, limit=_BACK_RECORDS):
         if version - record.seq >= _BACK_RECORDS_MAX:
             return None
-        if not tail.is_settled or record.type == e.InputQueued.type:
-            tail.take(decode_record(record.line).event)
-        if tail.suffices:
-            break
-    return tail.window
-
-
-class _Tail:
-    """The end of a log, newest first, as far back as anything of it matters."""
-
-    def __init__(self) -> None:
-        self.events: list[e.Event | e.Unknown] = []
-        self.is_settled = False  # after a turn's beginning since which all is known
-        self._is_known = False  # after a figure that does not depend on what was before
-        self._is_counted = False  # before a figure of the provider's, after its request
-        self._missing: set[ItemId] = set()  # inputs of the turns that have begun since
-
-    @property
-    def suffices(self) -> bool:
-        """Whether nothing before it changes what it comes to."""
-        return self.is_settled and not self._missing
-
-    @property
-    def window(self) -> ContextWindow:
-        """The window at the end."""
-        return functools.reduce(fold_window, reversed(self.events), ContextWindow())
-
-    def take(self, event: e.Event | e.Unknown) -> None:
-        """Take in the event before it."""
+        if is_settled and record.type != e.InputQueued.type:
+            continue
+        event = decode_record(record.line).event
         match event:
+            case e.InputQueued() if is_settled and event.item_id not in missing:
+                continue
             case e.InputQueued():
-                if self.is_settled and event.item_id not in self._missing:
-                    return
-                self._missing.discard(event.item_id)
-            case e.TurnStarted() if self._is_known:
-                # Its own inputs were in the request that was counted; its window is what is needed of it.
-                self.is_settled = True
+                missing.discard(event.item_id)
             case e.TurnStarted():
-                self._missing.update(event.inputs)
-            case _:
-                self._is_known = self._is_known or self._settles(event)
-        self.events.append(event)
-
-    def _settles(self, event: e.Event | e.Unknown) -> bool:
-        match event:
+                # The inputs of a request that was counted are in the count; its window is what is needed.
+                is_settled = is_known
+                missing.update(() if is_known else event.inputs)
             case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
-                return True
-            case e.ModelCallEnded() if read_usage(event.usage) is not None:
-                self._is_counted = True
+                is_known = True
+            case e.ModelCallEnded():
+                is_counted = is_counted or read_usage(event.usage) is not None
             case e.ModelCallStarted():
-                counted, self._is_counted = self._is_counted, False
-                return counted and event.purpose != "compact"
+                is_known = is_known or (is_counted and event.purpose != "compact")
+                is_counted = False
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-                self._is_counted = False
+                is_counted = False
             case _:
                 pass
-        return False
+        events.append(event)
+        if is_settled and not missing:
+            break
+    return functools.reduce(fold_window, reversed(events), ContextWindow())
