@@ -7,52 +7,55 @@ from __future__ import annotations
 
 from typing import Final
 
-# These prefixes are followed by an underscore and at least 24 letters and digits.
-_UNDERSCORED: Final = (
-    rb"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}",  # Shopify
-    rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{27,60}+",  # Docker
-    rb"lin_api_[A-Za-z0-9]{40}",  # Linear
-    rb"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,64}+",  # PlanetScale
-    rb"glsa_[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}",  # Grafana
-    rb"glc_[A-Za-z0-9+/]{32,400}+={0,2}+",
-    rb"sbp_[a-f0-9]{40}",  # Supabase
-    rb"sb_secret_[A-Za-z0-9_-]{24,64}+",
-    rb"nfp_[A-Za-z0-9]{36,64}+",  # Netlify
-    rb"figd_[A-Za-z0-9_-]{36,64}+",  # Figma
-    rb"rubygems_[a-f0-9]{48}",
-    rb"sntry[su]_[A-Za-z0-9+/=_-]{40,400}+",  # Sentry
-    rb"gsk_[A-Za-z0-9]{40,64}+",  # Groq
-    rb"r8_[A-Za-z0-9]{37}",  # Replicate
-    rb"bkua_[a-z0-9]{40}",  # Buildkite
-    rb"tgp_v1_[A-Za-z0-9_-]{40,64}+",  # Together
-    rb"ops_eyJ[A-Za-z0-9+/]{100,4096}+={0,2}+",  # 1Password
-    rb"ntn_[A-Za-z0-9]{40,64}+",  # Notion
-    rb"CCIPAT_[A-Za-z0-9]{20,30}_[A-Fa-f0-9]{40}",  # CircleCI
-    rb"tskey_[A-Za-z0-9]{24,64}+",
-    rb"phx_[A-Za-z0-9]{40,64}+",  # PostHog
-    rb"re_[A-Za-z0-9]{24,40}+",  # Resend
-    rb"secret_[A-Za-z0-9]{43}",  # Notion
-    rb"EAACEdEose0cBA[A-Za-z0-9]{20,255}+",  # Facebook
+# The beginnings of tokens, and the rest of them.
+_TOKENS: Final[tuple[tuple[str, bytes], ...]] = (
+    ("shpat_ shpca_ shppa_ shpss_", rb"[a-fA-F0-9]{32}"),  # Shopify
+    ("dckr_pat_ dckr_oat_", rb"[A-Za-z0-9_-]{27,60}+"),  # Docker
+    ("lin_api_", rb"[A-Za-z0-9]{40}"),  # Linear
+    ("pscale_tkn_ pscale_pw_ pscale_oauth_", rb"[A-Za-z0-9_.=-]{32,64}+"),  # PlanetScale
+    ("glsa_", rb"[A-Za-z0-9]{32}_[A-Fa-f0-9]{8}"),  # Grafana
+    ("glc_", rb"[A-Za-z0-9+/]{32,400}+={0,2}+"),
+    ("sbp_", rb"[a-f0-9]{40}"),  # Supabase
+    ("sb_secret_", rb"[A-Za-z0-9_-]{24,64}+"),
+    ("nfp_", rb"[A-Za-z0-9]{36,64}+"),  # Netlify
+    ("figd_", rb"[A-Za-z0-9_-]{36,64}+"),  # Figma
+    ("rubygems_", rb"[a-f0-9]{48}"),
+    ("sntrys_ sntryu_", rb"[A-Za-z0-9+/=_-]{40,400}+"),  # Sentry
+    ("gsk_", rb"[A-Za-z0-9]{40,64}+"),  # Groq
+    ("r8_", rb"[A-Za-z0-9]{37}"),  # Replicate
+    ("bkua_", rb"[a-z0-9]{40}"),  # Buildkite
+    ("tgp_v1_", rb"[A-Za-z0-9_-]{40,64}+"),  # Together
+    ("ops_eyJ", rb"[A-Za-z0-9+/]{100,4096}+={0,2}+"),  # 1Password
+    ("ntn_", rb"[A-Za-z0-9]{40,64}+"),  # Notion
+    ("CCIPAT_", rb"[A-Za-z0-9]{20,30}_[A-Fa-f0-9]{40}"),  # CircleCI
+    ("tskey_", rb"[A-Za-z0-9]{24,64}+"),
+    ("phx_", rb"[A-Za-z0-9]{40,64}+"),  # PostHog
+    ("re_", rb"[A-Za-z0-9]{24,40}+"),  # Resend
+    ("secret_", rb"[A-Za-z0-9]{43}"),  # Notion
+    ("EAACEdEose0cBA", rb"[A-Za-z0-9]{20,255}+"),  # Facebook
+    ("PMAK-", rb"[a-f0-9]{24}-[a-f0-9]{34}"),  # Postman
+    ("NRAK-", rb"[A-Z0-9]{27}"),  # New Relic
+    ("NRJS-", rb"[a-f0-9]{19}"),
+    ("pul-", rb"[a-f0-9]{40}"),  # Pulumi
+    ("sq0csp- sq0atp- sq0idp-", rb"[A-Za-z0-9_-]{22,43}+"),  # Square
+    ("key-", rb"[a-f0-9]{32}"),  # Mailgun
+    ("xai-", rb"[A-Za-z0-9_-]{60,100}+"),
+    ("pplx-", rb"[A-Za-z0-9]{40,64}+"),  # Perplexity
+    ("csk-", rb"[A-Za-z0-9]{40,64}+"),  # Cerebras
+    ("tskey-", rb"[a-z]{2,10}+-[A-Za-z0-9]{8,20}+-[A-Za-z0-9]{20,40}+"),  # Tailscale
+    ("xkeysib-", rb"[a-f0-9]{64}-[A-Za-z0-9]{16}"),  # Brevo
+    ("HRKU-", rb"[A-Za-z0-9_-]{30,70}+"),  # Heroku
+    ("ATATT3", rb"[A-Za-z0-9_=-]{100,255}+"),  # Atlassian
+    ("ATBB", rb"[A-Za-z0-9]{28,40}+"),  # Bitbucket
+    ("dapi", rb"[a-f0-9]{32}(?:-[0-9])?+"),  # Databricks
+    ("LTAI", rb"[A-Za-z0-9]{17,21}+"),  # Alibaba
 )
-_OTHERS: Final = (
-    rb"PMAK-[a-f0-9]{24}-[a-f0-9]{34}",  # Postman
-    rb"NRAK-[A-Z0-9]{27}",  # New Relic
-    rb"NRJS-[a-f0-9]{19}",
-    rb"pul-[a-f0-9]{40}",  # Pulumi
-    rb"sq0(?:csp|atp|idp)-[A-Za-z0-9_-]{22,43}+",  # Square
-    rb"key-[a-f0-9]{32}",  # Mailgun
-    rb"xai-[A-Za-z0-9_-]{60,100}+",
-    rb"pplx-[A-Za-z0-9]{40,64}+",  # Perplexity
-    rb"csk-[A-Za-z0-9]{40,64}+",  # Cerebras
-    rb"tskey-[a-z]{2,10}+-[A-Za-z0-9]{8,20}+-[A-Za-z0-9]{20,40}+",  # Tailscale
-    rb"xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}",  # Brevo
-    rb"HRKU-[A-Za-z0-9_-]{30,70}+",  # Heroku
-    rb"ATATT3[A-Za-z0-9_=-]{100,255}+",  # Atlassian
-    rb"ATBB[A-Za-z0-9]{28,40}+",  # Bitbucket
-    rb"dapi[a-f0-9]{32}(?:-[0-9])?+",  # Databricks
-    rb"LTAI[A-Za-z0-9]{17,21}+",  # Alibaba
+SERVICE_PREFIXES: Final = tuple(
+    prefix.encode() for prefixes, _ in _TOKENS for prefix in prefixes.split()
 )
-SERVICES: Final = b"|".join((*_UNDERSCORED, *_OTHERS))
+SERVICES: Final = b"|".join(
+    b"(?:%b)%b" % (prefixes.replace(" ", "|").encode(), rest) for prefixes, rest in _TOKENS
+)
 SERVICE_ANCHORS: Final = (
     # Few names in a program are so long without another underscore; a token is.
     rb"_(?=[A-Za-z0-9]{20})(?:"

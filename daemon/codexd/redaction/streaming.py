@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Final
 
 from codexd.redaction.redactor import Redactor
+from codexd.redaction.services import SERVICE_PREFIXES
 
 # Longer than any secret: text that is longer was none.
 HELD_BYTES_MAX: Final = 16 * 1024
@@ -21,41 +22,16 @@ BEFORE_BYTES: Final = 96
 # No token of a well-known kind is longer.
 WORD_BYTES_MAX: Final = 4096
 
+# Of the tokens in `patterns.py`, and of those of the services.
 _TOKENS: Final = (
-    *(b"eyJ", b"AKIA", b"ASIA", b"ABIA", b"AIza", b"GOCSPX-", b"ya29.", b"sk-", b"xapp-"),
-    *(b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"npm_", b"hf_", b"pypi-"),
-    *(b"xoxa-", b"xoxb-", b"xoxe-", b"xoxo-", b"xoxp-", b"xoxr-", b"xoxs-", b"whsec_"),
-    *(b"glpat-", b"gldt-", b"glrt-", b"glptt-", b"glcbt-", b"glsoat-", b"glft-", b"glimt-"),
-    *(b"gloas-", b"glagent-", b"sk_live_", b"sk_test_", b"rk_live_", b"rk_test_"),
-    *(b"SG.", b"dop_v1_", b"doo_v1_", b"dor_v1_", b"hvs.", b"hvb.", b"hvr."),
-    *(b"AGE-SECRET-KEY-", b"shpat_", b"shpca_", b"shppa_", b"shpss_", b"dckr_pat_"),
-    *(
-        b"dckr_oat_",
-        b"lin_api_",
-        b"pscale_tkn_",
-        b"pscale_pw_",
-        b"pscale_oauth_",
-        b"glsa_",
-        b"glc_",
-    ),
-    *(b"sbp_", b"sb_secret_", b"nfp_", b"figd_", b"rubygems_", b"sntrys_", b"sntryu_", b"gsk_"),
-    *(b"r8_", b"bkua_", b"tgp_v1_", b"ops_eyJ", b"ntn_", b"CCIPAT_", b"tskey_", b"phx_", b"re_"),
-    *(
-        b"secret_",
-        b"PMAK-",
-        b"NRAK-",
-        b"NRJS-",
-        b"pul-",
-        b"sq0csp-",
-        b"sq0atp-",
-        b"sq0idp-",
-        b"key-",
-    ),
-    *(b"xai-", b"pplx-", b"csk-", b"tskey-", b"xkeysib-", b"HRKU-", b"ATATT3", b"ATBB"),
+    *SERVICE_PREFIXES,
+    *b"""
+    eyJ AKIA ASIA ABIA AIza GOCSPX- ya29. sk- xapp- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ npm_ hf_ pypi- xoxa- xoxb-
+    xoxe- xoxo- xoxp- xoxr- xoxs- whsec_ glpat- gldt- glrt- glptt- glcbt- glsoat- glft- glimt- gloas- glagent- sk_live_
+    sk_test_ rk_live_ rk_test_ SG. dop_v1_ doo_v1_ dor_v1_ hvs. hvb. hvr. AGE-SECRET-KEY-
+    """.split(),
     # Tokens that begin with a number in base64, or follow a number or a name that is not part of them.
-    *(b"dapi", b"LTAI", b"AA"),
-    *(b"MD", b"MT", b"Mj", b"Mz", b"ND", b"NT", b"Nj", b"Nz", b"OD", b"OT", b"Oj", b"Oz"),
-    b"EAACEdEose0cBA",
+    *b"AA MD MT Mj Mz ND NT Nj Nz OD OT Oj Oz".split(),
     b"-----BEGIN ",
 )
 _PARTS: Final = frozenset(token[:size] for token in _TOKENS for size in range(1, len(token)))
