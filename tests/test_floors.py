@@ -152,6 +152,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd.machine.foreign_files",
             "codexd.machine.python_child",
+            "codexd.protocol.transfer",
             "codexd_eventstore",
             "msgspec",
             "trio",

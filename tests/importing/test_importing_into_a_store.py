@@ -13,11 +13,11 @@ from codexd.core.events.history import ThreadImported
 from codexd.core.events.record import Recorded, encode_members
 from codexd.core.events.tools import ToolEnded
 from codexd.core.values.ids import ThreadId
-from codexd.importing.importer import Progress
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.sources import UnreadableSource, thread_id_for, unpacked
 from codexd.importing.writing import IMPORTER
 from codexd.projections.summary import Summary
+from codexd.protocol.transfer import ThreadImportProgressNotification
 from codexd_eventstore.store import NewEvent
 from importing_house import NOW_US, house
 from rollout_files import HOME, files_of, read, recorded, shown, thread_id
@@ -44,7 +44,7 @@ async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None
     async with house() as here:
         path = files_of(1)[0]
         report = await here.one(path)
-        assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
+        assert (report.outcome, report.thread_ids) == ("imported", (thread_id(1),))
         records = await here.records(thread_id(1))
         told = recorded(read(path)[0])
         assert [record.event for record in records[: len(told)]] == [timed.event for timed in told]
@@ -68,13 +68,15 @@ async def test_a_home_of_the_originals_comes_in_whole_and_stays_as_it_is(tmp_pat
     async with house() as here:
         reports = await here.bring_in(home)
         assert {report.outcome for report in reports} == {"imported"}
-        assert sorted(report.thread_id or "" for report in reports) == [
+        assert sorted("".join(report.thread_ids) for report in reports) == [
             thread_id(n) for n in range(1, 8)
         ]
         assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
         again = await here.bring_in(home)
         assert [outcome.outcome for outcome in again] == ["already_here"] * 7
-        assert [outcome.thread_id for outcome in again] == [report.thread_id for report in reports]
+        assert [outcome.thread_ids for outcome in again] == [
+            report.thread_ids for report in reports
+        ]
 
 
 @trio_test
@@ -99,7 +101,7 @@ async def test_an_archived_thread_stays_archived() -> None:
 async def test_a_fork_by_reference_becomes_one_and_brings_its_parent_along() -> None:
     async with house() as here:
         reports = await here.bring_in(files_of(4)[0])
-        assert {report.thread_id for report in reports} == {thread_id(3), thread_id(4)}
+        assert {report.thread_ids for report in reports} == {(thread_id(3),), (thread_id(4),)}
         head = await here.store.head(thread_id(4))
         assert head.parent == thread_id(3)
         records = await here.records(thread_id(4))
@@ -214,9 +216,9 @@ async def test_an_id_that_is_taken_gets_another_one_every_time_the_same() -> Non
         new = NewEvent("later.kind", b"{}")
         await here.store.append(thread_id(1), [new], expected_version=0, at_us=NOW_US, durable=True)
         report = await here.one(files_of(1)[0])
-        assert report.thread_id == thread_id_for(thread_id(1), other=True) != thread_id(1)
+        assert report.thread_ids == (thread_id_for(thread_id(1), other=True),) != (thread_id(1),)
         again = await here.one(files_of(1)[0])
-        assert (again.outcome, again.thread_id) == ("already_here", report.thread_id)
+        assert (again.outcome, again.thread_ids) == ("already_here", report.thread_ids)
 
 
 @trio_test
@@ -235,7 +237,7 @@ async def test_an_import_that_was_cut_off_is_begun_anew() -> None:
                 thread_id(1), [new], expected_version=int(version), at_us=record.at_us, durable=True
             )
         report = await here.one(path)
-        assert (report.outcome, report.thread_id) == ("imported", thread_id(1))
+        assert (report.outcome, report.thread_ids) == ("imported", (thread_id(1),))
         assert len(await here.records(thread_id(1))) == report.events
 
 
@@ -307,4 +309,4 @@ async def test_it_says_how_far_it_is() -> None:
         path = files_of(1)[0]
         await here.one(path)
         size = path.stat().st_size
-        assert here.progress == [Progress(str(path), size, size)]
+        assert here.progress == [ThreadImportProgressNotification(str(path), size, size)]

@@ -74,7 +74,7 @@ async def test_an_agents_thread_is_on_no_list_and_keeps_its_parent(tmp_path: Pat
     async with house() as here:
         head = meta(source={"subagent": {"thread_spawn": SPAWNED}})
         report = await here.one(written(tmp_path, lines(head, *TURN)))
-        summary = await summary_of(here, report.thread_id or "")
+        summary = await summary_of(here, report.thread_ids[0])
         assert (summary.hidden, summary.agent, summary.parent) == (True, "thread_spawn", PARENT)
         forked = [*await here.records(thread_id(99))]
         for record in forked[-1:]:
@@ -87,7 +87,7 @@ async def test_an_agents_thread_is_on_no_list_and_keeps_its_parent(tmp_path: Pat
 async def test_a_parent_with_another_kind_of_id_is_found_by_its_id_here(tmp_path: Path) -> None:
     async with house() as here:
         report = await here.one(written(tmp_path, lines(meta(parent_thread_id="p-1"), *TURN)))
-        summary = await summary_of(here, report.thread_id or "")
+        summary = await summary_of(here, report.thread_ids[0])
         assert summary.parent == thread_id_for("p-1")
 
 
@@ -106,9 +106,9 @@ async def test_a_document_among_rollouts_comes_in_once_and_goes_on(tmp_path: Pat
         path = written(tmp_path, DOCUMENT, f"rollout-2025-04-17-{thread_id(77)}.json")
         written(tmp_path, lines(meta(), *TURN))
         reports = await here.bring_in(tmp_path)
-        assert [(report.outcome, report.thread_id) for report in reports] == [
-            ("imported", thread_id(77)),
-            ("imported", thread_id(99)),
+        assert [(report.outcome, report.thread_ids) for report in reports] == [
+            ("imported", (thread_id(77),)),
+            ("imported", (thread_id(99),)),
         ]
         assert (await here.one(path)).outcome == "already_here"
         grown = json.loads(DOCUMENT)

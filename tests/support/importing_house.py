@@ -9,7 +9,8 @@ from pathlib import Path
 from codexd.core.events.events import TurnStarted, encode_event
 from codexd.core.events.record import Recorded, decode_record, encode_members
 from codexd.core.values.ids import ThreadId
-from codexd.importing.importer import Importer, Progress, Report
+from codexd.importing.importer import Importer
+from codexd.protocol.transfer import ImportedFile, ThreadImportProgressNotification
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
 from rollout_files import MODEL
@@ -23,7 +24,7 @@ class House:
     def __init__(self) -> None:
         self.store: EventStore = MemoryStore()
         self.unload: list[str] = []
-        self.progress: list[Progress] = []
+        self.progress: list[ThreadImportProgressNotification] = []
         self.importer = Importer(
             self.store,
             daemon_version="0.0",
@@ -35,11 +36,11 @@ class House:
     async def _unload(self, thread: ThreadId) -> None:
         self.unload.append(thread)
 
-    async def bring_in(self, *paths: Path, dry_run: bool = False) -> list[Report]:
+    async def bring_in(self, *paths: Path, dry_run: bool = False) -> list[ImportedFile]:
         planned = await self.importer.plan([str(path) for path in paths])
         return await self.importer.run(planned, self.progress.append, dry_run=dry_run)
 
-    async def one(self, *paths: Path) -> Report:
+    async def one(self, *paths: Path) -> ImportedFile:
         (report,) = await self.bring_in(*paths)
         return report
 

@@ -7,9 +7,7 @@ off, by a crash or by the client, is started again by the next import.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
 
-import msgspec
 import trio
 
 from codexd.core.events.events import (
@@ -30,48 +28,23 @@ from codexd.importing.rollout.settings import MODEL_UNKNOWN, agent_of
 from codexd.importing.rollouts import NOT_READ, ImportedUpTo, Rollout, RolloutPage
 from codexd.importing.sources import RolloutFile, UnreadableSource, given_name, thread_id_for
 from codexd.importing.writing import Writing
+from codexd.protocol.transfer import (
+    ImportedFile,
+    ImportProblem,
+    ThreadImportProgressNotification,
+)
 from codexd_eventstore.reading import records
 from codexd_eventstore.store import EventStore, StoreError
 
 # Lines that are appended before other tasks run: some 2 ms.
 LINES_WITHOUT_A_BREATH = 16
 
-Outcome = Literal["imported", "grown", "already_here", "refused"]
-
-
-class Problem(msgspec.Struct, frozen=True):
-    """A part of a file that was not imported."""
-
-    path: str
-    line: int  # 0: the file as a whole
-    message: str
-
-
-class Report(msgspec.Struct, frozen=True):
-    """The result for one file."""
-
-    path: str
-    outcome: Outcome
-    thread_id: str | None = None
-    events: int = 0
-    message: str | None = None  # why it was refused
-    problems: tuple[Problem, ...] = ()
-    problems_in_all: int = 0  # of which `problems` has the first
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How much of a file has been imported."""
-
-    path: str
-    read_bytes: int
-    size_bytes: int
-
 
 class _Refused(Exception):
     """A thread cannot be imported; the message says why."""
 
 
-Tell = Callable[[Progress], None]
+Tell = Callable[[ThreadImportProgressNotification], None]
 
 
 class Importer:
@@ -95,11 +68,13 @@ class Importer:
         """Find the threads that the paths hold."""
         return await trio.to_thread.run_sync(plan, tuple(paths), abandon_on_cancel=True)
 
-    async def run(self, planned: ImportPlan, tell: Tell, *, dry_run: bool = False) -> list[Report]:
+    async def run(
+        self, planned: ImportPlan, tell: Tell, *, dry_run: bool = False
+    ) -> list[ImportedFile]:
         """Import the rollouts of a plan, parents before their forks."""
         async with self._alone:
             run = _Run(self, planned, tell, dry_run)
-            reports = [Report(str(r.path), "refused", message=r.message) for r in planned.refused]
+            reports = [_refused(str(refused.path), refused.message) for refused in planned.refused]
             for source_id in planned.threads:
                 await run.thread(source_id)
             return [*reports, *run.reports.values()]
@@ -111,23 +86,23 @@ class _Run:
     def __init__(self, importer: Importer, planned: ImportPlan, tell: Tell, dry_run: bool) -> None:
         self._of, self._store, self._planned = importer, importer._store, planned
         self._tell, self._dry_run = tell, dry_run
-        self.reports: dict[str, Report] = {}
+        self.reports: dict[str, ImportedFile] = {}
 
-    async def thread(self, source_id: str) -> Report:
+    async def thread(self, source_id: str) -> ImportedFile:
         """Import a thread and its ancestors, unless this run has already imported them."""
         if source_id in self.reports:
             return self.reports[source_id]
         sources = self._planned.threads[source_id]
         path = str(sources[-1].path)
-        self.reports[source_id] = Report(path, "refused", message=f"{path}: forks of each other")
+        self.reports[source_id] = _refused(path, f"{path}: forks of each other")
         try:
             report = await self._thread(source_id, sources)
         except (_Refused, UnreadableSource, StoreError, InvalidEvent) as problem:
-            report = Report(path, "refused", message=str(problem))
+            report = _refused(path, str(problem))
         self.reports[source_id] = report
         return report
 
-    async def _thread(self, source_id: str, sources: list[RolloutFile]) -> Report:
+    async def _thread(self, source_id: str, sources: list[RolloutFile]) -> ImportedFile:
         rollout = await trio.to_thread.run_sync(
             Rollout, sources, self._of._version, self._of._model, abandon_on_cancel=True
         )
@@ -139,7 +114,7 @@ class _Run:
             import_state = ImportState("absent")
         writing = Writing(self._store, stream, import_state.version, dry=self._dry_run)
         earlier = None
-        problems: list[Problem] = []
+        problems: list[ImportProblem] = []
         if import_state.imported is not None:
             imported = import_state.imported
             earlier = ImportedUpTo(imported.lines, imported.size_bytes, imported.sha256)
@@ -147,20 +122,19 @@ class _Run:
         elif rollout.heading.forked_before is not None:
             problems += await self._fork(rollout, writing)
         await self._write(rollout, writing, import_state, earlier)
-        outcome: Outcome = "imported" if earlier is None else "grown"
         if rollout.up_to == earlier:
-            return Report(path, "already_here", stream)
+            return ImportedFile(path, "rollout", "already_here", (stream,))
         await self._finish(rollout, writing)
-        problems += [Problem(str(s.path), c.line, c.text) for s, c in rollout.complaints]
-        problems += [Problem(path, c.line, c.message) for c in writing.complaints]
-        return Report(
+        problems += [ImportProblem(str(s.path), c.line, c.text) for s, c in rollout.complaints]
+        problems += [ImportProblem(path, c.line, c.message) for c in writing.complaints]
+        return ImportedFile(
             path,
-            outcome,
-            stream,
+            "rollout",
+            "imported" if earlier is None else "grown",
+            (stream,),
             writing.count,
-            None,
-            tuple(problems),
-            len(problems) - len(rollout.complaints) + rollout.complained,
+            problems=tuple(problems),
+            problems_in_all=len(problems) - len(rollout.complaints) + rollout.complained,
         )
 
     async def _place(self, source_id: str) -> tuple[str, ImportState]:
@@ -174,13 +148,13 @@ class _Run:
             raise _Refused(f"thread {stream}: another thread has this id: nothing was imported")
         return stream, import_state
 
-    async def _fork(self, rollout: Rollout, writing: Writing) -> list[Problem]:
+    async def _fork(self, rollout: Rollout, writing: Writing) -> list[ImportProblem]:
         """Fork it from its parent if that is here; else report that the shared records are missing."""
         heading, source = rollout.heading, rollout.sources[0]
         parent_id, before = heading.forked_from or source.base_id or "", heading.forked_before or 0
         parent, point = None, 0
         if parent_id in self._planned.threads:
-            parent = (await self.thread(parent_id)).thread_id
+            parent = next(iter((await self.thread(parent_id)).thread_ids), None)
         else:
             stream, import_state = await self._place(parent_id)
             parent = stream if import_state.imported is not None else None
@@ -193,7 +167,7 @@ class _Run:
                 f"expected the lines of thread {parent_id} before ordinal {before}, which this thread "
                 f"continues, found none: these lines were not imported"
             )
-            return [Problem(str(source.path), 1, text)]
+            return [ImportProblem(str(source.path), 1, text)]
         state = await self._state_at(parent, point)
         assert state.settings is not None
         rollout.go_on_from(state.settings)
@@ -232,7 +206,9 @@ class _Run:
                 if number % LINES_WITHOUT_A_BREATH == 0:
                     await trio.lowlevel.checkpoint()
                 await writing.append(group)
-            self._tell(Progress(path, page.size_bytes, max(size, page.size_bytes)))
+            self._tell(
+                ThreadImportProgressNotification(path, page.size_bytes, max(size, page.size_bytes))
+            )
 
     def _check(self, stream: str, import_state: ImportState) -> None:
         """Refuse if the new lines may not be appended here."""
@@ -293,3 +269,7 @@ class _Run:
         async for record in records(self._store, stream, upto=seq):
             state = evolve(state, decode_record(record.line).event)
         return state
+
+
+def _refused(path: str, message: str) -> ImportedFile:
+    return ImportedFile(path, "rollout", "refused", message=message)

@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -26,9 +25,6 @@ from codexd.server.methods.export_targets import ExportTarget, NoTarget
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.store import Refused, StoreError
-
-if TYPE_CHECKING:
-    from codexd.importing.importer import Outcome, Progress, Report
 
 PROGRESS = "thread/import/progress"
 # Each takes some microseconds before anything else is done. A client with more files names their folder.
@@ -74,19 +70,16 @@ async def thread_import(
         )
     paths = [str(_absolute(path)) for path in params.paths]
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: t.ThreadImportProgressNotification) -> None:
         if connection.reader.cursor and connection.outbox.idle:
-            note = t.ThreadImportProgressNotification(
-                progress.path, progress.read_bytes, progress.size_bytes
-            )
-            wire = encode_notification(PROGRESS, note, services.now_us() // 1000)
+            wire = encode_notification(PROGRESS, progress, services.now_us() // 1000)
             connection.outbox.write(connection.reader.framing.frame(wire))
 
     importer = services.importer()
     planned = await importer.plan(paths)
     files = [await _unpack(services, path, dry=params.dry_run) for path in planned.packages]
     reports = await importer.run(planned, tell, dry_run=params.dry_run)
-    return t.ThreadImportResponse((*files, *(_file(report) for report in reports)))
+    return t.ThreadImportResponse((*files, *reports))
 
 
 async def _unpack(services: Services, path: Path, *, dry: bool) -> t.ImportedFile:
@@ -102,13 +95,10 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> t.ImportedFil
         for stream in (*unpacked.added, *unpacked.extended)
     ]
     streams = (*unpacked.added, *unpacked.extended)
-    outcome: Outcome = (
-        "imported" if unpacked.added else "grown" if unpacked.extended else "already_here"
-    )
     return t.ImportedFile(
         str(path),
         "package",
-        outcome,
+        "imported" if unpacked.added else "grown" if unpacked.extended else "already_here",
         tuple(dict.fromkeys((unpacked.stream, *streams))),
         unpacked.version,
         "; ".join(filter(None, said)) or None,
@@ -136,22 +126,6 @@ async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str |
     except (StoreError, InvalidEvent, ThreadGone) as error:
         return f"thread {thread_id} cannot be opened: {error}"
     return None if brought is None else "; ".join(brought.dropped)
-
-
-def _file(report: Report) -> t.ImportedFile:
-    return t.ImportedFile(
-        report.path,
-        "rollout",
-        report.outcome,
-        (report.thread_id,) if report.thread_id is not None else (),
-        report.events,
-        report.message,
-        tuple(
-            t.ImportProblem(problem.path, problem.line, problem.message)
-            for problem in report.problems
-        ),
-        report.problems_in_all,
-    )
 
 
 def _absolute(path: str) -> Path:
