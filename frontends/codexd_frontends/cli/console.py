@@ -82,6 +82,11 @@ class Console:
     def answer(self, line: str) -> None:
         _answer(f"{last_look_at_line(line)}\n")
 
+    def answers(self, lines: Iterable[str]) -> None:
+        """Lines on stdout."""
+        for line in lines:
+            self.answer(line)
+
     def talk(self, line: str) -> None:
         """A line on stderr."""
         talk_on_stderr(f"{last_look_at_line(line)}\n")
@@ -106,8 +111,7 @@ class Console:
         if self.json:
             self.document(members)
         else:
-            for line in lines:
-                self.answer(line)
+            self.answers(lines)
 
     def document(self, members: Mapping[str, object]) -> None:
         """The JSON document of a command."""

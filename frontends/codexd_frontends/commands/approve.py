@@ -107,8 +107,7 @@ def _answer(
     """Show the approval that was named, and answer it."""
     question = _read(asked)
     if not console.json:
-        for line in question_lines(question.request, console.out_style, console.room):
-            console.answer(line)
+        console.answers(question_lines(question.request, console.out_style, console.room))
     daemon.answer(question.id, question.answer(decision))
     _wait_resolved(daemon, followed, question)
     if console.json:
@@ -139,11 +138,9 @@ def _show(question: Question, console: Console) -> None:
     if console.json:
         console.document(_members(question, None))
         return
-    for line in question_lines(question.request, console.out_style, console.room):
-        console.answer(line)
+    console.answers(question_lines(question.request, console.out_style, console.room))
     console.answer("Nothing was answered; do that with one of")
-    for line in how_to_answer(question.request.thread_id, question.request.approval_id):
-        console.answer(line)
+    console.answers(how_to_answer(question.request.thread_id, question.request.approval_id))
 
 
 def _members(question: Question, decision: str | None) -> dict[str, object]:

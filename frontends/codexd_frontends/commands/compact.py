@@ -85,8 +85,7 @@ def preview(daemon: Daemon, thread_id: str, console: Console) -> None:
     if console.json:
         console.document({"threadId": thread_id, "preview": read})
         return
-    for line in preview_lines(msgspec.json.decode(read, type=ThreadCompactPreviewResponse)):
-        console.answer(line)
+    console.answers(preview_lines(msgspec.json.decode(read, type=ThreadCompactPreviewResponse)))
 
 
 def preview_lines(seen: ThreadCompactPreviewResponse) -> list[str]:

@@ -40,8 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         console.document({"threads": found})
         return DONE
     threads = [msgspec.json.decode(raw, type=Thread) for raw in found]
-    for line in table_lines(threads, time.time(), console.out_style):
-        console.answer(line)
+    console.answers(table_lines(threads, time.time(), console.out_style))
     return DONE
 
 

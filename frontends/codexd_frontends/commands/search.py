@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         console.document({"threads": found})
         return DONE if found else FAILED
     results = [msgspec.json.decode(raw, type=SearchResult) for raw in found]
-    for line in result_lines(results, time.time(), console.out_style):
-        console.answer(line)
+    console.answers(result_lines(results, time.time(), console.out_style))
     if not results:
         console.talk("codexctl: nothing was found")
         return FAILED

@@ -50,8 +50,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             return DONE
         style = console.out_style
         usage = _usage(daemon, thread_id)
-        for line in heading_lines(msgspec.json.decode(read.thread, type=Thread), style, usage):
-            console.answer(line)
+        console.answers(heading_lines(msgspec.json.decode(read.thread, type=Thread), style, usage))
         if earlier:
             console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
         thoughts = wanted_thoughts(daemon, arguments.reasoning)
@@ -67,8 +66,7 @@ def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None
     if console.json:
         console.document(instructions.members())
         return
-    for line in instructions.lines(console.out_style):
-        console.answer(line)
+    console.answers(instructions.lines(console.out_style))
 
 
 def _usage(daemon: Daemon, thread_id: str) -> str | None:

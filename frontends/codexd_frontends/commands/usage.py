@@ -61,8 +61,7 @@ def _say_one(daemon: Daemon, thread_id: str, console: Console, *, why: bool) -> 
         console.document({"usage": read})
         return
     usage, style = msgspec.json.decode(read, type=ThreadUsageReadResponse), console.out_style
-    for line in miss_lines(usage, style) if why else turn_lines(usage, style):
-        console.answer(line)
+    console.answers(miss_lines(usage, style) if why else turn_lines(usage, style))
 
 
 def _say_all(daemon: Daemon, days: int | None, console: Console) -> None:
@@ -73,8 +72,7 @@ def _say_all(daemon: Daemon, days: int | None, console: Console) -> None:
         return
     threads = [msgspec.json.decode(raw, type=ThreadUsage) for raw in found]
     threads.sort(key=lambda thread: thread.updated_at, reverse=True)
-    for line in thread_lines(threads, days, sources[0], console.out_style):
-        console.answer(line)
+    console.answers(thread_lines(threads, days, sources[0], console.out_style))
 
 
 def _listed(

@@ -233,14 +233,8 @@ class _Result(msgspec.Struct, frozen=True):
     result: msgspec.Struct | msgspec.Raw
 
 
-class _ErrorOut(msgspec.Struct, frozen=True):
-    code: int
-    message: str
-    data: ErrorData
-
-
 class _Failure(msgspec.Struct, frozen=True):
-    error: _ErrorOut
+    error: ErrorObject
     id: RequestId | None
 
 
@@ -292,7 +286,8 @@ def _hollow(value: msgspec.Struct | msgspec.Raw, long: list[bytes]) -> msgspec.S
 
 def encode_error(request_id: RequestId | None, error: RpcError) -> bytes:
     """The error answer to a request; `request_id` is None if it could not be read."""
-    return _encoder.encode(_Failure(_ErrorOut(error.code, error.message, error.data), request_id))
+    data = msgspec.Raw(_encoder.encode(error.data))
+    return _encoder.encode(_Failure(ErrorObject(error.code, error.message, data), request_id))
 
 
 def encode_request(
