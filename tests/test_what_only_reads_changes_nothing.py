@@ -5,8 +5,8 @@ The folder is full of files whose names are options, separators and patterns.
 
 from __future__ import annotations
 
+import os
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
@@ -38,12 +38,14 @@ def full_of_traps(root: Path) -> Repo:
     return repo
 
 
-def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Each file with its kind and content."""
+def everything_in(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Each file with its kind, which file it is, and the time of the last change to it, which no program can set."""
     found = {}
-    for path in folder.rglob("*"):
-        mode = path.lstat().st_mode
-        found[str(path)] = (mode, path.read_bytes() if stat.S_ISREG(mode) else b"")
+    for path, _, names in os.walk(folder):
+        for name in names:
+            status = os.lstat(f"{path}/{name}")
+            found[f"{path}/{name}"] = (status.st_mode, status.st_ino, status.st_ctime_ns)
+        found[path] = (os.lstat(path).st_mode,)
     return found
 
 
