@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -73,18 +72,14 @@ def test_calls_without_an_answer_do_not_pile_up() -> None:
     assert "without an answer" in converted.complaints[0].message
 
 
-def bomb(folder: Path, pieces: Sequence[bytes], times: int) -> Path:
-    """A packed rollout that unpacks to a line and so many times the pieces."""
+def bomb(folder: Path, piece: bytes, times: int) -> Path:
+    """A packed rollout that unpacks to a line and so many times the piece, which is packed once (RFC 8878, 3.1)."""
+
+    def packed(text: bytes) -> bytes:
+        return subprocess.run(["zstd", "-q"], input=text, capture_output=True, check=True).stdout
+
     path = folder / "rollout-1.jsonl.zst"
-    with (
-        path.open("wb") as file,
-        subprocess.Popen(["zstd", "-q", "-3"], stdin=subprocess.PIPE, stdout=file) as process,
-    ):
-        assert process.stdin is not None
-        process.stdin.write(META)
-        for _ in range(times):
-            process.stdin.writelines(pieces)
-        process.stdin.close()
+    path.write_bytes(packed(META) + packed(piece) * times)
     return path
 
 
@@ -97,7 +92,7 @@ def bomb(folder: Path, pieces: Sequence[bytes], times: int) -> Path:
     ids=["lists", "objects", "emoji", "letters", "x", "zeros"],
 )
 def test_a_packed_line_of_256_mib_takes_little_memory(tmp_path: Path, piece: bytes) -> None:
-    path = bomb(tmp_path, [piece * (1024 * 1024 // len(piece))], 256)
+    path = bomb(tmp_path, piece * (1024 * 1024 // len(piece)), 256)
     work = f"""
 for raw in raw_lines(Path({str(path)!r})):
     try:
@@ -142,7 +137,7 @@ for raw in raw_lines(Path({str(path)!r})):
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="it needs the program zstd")
 def test_its_length_is_counted_as_it_is_unpacked(tmp_path: Path) -> None:
     """With the bound of the code, which is compared with what was read before more is asked for."""
-    path = bomb(tmp_path, [b"x" * 1023 + b"\n"], 64)
+    path = bomb(tmp_path, b"x" * 1023 + b"\n", 64)
     read = sum(raw.size_bytes for raw in raw_lines(path))
     assert read == len(META) + 64 * 1024 < sources.ROLLOUT_BYTES_MAX
     sources._check_length(path, sources.ROLLOUT_BYTES_MAX)
@@ -153,7 +148,7 @@ def test_its_length_is_counted_as_it_is_unpacked(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="it needs the program zstd")
 def test_what_unpacks_to_more_than_any_rollout_is_left(tmp_path: Path) -> None:
-    lines = [b'{"type":"x","payload":{},"text":"' + b"x" * (1024 * 1024 - 36) + b'"}\n']
-    path = bomb(tmp_path, lines, sources.ROLLOUT_BYTES_MAX // (1024 * 1024) + 1)
+    text = b'{"type":"x","payload":{},"text":"' + b"x" * (1024 * 1024 - 36) + b'"}\n'
+    path = bomb(tmp_path, text, sources.ROLLOUT_BYTES_MAX // (1024 * 1024) + 1)
     with pytest.raises(UnreadableSource, match="the rest was not read"):
         deque(raw_lines(path), maxlen=0)
