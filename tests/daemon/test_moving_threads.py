@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import trio
 
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
@@ -15,7 +16,7 @@ from codexd.runtime.daemon_stream import DAEMON_STREAM
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from daemon_client import Client, Json, connected
-from daemon_house import Daemon, Home
+from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import texts_of
 from rollout_files import HOME as ROLLOUTS
 from rollout_files import (
@@ -222,7 +223,10 @@ async def test_an_archived_thread_and_its_blobs_come_in_as_they_are(
         other.start()
         async with connected(other.socket) as client:
             await imported(client, package)
-            assert await listed(client, archived=True) == {thread_id(7)}
+            # A list waits for the index for two seconds at most, and a busy machine may need more.
+            with trio.fail_after(PATIENCE_SECONDS):
+                while await listed(client, archived=True) != {thread_id(7)}:
+                    pass
             assert await listed(client) == set()
         blobs = [path for path in other.path.rglob("*") if path.stat().st_size == len(large)]
         assert len(blobs) == 1

@@ -13,10 +13,12 @@ from typing import Any, Self
 
 import msgspec
 
+from daemon_house import PATIENCE_SECONDS
+
 Json = dict[str, Any]
 Answer = Callable[[Json], list[Json]]
 
-WAIT_SECONDS_MAX = 10.0
+WAIT_SECONDS_MAX = PATIENCE_SECONDS
 
 
 class FakeDaemon:

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-SCREEN_SECONDS_MAX = 10.0
+from daemon_house import PATIENCE_SECONDS
+
+SCREEN_SECONDS_MAX = PATIENCE_SECONDS
 TYPED_AT_ONCE = 512  # less than a terminal's buffer, so that writing it never blocks
 
 # Who leads a session and opens a terminal has it as the controlling one, so that Ctrl-C is a signal.
