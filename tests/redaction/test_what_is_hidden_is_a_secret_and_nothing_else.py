@@ -10,6 +10,7 @@ from made_up_secrets import CASES, PEM
 REDACTOR = Redactor()
 SYNTAX = ";|&$()<>`'\"\\\n\r\t {}"
 EVIL = "./evil.sh"
+ALONE_EVERY = 8
 KEY_LINES = PEM.splitlines()
 
 
@@ -22,12 +23,16 @@ def syntax_of(text: str) -> str:
 def test_no_sign_of_a_shells_goes_with_a_secret(kind: str, text: str) -> None:
     cases = 0
     for sign in SYNTAX:
-        for at in range(len(text) + 1):
-            line = f"{text[:at]}{sign}{EVIL}{sign}{text[at:]} {EVIL}\n{EVIL} {text}\n"
-            clean = REDACTOR.text(line)
-            assert syntax_of(clean) == syntax_of(line)
-            assert clean.count("evil") == line.count("evil") or sign in " \t{}"
-            cases += 1
+        lines = [
+            f"{text[:at]}{sign}{EVIL}{sign}{text[at:]} {EVIL}\n{EVIL} {text}\n"
+            for at in range(len(text) + 1)
+        ]
+        # All in one text, which takes a third of the time, and some as a text of their own.
+        for some in ("\n".join(lines), *lines[::ALONE_EVERY]):
+            clean = REDACTOR.text(some)
+            assert syntax_of(clean) == syntax_of(some)
+            assert clean.count("evil") == some.count("evil") or sign in " \t{}"
+        cases += len(lines)
     print(f"{kind}: {cases} lines")
 
 
