@@ -86,7 +86,7 @@ def test_judging_a_long_line_takes_no_longer_for_each_of_its_letters(line: str, 
 
     # A quadratic search would need a second for the longest line: of the processor,
     # however busy the machine is.
-    assert min(longest(LINE_CHARS_MAX - 100) for _ in range(3)) < 0.1
+    assert any(longest(LINE_CHARS_MAX - 100) < 0.1 for _ in range(3))
 
 
 @settings(max_examples=50)

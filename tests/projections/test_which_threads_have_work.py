@@ -13,7 +13,7 @@ from random_thread import Play
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(RUNS)
 def test_the_row_says_what_the_state_says_after_every_event(run: list[int]) -> None:
     play = Play()
