@@ -40,7 +40,7 @@ def full_of_traps(root: Path) -> Repo:
 
 def everything_in(folder: Path) -> dict[str, tuple[int, ...]]:
     """Each file with its kind, which file it is, and the time of the last change to it, which no program can set."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path, _, names in os.walk(folder):
         for name in names:
             status = os.lstat(f"{path}/{name}")
