@@ -40,6 +40,11 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def test_the_unit_of_systemd_leaves_commands_the_umask_of_the_user() -> None:
+    unit = Path(__file__).parents[2] / "systemd" / "codexd.service"
+    assert "UMask" not in unit.read_text()  # The daemon's own files are private anyway.
+
+
 def test_a_command_has_the_session_of_the_shell_that_sent_and_not_of_the_first(home: Home) -> None:
     home.root.joinpath(".profile").write_text("PATH=/of/profile:/usr/bin:/bin\nexport PATH\n")
     first = {

@@ -179,7 +179,8 @@ def test_output_is_plain_and_nothing_waits_in_a_pager() -> None:
 
 
 def test_what_the_service_manager_tells_the_daemon_is_not_passed_on() -> None:
-    told = {"NOTIFY_SOCKET": "/run/x", "LISTEN_FDS": "1", "LISTEN_PID": "7", "PWD": "/", "_": "x"}
+    told = {"JOURNAL_STREAM": "9:1", "INVOCATION_ID": "f", "XPC_SERVICE_NAME": "c"}
+    told |= {"NOTIFY_SOCKET": "/run/x", "LISTEN_FDS": "1", "LISTEN_PID": "7", "PWD": "/", "_": "x"}
     assert tool_environment(told, frozenset()) == FORCED
 
 

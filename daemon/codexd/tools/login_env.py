@@ -41,6 +41,8 @@ FORCED: Mapping[str, str] = {
 # that bash reads before each command, which could set removed variables again.
 _NOT_PASSED_ON = frozenset(
     {"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+    | {"INVOCATION_ID", "JOURNAL_STREAM", "MANAGERPID", "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY"}
+    | {"MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "XPC_FLAGS", "XPC_SERVICE_NAME"}
     | {"_", "OLDPWD", "PWD", "SHLVL", "BASH_ENV"}
 )
 
