@@ -51,7 +51,9 @@ SUBCOMMANDS = (
         typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
         "  /image FILE  send an image with the next prompt\n"
         "  /interrupt   interrupt the running turn\n"
-        "  /quit        leave; the thread continues\n\n",
+        "  /quit        leave; the thread continues\n"
+        "While an approval is asked for, y, a, n or c answers it.\n"
+        "Ctrl-C interrupts the running turn, a second Ctrl-C leaves, and Ctrl-D leaves at once.\n\n",
     ),
     Subcommand("list", "list threads", (arg.ARCHIVED, arg.LIST_LIMIT, arg.SEARCH, arg.JSON)),
     Subcommand(

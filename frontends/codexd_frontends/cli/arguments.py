@@ -68,7 +68,13 @@ REASONING = Argument(
 )
 
 SEND_OPTIONS = (
-    Argument("-t", "--thread", metavar="THREAD", group="to", help="send to this thread"),
+    Argument(
+        "-t",
+        "--thread",
+        metavar="THREAD",
+        group="to",
+        help="send to this thread; if a turn runs there, the prompt waits for its end",
+    ),
     Argument("--last", action="store_true", group="to", help="send to the thread used last"),
     Argument("--new", action="store_true", group="to", help="start a new thread (the default)"),
     Argument("-m", "--model", metavar="MODEL", help="the model to use"),
@@ -201,7 +207,12 @@ NO_INPUT = Argument(
     help="only watch: take no prompts and ask nothing, until Ctrl-C",
 )
 FROM = Argument(
-    "--from", dest="first", metavar="SEQ", type=_count, default=1, help="start at this record"
+    "--from",
+    dest="first",
+    metavar="SEQ",
+    type=_count,
+    default=1,
+    help="start at this record (default: 1)",
 )
 FOLLOW_LOG = Argument(
     "--follow", "-f", action="store_true", help="also print new records as they are added"
@@ -255,7 +266,11 @@ SALVAGE = Argument(
 SWEEP = Argument(
     "--sweep", action="store_true", help="remove large outputs and images that no thread names"
 )
-AT_TURN = Argument("--at", metavar="TURN", help="the last turn to include (default: all)")
+AT_TURN = Argument(
+    "--at",
+    metavar="TURN",
+    help="the last turn to include: an id or the beginning of one (default: all)",
+)
 LAST_OR_THREAD = Argument(
     "thread",
     metavar="THREAD",
@@ -313,7 +328,8 @@ REVIEWED = (
         "-t",
         "--thread",
         metavar="THREAD",
-        help="add the findings to this thread, and review in its directory (default: a new thread, here)",
+        help="add the findings to this thread, and review in its directory; a turn that runs there is interrupted "
+        "(default: a new thread, here)",
     ),
 )
 UNDO_COMPACTION = Argument(
@@ -329,7 +345,8 @@ APPROVAL = Argument(
     "approval",
     metavar="APPROVAL",
     nargs="?",
-    help="the approval's id; without it the approval is shown, and on a terminal you are asked",
+    help="the approval's id; it is accepted, if no option says otherwise; without it the approval is shown, and "
+    "on a terminal you are asked",
 )
 VERDICTS = (
     Argument("--decline", action="store_true", group="verdict", help="decline; the turn continues"),

@@ -20,16 +20,22 @@ DONE = Exit(0, "done", "done")
 FAILED = Exit(
     1, "failed", "the turn failed, nothing was found, or the daemon could not do what was asked"
 )
-USAGE = Exit(2, "usage", "the command line makes no sense, or names no thread or more than one")
-INTERRUPTED = Exit(3, "interrupted", "the turn was interrupted")
-WAITING = Exit(4, "waiting", "the turn waits for an approval")
+USAGE = Exit(
+    2,
+    "usage",
+    "the command line makes no sense, names no thread or more than one, or asks for what cannot be done",
+)
+INTERRUPTED = Exit(
+    3, "interrupted", "the turn was interrupted, or its prompt withdrawn before it began"
+)
+WAITING = Exit(4, "waiting", "the turn, or an earlier turn of its thread, waits for an approval")
 UNREACHABLE = Exit(69, "unreachable", "the daemon is not running or cannot be reached")
 TRY_AGAIN = Exit(
     75, "try_again", "the daemon or its disk is full, or the connection was cut: try again"
 )
 FORBIDDEN = Exit(77, "forbidden", "not permitted")
 BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
-LEFT = Exit(130, "left", "left at once by a second Ctrl-C")
+LEFT = Exit(130, "left", "left by Ctrl-C; where a turn is followed, by a second one")
 OUTPUT_CLOSED = Exit(141, "output_closed", "the reader of the output has gone")
 
 EXITS = tuple(value for value in list(globals().values()) if isinstance(value, Exit))
