@@ -121,6 +121,19 @@ def test_a_turn_that_ended_before_the_line_was_typed_is_followed_by_a_new_one(
             assert fake.wait_for("turn/start")["input"] == [{"type": "text", "text": "faster"}]
 
 
+def test_a_line_typed_while_a_compaction_runs_waits_for_its_end(tmp_path: Path) -> None:
+    with FakeDaemon(tmp_path) as fake:
+        resuming(fake, said.turn("inProgress", said.user("count")))
+        fake.refuse("turn/steer", "the history is being compacted", reason="turn_not_steerable")
+        fake.answer("turn/start", {"turn": said.turn("inProgress", turn_id="next")})
+        with attach(fake) as terminal:
+            terminal.wait_for("› count\r\n")
+            terminal.type("then this\n")
+            terminal.wait_for("the prompt waits for the end of the running turn\r\n")
+            terminal.type("/interrupt\n")
+            assert fake.wait_for("turn/interrupt")["turnId"] == said.TURN
+
+
 @pytest.mark.slow
 def test_an_approval_is_answered_with_a_key(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:

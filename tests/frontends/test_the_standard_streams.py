@@ -69,6 +69,20 @@ def test_a_full_disk_behind_stdout_is_said_in_a_line(
     assert full == (1, "", problem)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_turn_whose_answer_cannot_be_written_is_said_to_be_seen_elsewhere(daemon: Daemon) -> None:
+    with playing(ANSWER) as model:
+        daemon.home.use_model(model.base_url)
+        sent = in_shell(daemon.home, "send x >/dev/full")
+        thread = sent.err.split()[1]
+        seen = f"  codexctl attach {thread}\n"
+        assert sent.code == 1
+        assert sent.err.endswith(
+            f"{seen}codexctl: stdout cannot be written: No space left on device\n"
+        )
+        assert "The answer is 42." in codexctl(daemon.home, "show", thread).out
+
+
 def test_nobody_who_reads_is_no_error(daemon: Daemon) -> None:
     for words in ("list", "show nosuch --json", "--help"):
         closed = in_shell(

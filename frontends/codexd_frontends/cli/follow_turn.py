@@ -12,6 +12,7 @@ from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import how_to_answer, read_question
+from codexd_frontends.cli.streams import OutputFailed
 from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused
@@ -121,7 +122,7 @@ class RunningTurn:
         """
         try:
             return self._follow(watch, seconds)
-        except ConnectionCut:
+        except (ConnectionCut, OutputFailed):
             self._leave()
             raise
         except KeyboardInterrupt:

@@ -34,6 +34,7 @@ BIND_SECONDS_MAX = 3.0
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
 # Enough of its log for the reason why it did not start.
 LOG_TAIL_BYTES = 2000
+NOTHING_LOGGED = "(nothing was written there, as on a full disk)"
 
 
 def default_socket_path() -> str:
@@ -163,8 +164,8 @@ def _log(path: Path) -> BinaryIO:
 
 
 def _no_answer(ended: int | None, log_path: Path, written: int) -> str:
-    tail = log_tail(log_path, written)
-    if ended == TRY_AGAIN.number and tail:  # Another process has the store or the socket.
+    tail = log_tail(log_path, written) or NOTHING_LOGGED
+    if ended == TRY_AGAIN.number:  # Another process has the store or the socket.
         return f"the daemon did not start: {tail.splitlines()[-1]}"
     what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
     return f"the daemon was started and {what}; the end of {log_path}:\n{tail}"

@@ -272,9 +272,14 @@ class Attached:
             except RequestRefused as refused:
                 if refused.reason in ("disk_full", "storage_busy"):
                     raise
-                self._running = None  # The turn has just ended: start the next turn.
+                if refused.reason != "turn_not_steerable":
+                    self._running = None  # The turn has just ended: start the next turn.
         begin = {**params, "updateEnvironment": passed_variables()}
-        self._running = self._daemon.call("turn/start", begin, TurnAnswer).turn.id
+        turn = self._daemon.call("turn/start", begin, TurnAnswer).turn
+        if self._running is None:
+            self._running = turn.id
+        else:  # A compaction or a review takes no prompts.
+            self._say("the prompt waits for the end of the running turn")
 
     def _interrupt(self) -> Exit | None:
         if self._watch.lines is None:
