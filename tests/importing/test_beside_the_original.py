@@ -113,7 +113,7 @@ def converse(home: Path, url: str) -> list[Json]:
     """Some turns, a fork and a compaction; what the original then says of its threads."""
     with original(home, url) as peer:
         thread = peer.call("thread/start", cwd=str(home / "work"))["thread"]["id"]
-        for text in ("one", "two", "three"):
+        for text in ("one", "<environment_context> two?", "three"):
             peer.turn(thread, text)
         fork = peer.call("thread/fork", threadId=thread)["thread"]["id"]
         peer.turn(fork, "four")

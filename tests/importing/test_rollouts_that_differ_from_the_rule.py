@@ -178,6 +178,15 @@ def test_a_prompt_between_a_call_and_its_answer_is_in_the_same_turn(tmp_path: Pa
     assert read.shown == [("completed", ["> Go.", SHOWN[1], "> And b.", "Done."])]
 
 
+def test_calls_that_are_never_answered_hide_no_later_one(tmp_path: Path) -> None:
+    lost = [called(f"lost{number}") for number in range(200)]
+    rows = [message("user", "Go."), *lost, *[message("user", str(n)) for n in range(70)]]
+    rows += [called("c1"), message("user", "A sentence of a hook."), answered("c1")]
+    read = read_lines(tmp_path, meta(), *rows, message("assistant", "Done."))
+    assert [items[0] for _, items in read.shown] == ["> Go.", *[f"> {n}" for n in range(70)]]
+    assert read.shown[-1] == ("completed", ["> 69", SHOWN[1], "Done."])
+
+
 def test_a_prompt_after_a_call_that_was_never_answered_begins_a_turn(tmp_path: Path) -> None:
     read = read_lines(tmp_path, meta(), *TURN[:3], message("user", "Go on."), *TURN[2:])
     assert [status for status, _ in read.shown] == ["interrupted", "completed"]

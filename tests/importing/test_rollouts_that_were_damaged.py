@@ -101,20 +101,17 @@ def test_half_a_character_in_a_command_does_not_hide_it(tmp_path: Path) -> None:
     assert read.shown[0][1][1] == "$ echo '\ufffd' → None 'a\\n' in /w"
 
 
+@pytest.mark.slow
 def test_an_overlong_line_costs_itself_alone(tmp_path: Path) -> None:
-    long = json.dumps(answered("c1", "x" * LINE_BYTES_MAX)).encode()
-    read = read_lines(tmp_path, meta(), *TURN[:3], long, TURN[4])
+    """If it is the first one too, where the thread is known by the name of the file."""
+    first = json.dumps(meta(instructions="x" * LINE_BYTES_MAX)).encode()
+    answer = json.dumps(answered("c1", "x" * LINE_BYTES_MAX)).encode()
+    read = read_lines(tmp_path, first, *TURN[:3], answer, TURN[4])
+    assert read.rollout.heading.source_id == "0194d2a0-0000-7000-8000-000000000099"
     assert read.shown[0][1][0] == "> Go."
     assert [text.split(",")[0] for text in read.warned] == [
-        f"5: expected at most {LINE_BYTES_MAX} bytes"
+        f"{line}: expected at most {LINE_BYTES_MAX} bytes" for line in (1, 5)
     ]
-
-
-def test_an_overlong_first_line_costs_the_heading_alone(tmp_path: Path) -> None:
-    long = json.dumps(meta(instructions="x" * LINE_BYTES_MAX)).encode()
-    read = read_lines(tmp_path, long, *TURN)
-    assert read.shown == [("completed", SHOWN)]
-    assert read.rollout.heading.source_id == "0194d2a0-0000-7000-8000-000000000099"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +225,7 @@ def test_lines_without_end_take_bounded_memory(tmp_path: Path) -> None:
     rows = [
         *asked("Go <environment_context>."),
         message("user", "<skill>x</skill>"),
-        answered("ANSWER"),
+        answered("ANSWER", "x" * 20_000),
         called("CALL"),
         event("kind"),
     ]
@@ -236,7 +233,7 @@ def test_lines_without_end_take_bounded_memory(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(lines(meta()))
         piece = lines(*rows)
-        for number in range(20_000):
+        for number in range(4_000):
             text = str(number).encode()
             file.write(
                 piece.replace(b"ANSWER", b"a" + text)

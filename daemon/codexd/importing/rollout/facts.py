@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -40,6 +41,8 @@ _OF_MODEL = {b"reasoning", *_CALLS}
 _ENDS = {b"task_started", b"turn_started", b"task_complete", b"turn_complete", b"turn_aborted"}
 # A bound for what is remembered while a file is read: no real rollout has more.
 OPEN_MAX = 1024
+# Each answer looks at the newest messages alone: a call that is never answered would keep all of them.
+WAITING_MAX = 64
 # Each line up to the last mark has a byte in memory; no rollout that may be imported has so many.
 LINES_MAX = 32 * 1024 * 1024
 # The marks of a message: an event repeats it, or a part of it; or another message beside it; or it is between a call
@@ -104,7 +107,7 @@ class Survey:
         self._marks = bytearray()
         self._parts = set[tuple[int, int]]()
         self._calls: dict[bytes, int] = {}  # those without an answer, and their lines
-        self._waiting: list[int] = []  # the messages after the first of these calls
+        self._waiting = deque[int](maxlen=WAITING_MAX)  # messages after the first of these calls
         self._said: dict[bytes, _Said] = {}  # messages that no event has repeated, by their text
         self._repeated: dict[bytes, None] = {}  # texts of events that came before their message
         self._gap: list[int] = []  # messages that the model has not answered
@@ -157,18 +160,19 @@ class Survey:
 
     def _called(self, number: int, text: bytes) -> None:
         found = _CALL_ID.search(text)
-        if found is not None and len(self._calls) < OPEN_MAX:
+        if found is not None:
+            self._calls.pop(found[1], None)
             self._calls[found[1]] = number
+        if len(self._calls) > OPEN_MAX:
+            del self._calls[next(iter(self._calls))]
 
     def _answered(self, text: bytes) -> None:
         found = _CALL_ID.search(text)
         since = self._calls.pop(found[1], None) if found is not None else None
-        if since is not None and self._waiting:
-            for line in self._waiting:
-                self._mark(line, _WITHIN if line > since else 0)
-            self._waiting = [line for line in self._waiting if line < since]
+        while since is not None and self._waiting and self._waiting[-1] > since:
+            self._mark(self._waiting.pop(), _WITHIN)
         if not self._calls:
-            self._waiting = []
+            self._waiting.clear()
 
     def _message(self, number: int, payload: Members) -> None:
         if payload.get("role") != "user":
@@ -179,7 +183,7 @@ class Survey:
                 found = _CWD.search(part.text)
                 self._cwd = html.unescape((found[1] or found[2]).strip()) if found else ""
         self._has_prompts = self._has_prompts or any(part.whose == "person" for part in parts)
-        if self._calls and len(self._waiting) < OPEN_MAX:
+        if self._calls:
             self._waiting.append(number)
         if len(self._gap) < OPEN_MAX:
             self._gap.append(number)
@@ -198,7 +202,7 @@ class Survey:
         if types & _ENDS:
             self._close_gap()
             self._calls.clear()
-            self._waiting = []
+            self._waiting.clear()
         elif b"user_message" in types or b"UserMessage" in types:
             words = prompt_of(_payload(number, text) or {})
             if words is not None:
@@ -228,7 +232,7 @@ class Survey:
         self._gap = []
 
     def _mark(self, line: int, mark: int) -> None:
-        if mark and line < LINES_MAX:
+        if line < LINES_MAX:
             if line >= len(self._marks):
                 self._marks.extend(bytes(line + 1 - len(self._marks)))
             self._marks[line] |= mark
