@@ -10,6 +10,7 @@ come later. Source: the Codex documentation, "Custom instructions with AGENTS.md
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -169,7 +170,9 @@ class _Reading:
     def _take_in(self, path: Path, content: bytes, size_bytes: int) -> None:
         cut = len(content) > self._left or not content
         if cut:
-            content = _whole_characters(content[: self._left])
+            # Without an incomplete character at its end.
+            _, whole_bytes = codecs.utf_8_decode(content[: self._left], "replace", False)
+            content = content[:whole_bytes]
             most = self._rules.bytes_max
             who = "project_doc_max_bytes" if most < INSTRUCTIONS_BYTES_MAX else "codexd"
             allowed = f"{who} allows {most} bytes in all"
@@ -194,14 +197,3 @@ class _Reading:
     def _complain(self, path: Path | str, problem: str) -> None:
         kind = problem.split(maxsplit=1)[0]
         self._complaints.append(Notice(f"instructions:{kind}:{path}", f"{path} {problem}."))
-
-
-def _whole_characters(content: bytes) -> bytes:
-    """The content without an incomplete character at its end."""
-    for back in range(1, min(4, len(content)) + 1):
-        byte = content[-back]
-        if byte & 0xC0 == 0x80:
-            continue  # the middle of a character
-        needed = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-        return content[:-back] if needed > back else content
-    return content

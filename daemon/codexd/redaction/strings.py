@@ -89,12 +89,10 @@ def _is_file(token: bytes) -> bool:
 
 
 def _edited(token: bytes, edit: Edit, base64: bool) -> bytes:
-    if b"\\" not in token:
-        text = token[1:-1]
-        new = edit(text, base64)
-        return token if new is text else msgspec.json.encode(new.decode(errors="replace"))
     try:
-        text = msgspec.json.decode(token, type=str).encode()
+        text = token[1:-1]
+        if b"\\" in token:
+            text = msgspec.json.decode(token, type=str).encode()
     except (msgspec.DecodeError, UnicodeError):
         # Half of a surrogate pair, which UTF-8 cannot encode.
         return _edited_brokenly(token, edit, base64)

@@ -12,13 +12,12 @@ import contextlib
 import hashlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from codexd.tools.process_session import leads_group, signal_session, start_time
+from codexd.tools.process_session import leads_group, ps, signal_session, start_time
 
 # The variable, and how long the part of its value is that names the home.
 COMMAND_MARK: Final = "CODEXD_COMMAND"
@@ -26,8 +25,6 @@ _HOME_DIGITS: Final = 16
 # What is left may fork while it is looked for, so it is looked for until nothing is found.
 _ROUNDS_MAX: Final = 50
 _ROUND_SECONDS: Final = 0.01
-# `ps` answers in milliseconds; this ends the wait on a machine that is stuck.
-_PS_SECONDS_MAX: Final = 2
 
 
 def kill_leftover(pid: int, started: str) -> bool:
@@ -81,14 +78,7 @@ def _marked(mark: bytes) -> Iterator[int]:
             if name.isdigit() and _has_variable(name, mark):
                 yield int(name)
         return
-    listed = subprocess.run(
-        ["ps", "-axwwE", "-o", "pid=,command="],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PS_SECONDS_MAX,
-        check=False,
-    )
-    for line in listed.stdout.splitlines():
+    for line in ps("-axwwE", "-o", "pid=,command=").splitlines():
         pid, _, rest = line.strip().partition(b" ")
         if pid.isdigit() and b" " + mark in rest:
             yield int(pid)

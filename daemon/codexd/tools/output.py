@@ -10,6 +10,8 @@ import codecs
 
 import msgspec
 
+from codexd.core.values.truncate import character_start
+
 # What a screen gets of a command; the start of a build log matters too.
 OUTPUT_KEPT_BYTES_MAX = 1 << 20
 
@@ -69,7 +71,7 @@ class KeptOutput:
             )
         # A character that the gap cut in two belongs to the gap.
         head, head_bytes = codecs.utf_8_decode(self._head, "replace", False)
-        torn_bytes = _leading_continuation_bytes(self._tail)
+        torn_bytes = character_start(self._tail, 0)
         return KeptText(
             head=head,
             tail=self._tail[torn_bytes:].decode(errors="replace"),
@@ -79,11 +81,3 @@ class KeptOutput:
     def _cut_tail(self) -> None:
         if len(self._tail) > self._tail_bytes_max:
             del self._tail[: len(self._tail) - self._tail_bytes_max]
-
-
-def _leading_continuation_bytes(encoded: bytearray) -> int:
-    """How many bytes at the start belong to a character that began before; at most three do."""
-    count = 0
-    while count < min(3, len(encoded)) and encoded[count] & 0xC0 == 0x80:
-        count += 1
-    return count

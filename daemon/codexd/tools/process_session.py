@@ -24,7 +24,8 @@ _PS_SECONDS_MAX = 2  # `ps` answers in milliseconds; this ends the wait on a mac
 def session_lives(leader: int) -> bool:
     """Whether any process of it can still act; zombies don't count."""
     if sys.platform == "linux":
-        return any(_state(pid) not in ("Z", "X", "") for pid in _members(leader))
+        fields = map(_stat_fields, _members(leader))
+        return any(found and found[0] not in ("Z", "X") for found in fields)
     try:
         os.killpg(leader, 0)
     except (ProcessLookupError, PermissionError):  # EPERM, on macOS: only zombies are left
@@ -38,7 +39,7 @@ def signal_session(leader: int, number: signal.Signals) -> None:
     _signal_quietly(os.killpg, leader, number)
     if sys.platform == "linux":
         for pid in _members(leader):
-            if _group(pid) != leader:
+            if _number(os.getpgid, pid) != leader:
                 _signal_quietly(os.kill, pid, number)
 
 
@@ -47,46 +48,36 @@ def start_time(pid: int) -> str:
     if sys.platform == "linux":
         fields = _stat_fields(pid)
         return fields[19] if fields else ""  # field 22 of proc_pid_stat(5), in ticks since the boot
-    found = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_PS_SECONDS_MAX,
-        check=False,
-    )
-    return found.stdout.decode(errors="replace").strip()
+    return ps("-o", "lstart=", "-p", str(pid)).decode(errors="replace").strip()
+
+
+def ps(*arguments: str) -> bytes:
+    """What `ps` says, on systems without /proc."""
+    command, nothing = ["ps", *arguments], subprocess.DEVNULL
+    return subprocess.run(
+        command, stdin=nothing, capture_output=True, timeout=_PS_SECONDS_MAX, check=False
+    ).stdout
 
 
 def leads_group(pid: int) -> bool:
     """Whether a process is the leader of a process group."""
-    return _group(pid) == pid
+    return _number(os.getpgid, pid) == pid
 
 
 def _members(leader: int) -> list[int]:
     return [
         int(name)
         for name in os.listdir("/proc")
-        if name.isdigit() and _session(int(name)) == leader
+        if name.isdigit() and _number(os.getsid, int(name)) == leader
     ]
 
 
-def _session(pid: int) -> int | None:
+def _number(of: Callable[[int], int], pid: int) -> int | None:
+    """The number of a process's session or group."""
     try:
-        return os.getsid(pid)
+        return of(pid)
     except OSError:
         return None  # it has ended meanwhile
-
-
-def _group(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return None
-
-
-def _state(pid: int) -> str:
-    fields = _stat_fields(pid)
-    return fields[0] if fields else ""
 
 
 def _stat_fields(pid: int) -> list[str]:

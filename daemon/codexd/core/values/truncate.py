@@ -7,6 +7,8 @@ end of a line if there is one near, and never within a character. Codex cuts by 
 
 from __future__ import annotations
 
+import codecs
+
 BYTES_PER_TOKEN = 4  # the rule of thumb for English and code
 _ROUNDS_MAX = 4  # the marker's own length settles after two; the bound prevents an endless loop
 
@@ -58,10 +60,7 @@ def _prefix_end(encoded: bytes, left_bytes: int) -> int:
     after_newline = encoded.rfind(b"\n", 0, left_bytes) + 1
     if after_newline:
         return after_newline
-    end = min(left_bytes, len(encoded))
-    while 0 < end < len(encoded) and _continues(encoded[end]):
-        end -= 1
-    return end
+    return codecs.utf_8_decode(encoded[:left_bytes], "strict", False)[1]
 
 
 def _suffix_start(encoded: bytes, right_bytes: int) -> int:
@@ -70,11 +69,12 @@ def _suffix_start(encoded: bytes, right_bytes: int) -> int:
     newline = encoded.find(b"\n", start)
     if newline >= 0:
         return newline + 1
-    while start < len(encoded) and _continues(encoded[start]):
-        start += 1
-    return start
+    return character_start(encoded, start)
 
 
-def _continues(byte: int) -> bool:
-    """Whether a byte of UTF-8 is not the first of its character."""
-    return byte & 0xC0 == 0x80
+def character_start(encoded: bytes | bytearray, at: int) -> int:
+    """The first position from `at` on that is not within a character of UTF-8, which has four bytes at most."""
+    end = min(at + 3, len(encoded))
+    while at < end and encoded[at] & 0xC0 == 0x80:
+        at += 1
+    return at

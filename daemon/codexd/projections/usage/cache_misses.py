@@ -38,11 +38,6 @@ class Miss(msgspec.Struct, frozen=True, gc=False):
     cause_seq: int | None = None  # the record that changed it
     item: int | None = None  # the first item of the history that differs, counted from 0
 
-    @property
-    def missed_tokens(self) -> int:
-        """Tokens that were expected in the cache and were not there."""
-        return self.expected_tokens - self.request.tokens.cached_input_tokens
-
 
 class _Sent(msgspec.Struct, frozen=True, gc=False):
     """The facts about a request."""

@@ -32,15 +32,10 @@ class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unsaid: int = 0  # of those answered: the provider did not say what they used
     tokens: Tokens = Tokens()
 
-    def takes(self, other: Spent) -> bool:
-        """Whether they are of the same day, model and kind."""
-        return (self.day, self.provider, self.model, self.kind, self.long) == (
-            other.day,
-            other.provider,
-            other.model,
-            other.kind,
-            other.long,
-        )
+    @property
+    def what(self) -> tuple[int, str, str, Kind, bool]:
+        """The day, model and kind whose requests are summed."""
+        return self.day, self.provider, self.model, self.kind, self.long
 
     def plus(self, other: Spent) -> Spent:
         return replace(
@@ -70,7 +65,7 @@ def spent_by(request: Request) -> Spent:
 def with_one(sums: tuple[Spent, ...], spent: Spent) -> tuple[Spent, ...]:
     """The sums with one more, in the order in which they began."""
     for index in range(len(sums) - 1, -1, -1):
-        if sums[index].takes(spent):
+        if sums[index].what == spent.what:
             return (*sums[:index], sums[index].plus(spent), *sums[index + 1 :])
     return (*sums, spent)
 
