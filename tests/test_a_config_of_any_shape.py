@@ -52,14 +52,14 @@ def test_nesting_without_end_is_refused(text: str) -> None:
         parse_config(text.encode(), "config.toml")
 
 
-def test_of_unknown_keys_some_are_told_and_the_others_counted() -> None:
+def test_some_unknown_keys_are_named_and_the_others_counted() -> None:
     text = "".join(f"[unknown{n}]\n" for n in range(WARNINGS_MAX + 968))
     warnings = parse_config(text.encode(), "config.toml").warnings
     assert len(warnings) == WARNINGS_MAX + 1
     assert warnings[-1] == "config.toml: 968 more unknown keys were ignored."
 
 
-def test_to_leave_texts_out_is_linear_whatever_they_are() -> None:
+def test_leaving_texts_out_is_linear_for_any_text() -> None:
     """No repetition of the pattern gives anything back."""
     assert c._TEXT.pattern.count("*") == c._TEXT.pattern.count("*+") == 5
     for text in ('"' * 999_999, "'" * 999_999, '"""' + '"x' * 500_000, "'''" + "'x" * 500_000):

@@ -106,7 +106,7 @@ def items(messages: list[bytes], method: str) -> list[dict[str, Any]]:
 
 
 @trio_test
-async def test_the_model_is_told_of_it_and_a_person_is_asked(tmp_path: Path) -> None:
+async def test_the_model_is_offered_it_and_a_person_is_asked(tmp_path: Path) -> None:
     house = House(tmp_path, tool := GreetTool(), ARGUMENTS)
     async with house.running() as (thread, there):
         await ask(thread)

@@ -20,11 +20,11 @@ def asked(folder: Path, config: Config) -> str:
 
 
 @pytest.mark.parametrize("prompt", [None, "", " \n"])
-def test_without_a_question_of_ones_own_it_is_codexds(tmp_path: Path, prompt: str | None) -> None:
+def test_the_default_question_is_codexds(tmp_path: Path, prompt: str | None) -> None:
     assert asked(tmp_path, Config(compact_prompt=prompt)) == COMPACTION_PROMPT
 
 
-def test_ones_own_counts_and_more_than_a_file(tmp_path: Path) -> None:
+def test_an_own_question_counts_before_a_file(tmp_path: Path) -> None:
     config = Config(compact_prompt="Sum up.", experimental_compact_prompt_file="no such file")
     assert asked(tmp_path, config) == "Sum up."
 
@@ -50,6 +50,6 @@ def test_a_file_that_is_of_no_use_is_complained_of(
     assert "the daemon's own question is asked" in caplog.text
 
 
-def test_the_question_asks_for_what_the_next_model_needs() -> None:
+def test_the_question_asks_for_the_needs_of_the_next_model() -> None:
     for word in ("constraint", "decided", "remains", "paths", "call no tools"):
         assert word in COMPACTION_PROMPT

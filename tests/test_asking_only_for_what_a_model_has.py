@@ -23,25 +23,25 @@ def tuned(wanted: Settings) -> tuple[Tuning | None, list[str]]:
     return found.tuning, [complaint.message for complaint in found.complaints]
 
 
-def test_what_it_has_is_asked() -> None:
+def test_its_features_are_requested() -> None:
     assert tuned(settings("gpt-5", "minimal", "detailed", "low")) == (
         Tuning("minimal", "detailed", "low"),
         [],
     )
 
 
-def test_what_is_not_wanted_is_not_asked() -> None:
+def test_unwanted_features_are_not_requested() -> None:
     assert tuned(settings("gpt-4o")) == (Tuning(), [])
     assert tuned(settings("house-1")) == (Tuning(), [])
     assert tuned(settings("gpt-5", summary="none")) == (Tuning(summary="none"), [])
     assert tuned(settings("gpt-4o", summary="none")) == (Tuning(summary="none"), [])
 
 
-def test_summaries_are_asked_of_models_that_have_them_unless_somebody_says_otherwise() -> None:
+def test_summaries_are_requested_from_models_that_have_them_by_default() -> None:
     assert tuned(settings("gpt-5")) == (Tuning(summary="auto"), [])
 
 
-def test_what_it_lacks_is_left_out_and_said() -> None:
+def test_missing_features_are_left_out_and_reported() -> None:
     tuning, complaints = tuned(settings("gpt-4o", "high", "auto", "low"))
     assert tuning == Tuning()
     assert complaints == [
@@ -57,9 +57,7 @@ def test_an_effort_of_other_models_is_left_out_with_those_that_there_are() -> No
     assert "thinks with effort low, medium, high" in complaints[0]
 
 
-def test_a_model_that_nobody_knows_may_know_any_effort_and_is_assumed_to_have_nothing_else() -> (
-    None
-):
+def test_an_unknown_model_may_know_any_effort_and_is_assumed_to_have_nothing_else() -> None:
     tuning, complaints = tuned(settings("house-1", "heroic", "auto", "low"))
     assert tuning == Tuning("heroic")
     assert all("is not in the catalog" in complaint for complaint in complaints)
@@ -88,7 +86,7 @@ def test_else_it_is_the_machines(tmp_path: Path) -> None:
     assert timezone_name(None, tmp_path) == "Europe/Paris"
 
 
-def test_a_machine_that_says_nothing_has_the_c_librarys_word_for_it(tmp_path: Path) -> None:
+def test_a_machine_without_a_timezone_name_has_the_c_librarys(tmp_path: Path) -> None:
     assert timezone_name("", tmp_path)
 
 

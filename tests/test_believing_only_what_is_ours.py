@@ -52,7 +52,7 @@ def test_instructions_of_another_user_are_passed_over_and_said(work: Path) -> No
 
 
 @AS_ROOT
-def test_a_link_of_another_user_to_a_file_of_ones_own_is_passed_over(work: Path) -> None:
+def test_another_users_link_to_an_own_file_is_ignored(work: Path) -> None:
     (work.parent / "notes").write_text("private")
     (work / "AGENTS.md").symlink_to(work.parent / "notes")
     os.chown(work / "AGENTS.md", STRANGER, STRANGER, follow_symlinks=False)
@@ -62,7 +62,7 @@ def test_a_link_of_another_user_to_a_file_of_ones_own_is_passed_over(work: Path)
 
 @AS_ROOT
 @trio_test
-async def test_a_repository_of_another_user_marks_no_root_and_is_not_told(work: Path) -> None:
+async def test_a_repository_of_another_user_marks_no_root_and_is_not_reported(work: Path) -> None:
     git = repository(work.parent)
     assert await git_head(str(work)) is not None
     (work.parent / "AGENTS.md").write_text("mine, above")
@@ -76,7 +76,7 @@ async def test_a_repository_of_another_user_marks_no_root_and_is_not_told(work: 
 
 
 @AS_ROOT
-def test_a_config_of_another_user_is_refused_until_it_is_ones_own(tmp_path: Path) -> None:
+def test_a_config_of_another_user_is_refused_until_the_owner_changes(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('model = "m"')
     live = LiveConfig(file)
@@ -92,7 +92,7 @@ def test_a_config_of_another_user_is_refused_until_it_is_ones_own(tmp_path: Path
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o646, 0o777])
-def test_a_config_that_everybody_may_write_is_refused_until_they_may_not(
+def test_a_config_that_all_may_write_is_refused_until_they_may_not(
     tmp_path: Path, mode: int
 ) -> None:
     file = tmp_path / "config.toml"
@@ -110,7 +110,7 @@ def test_a_config_that_everybody_may_write_is_refused_until_they_may_not(
     assert live.read().config.model == "m"
 
 
-def test_a_folder_with_everybodys_things_is_no_trap_where_nobody_may_rename_them(
+def test_a_shared_folder_with_a_sticky_bit_is_trusted(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "shared").mkdir()
@@ -123,7 +123,7 @@ def test_a_folder_with_everybodys_things_is_no_trap_where_nobody_may_rename_them
 
 
 @AS_ROOT
-def test_a_group_may_write_where_nobody_else_is_in_it(tmp_path: Path) -> None:
+def test_a_group_may_write_where_it_has_no_other_member(tmp_path: Path) -> None:
     tmp_path.chmod(0o770)
     refuse_unless_ours(tmp_path)  # the group `root` is root's own
     os.chown(tmp_path, 0, STRANGER)
@@ -132,7 +132,7 @@ def test_a_group_may_write_where_nobody_else_is_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_folders_are_made_for_nobody_else_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_folders_are_private_with_any_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         make_own_folder(tmp_path / ".local/state/codexd")
@@ -205,7 +205,7 @@ async def test_a_git_file_is_followed_only_where_git_itself_would_have_led(tmp_p
 
 @pytest.mark.slow
 @trio_test
-async def test_worktrees_and_submodules_that_git_made_are_told(tmp_path: Path) -> None:
+async def test_worktrees_and_submodules_that_git_made_are_reported(tmp_path: Path) -> None:
     def git(*words: str, cwd: Path) -> str:
         identity = ("-c", "user.name=n", "-c", "user.email=e@example.org")
         command = ("git", *identity, "-c", "protocol.file.allow=always", *words)

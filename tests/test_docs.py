@@ -154,7 +154,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, scripted_home: P
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_generated_page_says_what_the_code_says(page: str) -> None:
+def test_a_generated_page_equals_the_code(page: str) -> None:
     written = (CHECKOUT / page).read_text(encoding="utf-8")
     assert written == PAGES[page](), f"{page} is stale: run `make docs` and commit what it wrote"
 

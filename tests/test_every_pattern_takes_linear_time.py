@@ -126,26 +126,26 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("text", SLOW)
-def test_a_persons_expression_that_may_be_slow_is_refused_in_words(text: str) -> None:
+def test_an_expression_that_may_be_slow_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(NotLinear) as refused:
         linear_pattern(text)
     assert re.search(r"bound|steps|in several ways|cannot be bounded", str(refused.value))
 
 
 @pytest.mark.parametrize("text", TAKEN)
-def test_a_usual_one_is_taken(text: str) -> None:
+def test_a_usual_expression_is_taken(text: str) -> None:
     assert linear_pattern(text).pattern == text.encode()
 
 
 @pytest.mark.parametrize("text", ["(", "a" * (CHARACTERS_MAX + 1), "a{9999999999999}", "[b-a]"])
-def test_what_is_no_expression_is_refused_in_words_too(text: str) -> None:
+def test_an_invalid_expression_is_refused_with_a_sentence_too(text: str) -> None:
     with pytest.raises(NotLinear, match="expected"):
         linear_pattern(text)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", TAKEN)
-def test_what_is_taken_is_fast_on_its_worst_texts(text: str) -> None:
+def test_accepted_expressions_are_fast_on_their_worst_texts(text: str) -> None:
     pattern = linear_pattern(text)
     for attack in attacks_of(pattern):
         assert is_linear(lambda given: searched(text, pattern, given), attack, small=SMALL)

@@ -34,7 +34,7 @@ FILES = {
 
 
 @EVERY_KIND
-def test_what_is_no_file_is_not_opened_and_what_is_one_is_read_up_to_a_bound(
+def test_other_kinds_of_files_are_not_opened_and_files_are_read_up_to_a_bound(
     tmp_path: Path, kind: str
 ) -> None:
     make_odd(kind, tmp_path / "odd")
@@ -74,7 +74,7 @@ def test_a_config(tmp_path: Path, kind: str) -> None:
 
 
 @EVERY_KIND
-def test_a_config_that_becomes_one_leaves_the_last_good_one_in_force(
+def test_a_config_that_becomes_no_file_leaves_the_last_good_config_in_force(
     tmp_path: Path, kind: str
 ) -> None:
     file = tmp_path / "config.toml"
@@ -134,7 +134,7 @@ async def test_a_repository(tmp_path: Path, kind: str, place: str) -> None:
 
 
 @trio_test
-async def test_a_place_that_does_not_answer_holds_up_neither_others_nor_who_asks_again() -> None:
+async def test_a_folder_that_does_not_answer_blocks_neither_others_nor_a_second_read() -> None:
     over = threading.Event()
     try:
         with pytest.raises(NoAnswer, match="did not answer"):

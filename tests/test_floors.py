@@ -295,7 +295,7 @@ def everything_in(package: str) -> list[str]:
     return sorted(module for module in MODULES if within(module, package))
 
 
-def test_nobody_imports_from_a_floor_above() -> None:
+def test_no_module_imports_from_a_floor_above() -> None:
     strays = []
     for module, path in MODULES.items():
         floor = floor_of(module)
@@ -354,7 +354,7 @@ def test_no_room_imports_from_a_room_above() -> None:
     assert circle_in(rooms) is None
 
 
-def test_a_room_is_taken_in_at_one_look() -> None:
+def test_a_room_has_few_files() -> None:
     sizes = Counter(room_of(m) for m, path in MODULES.items() if path.name != "__init__.py")
     large = {room: n for room, n in sizes.items() if n > FILES_OF_A_ROOM_MAX}
     assert not set(large) - ROOMS_THAT_LIST, f"more than {FILES_OF_A_ROOM_MAX} files in {large}"
@@ -402,14 +402,14 @@ def kinds_in(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
 
 
 @pytest.mark.parametrize("value", [Lookups, Questions])
-def test_what_a_decision_is_given_is_data_and_nothing_to_call(value: type) -> None:
+def test_the_inputs_of_a_decision_are_data_without_callables(value: type) -> None:
     # What can be called, or is of no kind that can be written down, is one of these.
     for kind in kinds_in(msgspec.inspect.type_info(value)):
         assert not isinstance(kind, msgspec.inspect.CustomType | msgspec.inspect.AnyType), kind
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_what_a_module_brings_along_when_it_is_imported(module: str) -> None:
+def test_the_modules_that_an_import_loads(module: str) -> None:
     names = everything_in(module)
     forbidden = LIGHT[module]
     program = (
@@ -423,6 +423,6 @@ def test_what_a_module_brings_along_when_it_is_imported(module: str) -> None:
     assert run.stdout.split() == [], f"importing {module} also imports {run.stdout.strip()}"
 
 
-def test_the_table_names_only_what_is_there() -> None:
+def test_the_table_names_only_existing_modules() -> None:
     empty = [package for package in FLOORS if not everything_in(package)]
     assert not empty, f"rows in FLOORS without a module: {', '.join(empty)}"

@@ -120,7 +120,7 @@ async def run_unasked(folder: Path, line: str, variables: Mapping[str, str]) -> 
     ("arrange", "line"), CASES, ids=[f"{arrange.__name__}-{line}" for arrange, line in CASES]
 )
 @trio_test
-async def test_what_a_repository_names_is_not_started_unasked(
+async def test_programs_that_a_repository_names_are_not_started_unasked(
     arrange: Arrange, line: str, tmp_path: Path
 ) -> None:
     _, asked = HOSTILE[arrange]
@@ -224,7 +224,7 @@ def test_a_repository_of_another_shape_is_asked_about(kind: str, tmp_path: Path)
     assert len(reason) < 120
 
 
-def test_what_a_repository_calls_its_keys_is_not_drawn_for_a_person_beyond_plain_words(
+def test_a_repositorys_odd_key_names_are_not_drawn(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / ".git"

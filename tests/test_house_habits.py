@@ -91,7 +91,7 @@ def test_a_function_fits_on_a_screen() -> None:
     assert not long, "\n".join(long)
 
 
-def test_a_module_says_what_it_is() -> None:
+def test_a_module_has_a_docstring() -> None:
     silent = [
         where(path)
         for path in SOURCES

@@ -29,7 +29,7 @@ def test_what_is_set_comes_first_and_then_what_the_server_says(
     assert limits_of(KNOWN, config, loaded) == limits
 
 
-def test_a_window_that_nobody_knows_is_assumed_and_that_is_said() -> None:
+def test_an_unknown_window_is_assumed_and_that_is_reported() -> None:
     assert limits_of(UNKNOWN, Config()) == limits_of(KNOWN, Config())
     [complaint] = complaints_about(UNKNOWN, Config())
     assert complaint.about == "window:my-model"
@@ -40,8 +40,6 @@ def test_a_window_that_nobody_knows_is_assumed_and_that_is_said() -> None:
 @pytest.mark.parametrize(
     ("config", "loaded"), [(Config(model_context_window=100_000), None), (Config(), 8192)]
 )
-def test_nothing_is_said_of_a_window_that_somebody_knows(
-    config: Config, loaded: int | None
-) -> None:
+def test_a_known_window_is_not_reported(config: Config, loaded: int | None) -> None:
     assert complaints_about(UNKNOWN, config, loaded) == ()
     assert complaints_about(KNOWN, Config()) == ()

@@ -48,7 +48,7 @@ def test_the_metadata_says_what_it_is_and_for_whom() -> None:
     assert METADATA["description"].endswith(".")
 
 
-def test_two_commands_are_installed_and_what_both_run() -> None:
+def test_two_commands_are_installed_with_their_programs() -> None:
     assert COMMANDS == {
         "frontends/codexd_frontends/launchers/codexd": "codexd",
         "frontends/codexd_frontends/launchers/codexctl": "codexctl",
@@ -111,7 +111,7 @@ def test_the_wheel_holds_the_three_packages() -> None:
     assert wheel["packages"] == [f"{root}/{name}" for root, name in SOURCE_ROOTS.items()]
 
 
-def test_the_wheel_brings_what_it_says_it_shares() -> None:
+def test_the_wheel_has_its_declared_licences() -> None:
     shared = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
     assert all((CHECKOUT / source).is_file() for source in shared)
 
@@ -168,7 +168,7 @@ def test_everything_asked_for_is_pinned() -> None:
     assert not missing
 
 
-def test_what_is_installed_is_what_is_pinned() -> None:
+def test_the_installed_versions_are_the_pinned_versions() -> None:
     # Also says when a dependency of a dependency was never pinned.
     pinned = constraints()
     for requirement in (*METADATA["dependencies"], *OPTIONAL):

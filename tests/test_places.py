@@ -44,7 +44,7 @@ def test_the_socket_may_be_elsewhere() -> None:
 
 
 @linux_only
-def test_without_one_each_thing_is_where_the_platform_wants_it() -> None:
+def test_without_a_home_each_folder_is_where_the_platform_wants_it() -> None:
     environ = {"HOME": str(HOME), "XDG_RUNTIME_DIR": "/run/user/1000"}
     assert find_paths(environ, sessions=NOBODY) == Paths(
         config_file=HOME / ".config/codexd/config.toml",
@@ -72,7 +72,7 @@ def test_the_user_may_move_each_kind_but_not_by_a_relative_path() -> None:
 
 
 @linux_only
-def test_who_lacks_the_variable_finds_the_same_socket(tmp_path: Path) -> None:
+def test_without_the_variable_the_socket_is_the_same(tmp_path: Path) -> None:
     session = tmp_path / str(os.getuid())
     session.mkdir()
     assert find_paths({"HOME": str(HOME)}, sessions=tmp_path).runtime_dir == session / "codexd"
@@ -124,7 +124,7 @@ def test_the_limit_is_the_systems_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("length", "direct"), [(100, True), (101, False)])
-def test_a_path_that_is_too_long_gets_a_short_one(
+def test_a_path_that_is_too_long_gets_a_short_path(
     tmp_path: Path, length: int, direct: bool
 ) -> None:
     bound = len(os.fsencode(tmp_path)) + 30
@@ -148,7 +148,7 @@ def test_a_folder_that_others_may_look_into_gets_a_link_only(tmp_path: Path) -> 
     assert place.bind.parent == tmp_path / f"codexd-{os.getuid()}"
 
 
-def test_different_paths_get_different_short_ones(tmp_path: Path) -> None:
+def test_different_paths_get_different_short_paths(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o755)
     places = {socket_address(folder / name, short_root=tmp_path).bind for name in "abc"}

@@ -43,7 +43,7 @@ def names(found: UserInstructions, root: Path) -> list[str]:
     return [os.path.relpath(source.path, root) for source in found.sources]
 
 
-def test_one_file_is_told_as_it_is(project: Path) -> None:
+def test_one_file_is_sent_unchanged(project: Path) -> None:
     (project / "AGENTS.md").write_text("Be kind.\n")
     assert read(project / "a") == UserInstructions(
         str(project),
@@ -81,7 +81,7 @@ def test_without_a_marked_root_only_the_folder_itself_counts(tmp_path: Path) -> 
     assert read(tmp_path / "a").text == "yes"
 
 
-def test_the_nearest_root_counts_and_a_worktrees_git_file_marks_one(project: Path) -> None:
+def test_the_nearest_root_counts_and_a_worktrees_git_file_marks_a_root(project: Path) -> None:
     (project / "a/.git").write_text("gitdir: elsewhere")
     assert folders(project / "a/b", (".git",)) == [project / "a", project / "a/b"]
 
@@ -93,7 +93,7 @@ def test_other_markers_may_be_named_or_none(project: Path) -> None:
     assert folders(cwd, ()) == [cwd]
 
 
-def test_the_home_folders_own_stand_first(project: Path, tmp_path: Path) -> None:
+def test_the_home_folders_instructions_are_first(project: Path, tmp_path: Path) -> None:
     homes = (tmp_path / "empty", tmp_path / "mine", tmp_path / "theirs")
     for home in homes:
         home.mkdir()
@@ -103,7 +103,7 @@ def test_the_home_folders_own_stand_first(project: Path, tmp_path: Path) -> None
     assert names(found, tmp_path) == ["mine/AGENTS.md", "project/AGENTS.md"]
 
 
-def test_an_override_goes_before_the_file_and_fallbacks_behind_it(project: Path) -> None:
+def test_an_override_goes_before_the_file_and_fallbacks_after_it(project: Path) -> None:
     rules = replace(RULES, fallbacks=("CLAUDE.md", "GUIDE.md"))
     for name in ("GUIDE.md", "CLAUDE.md", "AGENTS.md", "AGENTS.override.md"):
         (project / name).write_text(name)
@@ -178,7 +178,7 @@ def test_a_file_that_just_fits_is_whole(project: Path) -> None:
 # What cannot be used.
 
 
-def test_links_are_followed_and_no_file_is_told_twice(project: Path) -> None:
+def test_links_are_followed_and_no_file_is_sent_twice(project: Path) -> None:
     (project / "real.md").write_text("once")
     (project / "AGENTS.md").symlink_to("real.md")
     (project / "a/AGENTS.md").symlink_to(project / "AGENTS.md")
@@ -215,7 +215,7 @@ def test_a_loop_of_links_is_complained_of(project: Path) -> None:
     assert len(read(project).complaints) == 1
 
 
-def test_what_is_no_utf_8_is_replaced_and_complained_of(project: Path) -> None:
+def test_invalid_utf_8_is_replaced_with_a_warning(project: Path) -> None:
     (project / "AGENTS.md").write_bytes(b"caf\xe9\n")
     found = read(project)
     assert found.text == "caf�"
@@ -245,7 +245,7 @@ def test_the_rules_are_those_of_the_config(tmp_path: Path) -> None:
     assert rules_of(Config(), ()) == RULES
 
 
-def test_ones_own_lie_beside_the_config_or_where_the_original_has_them() -> None:
+def test_own_instructions_are_beside_the_config_or_where_codex_has_them() -> None:
     env = {"HOME": "/home/ann", "CODEXD_HOME": "/x"}
     paths = find_paths(env)
     assert instruction_homes(paths, env) == (Path("/x"), Path("/home/ann/.codex"))

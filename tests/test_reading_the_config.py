@@ -111,7 +111,7 @@ def test_every_key_that_counts() -> None:
     )
 
 
-def test_prices_of_ones_own() -> None:
+def test_own_prices() -> None:
     read = parsed('[prices."gpt-5"]\ninput = 1\noutput = 2.5\n[prices."p/m"]\ninput=0\noutput=0\n')
     assert read.warnings == ()
     assert read.config.prices == {"gpt-5": PriceTable(1.0, 2.5), "p/m": PriceTable(0.0, 0.0)}
@@ -127,7 +127,7 @@ def test_prices_of_ones_own() -> None:
     "table",
     [Config, ProviderTable, PriceTable, ProjectTable, RedactionTable, TitlesTable],
 )
-def test_every_key_has_words_for_what_it_may_be(table: type[msgspec.Struct]) -> None:
+def test_every_key_has_a_description_of_its_values(table: type[msgspec.Struct]) -> None:
     words = expectations(table)
     assert tuple(words) == table.__struct_fields__
     assert all(words.values())
@@ -144,11 +144,11 @@ def test_a_provider_has_the_keys_of_its_table() -> None:
 @pytest.mark.parametrize(
     "line", ['approval_policy = "on-failure"', "approval_policy = { granular = { rules = true } }"]
 )
-def test_older_and_finer_policies_become_the_one_that_asks_most(line: str) -> None:
+def test_older_and_finer_policies_become_the_policy_that_asks_most(line: str) -> None:
     assert parsed(line).config.approval_policy == "untrusted"
 
 
-def test_what_only_the_original_knows_is_ignored_without_a_word() -> None:
+def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
     read = parsed(
         'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n[mcp_servers.x]\n'
         'command = "y"\n[history]\n[otel]\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n'
@@ -158,7 +158,7 @@ def test_what_only_the_original_knows_is_ignored_without_a_word() -> None:
     assert read.config == Config(model_providers={"p": ProviderTable()})
 
 
-def test_what_a_model_is_told_is_the_users_to_say() -> None:
+def test_a_user_may_replace_the_instructions() -> None:
     read = parsed(
         'model_instructions_file = "mine.md"\ndeveloper_instructions = "Rhyme."\n'
         'project_root_markers = [".hg"]\nproject_doc_fallback_filenames = ["CLAUDE.md"]\n'
@@ -189,13 +189,13 @@ def test_what_a_model_is_told_is_the_users_to_say() -> None:
         ("titles = true", "titles"),
     ],
 )
-def test_what_cannot_be_of_that_names_its_key(text: str, key: str) -> None:
+def test_an_invalid_value_is_reported_with_its_key(text: str, key: str) -> None:
     with pytest.raises(InvalidConfig) as raised:
         parsed(text)
     assert raised.value.key == key
 
 
-def test_unknown_keys_get_a_warning_with_the_nearest_known_one() -> None:
+def test_unknown_keys_get_a_warning_with_the_nearest_known_key() -> None:
     read = parsed('modle = "x"\n\nzzz = 1\n[model_providers.p]\nbase_ulr = "http://h"\n')
     assert read.warnings == (
         "c.toml:1: unknown key `modle`, did you mean `model`? It was ignored.",
@@ -273,7 +273,7 @@ def test_unknown_keys_get_a_warning_with_the_nearest_known_one() -> None:
         ('a = 1\n\nb = """', 3, None, "not TOML: Unterminated string (at end of document)"),
     ],
 )
-def test_a_mistake_is_told_by_file_line_key_expected_and_found(
+def test_a_mistake_is_reported_by_file_line_key_expected_and_found(
     text: str, line: int, key: str | None, problem: str
 ) -> None:
     with pytest.raises(InvalidConfig) as invalid:
@@ -285,7 +285,7 @@ def test_a_mistake_is_told_by_file_line_key_expected_and_found(
 
 
 @pytest.mark.parametrize("wrong", ['"Bearer s3cret"', '{ a = 1, b = "s3cret" }', '["s3cret"]'])
-def test_a_mistake_does_not_show_what_may_be_secret(wrong: str) -> None:
+def test_a_mistake_does_not_show_possible_secrets(wrong: str) -> None:
     with pytest.raises(InvalidConfig) as invalid:
         parsed(f"[model_providers.p]\nhttp_headers = {wrong}")
     assert "expected a table of strings" in str(invalid.value)
@@ -298,7 +298,7 @@ def test_a_long_wrong_value_is_cut() -> None:
     assert len(str(invalid.value)) < 200
 
 
-def test_bytes_that_are_no_text_are_told_by_line() -> None:
+def test_bytes_that_are_no_text_are_reported_by_line() -> None:
     with pytest.raises(InvalidConfig) as invalid:
         parse_config(b'model = "x"\n# \xff\n', "c.toml")
     assert str(invalid.value) == (
@@ -306,7 +306,7 @@ def test_bytes_that_are_no_text_are_told_by_line() -> None:
     )
 
 
-def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_empty_file(tmp_path: Path) -> None:
     read = read_config(tmp_path / "config.toml")
     assert read.config == Config()
     assert read.file == str(tmp_path / "config.toml")
@@ -318,7 +318,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert read_config(file).config.model == "m"
 
 
-def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match="cannot be read: "):
         read_config(tmp_path)
 
@@ -357,7 +357,7 @@ def test_a_dotted_key_is_quoted_where_it_must_be() -> None:
     assert dotted(("projects", "/a.b", "trust_level")) == 'projects."/a.b".trust_level'
 
 
-def test_the_settings_in_force_are_told_without_secrets() -> None:
+def test_the_settings_in_force_are_shown_without_secrets() -> None:
     told = json.loads(effective(parsed(WHOLE).config))
     assert told["model"] == "gpt-6"
     assert told["on_restart"] == "interrupt"
@@ -375,7 +375,7 @@ KEYS = (
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_that_was_put_where_a_variables_name_belongs_is_not_told(key: str) -> None:
+def test_a_key_in_place_of_a_variables_name_is_not_shown(key: str) -> None:
     text = f"""
         [model_providers.p]
         base_url = "https://x.example.com"
@@ -405,7 +405,7 @@ def test_a_key_that_was_put_where_a_variables_name_belongs_is_not_told(key: str)
         "KEY_2024",
     ],
 )
-def test_a_variables_name_is_told(name: str) -> None:
+def test_a_variables_name_is_shown(name: str) -> None:
     told = json.loads(effective(parsed(f'[model_providers.p]\nenv_key = "{name}"\n').config))
     assert told["model_providers"]["p"]["env_key"] == name
 
@@ -425,17 +425,17 @@ def test_a_variables_name_is_told(name: str) -> None:
         ("//bob:hunter22@x.example.com", "[redacted]"),
     ],
 )
-def test_an_address_is_told_without_user_password_and_query(url: str, shown: str) -> None:
+def test_an_address_is_shown_without_user_password_and_query(url: str, shown: str) -> None:
     told = effective(parsed(f'[model_providers.p]\nbase_url = "{url}"\n').config)
     assert json.loads(told)["model_providers"]["p"]["base_url"] == shown
     assert b"hunter" not in told
 
 
-def test_a_setting_that_nobody_set_is_null() -> None:
+def test_an_unset_setting_is_null() -> None:
     assert json.loads(effective(Config()))["model"] is None
 
 
-def test_each_setting_is_told_with_the_file_it_is_from() -> None:
+def test_each_setting_is_shown_with_its_file() -> None:
     read = parsed('model = "x"\n[model_providers.p]\nname = "P"\n')
     origin = {
         "name": {"type": "user", "file": "c.toml", "profile": None},

@@ -47,7 +47,7 @@ def test_the_homes_that_are_measured_can_be_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_soak_says_what_the_daemon_holds_at_each_step() -> None:
+def test_the_soak_reports_the_daemons_memory_at_each_step() -> None:
     rows = ran("bench.soak", "8", "4").splitlines()
     assert len(rows) == 4
     assert all(" turns " in row and " MiB " in row for row in rows)

@@ -53,7 +53,7 @@ def test_in_ci_a_test_without_schemas_fails_where_node_is_there(tmp_path: Path) 
         ({"CI": "true", "CODEX_UNREACHABLE": "1"}, True, "npm reached no registry"),
     ],
 )
-def test_elsewhere_the_summary_counts_what_was_not_checked(
+def test_elsewhere_the_summary_counts_the_skipped_checks(
     tmp_path: Path, environment: dict[str, str], node: bool, why: str
 ) -> None:
     done = run(tmp_path, node=node, **environment)

@@ -50,7 +50,7 @@ def repository(folder: Path, head: str, *, ref: str | None = None, packed: str =
 
 @pytest.mark.parametrize("text", EVIL)
 @trio_test
-async def test_no_text_of_a_file_is_told_as_the_commit(tmp_path: Path, text: str) -> None:
+async def test_no_text_of_a_file_is_reported_as_the_commit(tmp_path: Path, text: str) -> None:
     for number, made in enumerate(
         (
             {"head": text},
@@ -66,14 +66,14 @@ async def test_no_text_of_a_file_is_told_as_the_commit(tmp_path: Path, text: str
 
 @pytest.mark.parametrize("ref", NO_REFS)
 @trio_test
-async def test_what_is_no_name_of_a_branch_is_told_as_none(tmp_path: Path, ref: str) -> None:
+async def test_an_invalid_branch_name_is_reported_as_none(tmp_path: Path, ref: str) -> None:
     repository(tmp_path, f"ref: {ref}\n")
     found = await git_head(str(tmp_path))
     assert found is None or (found.sha, found.branch) == (None, None), found
 
 
 @trio_test
-async def test_a_head_that_is_a_link_out_of_the_repository_tells_nothing(tmp_path: Path) -> None:
+async def test_a_head_that_is_a_link_out_of_the_repository_is_ignored(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(SHA)
     repository(tmp_path / "w", "")
@@ -92,7 +92,7 @@ async def test_a_head_that_is_a_link_out_of_the_repository_tells_nothing(tmp_pat
 
 @pytest.mark.parametrize("sha", [SHA, SHA + "0" * 24])
 @trio_test
-async def test_a_commit_and_its_branch_are_told(tmp_path: Path, sha: str) -> None:
+async def test_a_commit_and_its_branch_are_reported(tmp_path: Path, sha: str) -> None:
     repository(tmp_path, "ref: refs/heads/main\n", ref=f"{sha}\n")
     found = await git_head(str(tmp_path))
     assert found == GitHead(sha, "main", "https://example.com/a.git")
@@ -100,11 +100,11 @@ async def test_a_commit_and_its_branch_are_told(tmp_path: Path, sha: str) -> Non
 
 
 @pytest.mark.parametrize("text", EVIL)
-def test_no_text_of_a_log_is_told_as_a_commit_or_a_branch(text: str) -> None:
+def test_no_text_of_a_log_is_reported_as_a_commit_or_a_branch(text: str) -> None:
     told = git_info(GitHead(text, f"{text}\x07", f"{text}\x07"))
     assert told == GitInfo(None, None, None)
 
 
 @pytest.mark.parametrize("branch", ["main", "feature/änderung", "refs/remotes/origin/x", "v1.0"])
-def test_a_branch_of_a_log_is_told(branch: str) -> None:
+def test_a_branch_of_a_log_is_reported(branch: str) -> None:
     assert git_info(GitHead(SHA, branch)) == GitInfo(SHA, branch, None)

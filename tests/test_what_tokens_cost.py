@@ -57,11 +57,11 @@ def test_a_single_token_is_not_rounded_away() -> None:
         ("gpt-5", "ollama"),
     ],
 )
-def test_what_nobody_knows_has_no_price(model: str, provider: str) -> None:
+def test_an_unknown_model_has_no_price(model: str, provider: str) -> None:
     assert price_of(spent(model, provider=provider), {}) is None
 
 
-def test_a_release_costs_what_its_model_costs() -> None:
+def test_a_release_costs_as_much_as_its_model() -> None:
     assert price_of(spent("gpt-5-2025-08-07"), {}) == price_of(spent("gpt-5"), {})
 
 
@@ -78,7 +78,7 @@ def test_a_long_input_costs_more_where_the_source_says_so() -> None:
     assert price_of(spent("gpt-5", long=True), {}) == price_of(spent("gpt-5"), {})
 
 
-def test_ones_own_price_comes_first() -> None:
+def test_an_own_price_comes_first() -> None:
     own = {"gpt-5": PriceTable(1.0, 2.0), "azure/gpt-5": PriceTable(3.0, 4.0, 0.5, 9.0)}
     assert price_of(spent("gpt-5"), own) == 4 * DOLLAR
     assert price_of(spent("gpt-5", provider="azure"), own) == 15 * DOLLAR // 2

@@ -13,7 +13,7 @@ BAD = '# a comment\nmodel = "m"\napproval_policy = "sometimes"\n'
 
 
 @trio_test
-async def test_at_the_start_the_daemon_says_it_and_tells_whoever_starts_a_thread(
+async def test_the_daemon_logs_it_at_the_start_and_clients_that_start_a_thread_get_it(
     home: Home,
 ) -> None:
     home.configure(BAD)
@@ -42,7 +42,9 @@ async def test_at_the_start_the_daemon_says_it_and_tells_whoever_starts_a_thread
 
 
 @trio_test
-async def test_while_the_daemon_runs_threads_go_on_with_the_last_good_one(daemon: Daemon) -> None:
+async def test_while_the_daemon_runs_threads_continue_with_the_last_good_config(
+    daemon: Daemon,
+) -> None:
     async with scripted_model([OK, OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -57,7 +59,7 @@ async def test_while_the_daemon_runs_threads_go_on_with_the_last_good_one(daemon
 
 
 @trio_test
-async def test_a_provider_that_is_gone_from_the_config_fails_the_turn_and_says_so(
+async def test_a_provider_that_is_gone_from_the_config_fails_the_turn_with_the_reason(
     daemon: Daemon,
 ) -> None:
     async with scripted_model([OK]) as model:

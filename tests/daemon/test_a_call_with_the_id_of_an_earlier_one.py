@@ -29,7 +29,7 @@ def calling(command: str, end: bytes) -> Raw:
 
 
 @trio_test
-async def test_it_runs_once_the_earlier_one_has_ended(home: Home) -> None:
+async def test_it_runs_once_the_earlier_call_has_ended(home: Home) -> None:
     broken = event("response.failed", response={"error": {"code": "invalid_prompt"}})
     whole = event("response.completed", response={})
     script: list[Part | Reply] = [

@@ -183,7 +183,7 @@ async def check_trouble(client: Client, listed: Json, status: Json, thread: str)
 
 @pytest.mark.parametrize("index", ["with an index", "without an index"])
 @trio_test
-async def test_a_log_that_cannot_be_read_is_in_the_list_and_in_nobodys_way(
+async def test_an_unreadable_log_is_in_the_list_and_disturbs_no_other(
     home: Home, index: str
 ) -> None:
     logs = made(home, len(LOGS) + 1)
@@ -222,7 +222,7 @@ NOTHING_LEFT = (b"", bytes(900), b"\xfe rubbish\n" * 99)
 
 @pytest.mark.parametrize("index", ["with an index", "without an index"])
 @trio_test
-async def test_a_log_of_which_nothing_is_left_is_told_from_one_that_never_began(
+async def test_a_lost_log_is_distinguished_from_a_log_that_never_began(
     home: Home, index: str
 ) -> None:
     async with scripted_model([Say(("one",))] * 4) as model:
@@ -253,7 +253,7 @@ async def test_a_log_of_which_nothing_is_left_is_told_from_one_that_never_began(
 
 
 @trio_test
-async def test_a_draft_gives_up_its_whole_lines_whatever_else_is_in_it(home: Home) -> None:
+async def test_the_whole_lines_of_a_draft_are_recovered_from_any_content(home: Home) -> None:
     logs = made(home, len(DRAFTS))
     for log, (damage, _) in zip(logs, DRAFTS.values(), strict=True):
         damage(log)
@@ -304,7 +304,7 @@ BESIDE = ("unfinished", "processes", "notes", "snapshots", "index.sqlite", "cons
 
 @pytest.mark.parametrize("how", ["rubbish", "odd names", "another kind of file"])
 @trio_test
-async def test_whatever_lies_in_the_state_folder_the_daemon_starts_and_serves(
+async def test_with_anything_in_the_state_folder_the_daemon_starts_and_serves(
     home: Home, how: str
 ) -> None:
     async with scripted_model([Say(("one",))] * 4) as model:

@@ -63,7 +63,7 @@ class Drain:
 
 @pytest.mark.slow
 @trio_test
-async def test_one_that_hardly_reads_costs_a_number_and_gets_everything_in_the_end(
+async def test_a_slow_follower_costs_a_number_and_gets_everything_in_the_end(
     home: Home,
 ) -> None:
     async with scripted_model() as model:

@@ -21,7 +21,7 @@ TURNS = 1000 if "CODEXD_NIGHTLY" in os.environ else 200
 
 @pytest.mark.slow
 @trio_test
-async def test_a_turn_of_a_long_thread_costs_what_a_turn_costs(
+async def test_a_turn_of_a_long_thread_costs_as_much_as_any_turn(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reply = (Say(("some words of an answer " * 20,)),)

@@ -143,7 +143,7 @@ async def fails_and_goes_on(home: Home, client: Client, thread: str, model: Scri
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", BOTH)
 @trio_test
-async def test_it_fails_its_turn_in_words_and_the_next_one_runs(
+async def test_it_fails_its_turn_with_a_sentence_and_the_next_turn_runs(
     daemon: Daemon, kind: str, api: str
 ) -> None:
     home = daemon.home
@@ -155,7 +155,7 @@ async def test_it_fails_its_turn_in_words_and_the_next_one_runs(
 
 @pytest.mark.parametrize("kind", ONE)
 @trio_test
-async def test_so_does_what_only_one_api_has(daemon: Daemon, kind: str) -> None:
+async def test_so_do_items_that_only_one_api_has(daemon: Daemon, kind: str) -> None:
     home, (api, stream) = daemon.home, ONE[kind]
     # What came whole may be more than the model can take: then it is asked for a summary first.
     async with scripted_model([Raw(stream), *[Say(("well",))] * 9]) as model:
@@ -180,7 +180,7 @@ async def test_the_text_that_came_before_the_bound_stays_shown(daemon: Daemon, a
 
 
 @trio_test
-async def test_the_codes_of_a_failure_are_cut_to_what_a_person_reads(daemon: Daemon) -> None:
+async def test_the_codes_of_a_failure_are_cut_to_a_readable_length(daemon: Daemon) -> None:
     home, long = daemon.home, "x" * 3_000_000
     async with scripted_model([Break(long, long), Say(("well",))]) as model:
         use(home, model.base_url, "responses")
@@ -200,7 +200,7 @@ def only_draft(home: Home) -> Path:
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("more", [0, 12], ids=["as it was", "larger than any record"])
 @trio_test
-async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
+async def test_killed_in_the_middle_of_a_large_answer_the_thread_continues(
     home: Home, more: int, api: str
 ) -> None:
     begun = ("word ", *(LINES,) * 1000)  # 2 MB in JSON: just within the bound
@@ -233,7 +233,7 @@ async def test_killed_in_the_middle_of_a_large_one_the_thread_goes_on(
     "text", ["\n" * 12_000_000, "\x01" * 6_000_000, "𝄞" * 4_500_000], ids=["lines", "controls", "𝄞"]
 )
 @trio_test
-async def test_a_prompt_that_no_record_can_hold_is_refused_in_words(
+async def test_a_prompt_that_no_record_can_hold_is_refused_with_a_sentence(
     daemon: Daemon, text: str
 ) -> None:
     home = daemon.home

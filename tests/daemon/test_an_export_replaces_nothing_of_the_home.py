@@ -109,7 +109,7 @@ async def test_only_a_plain_file_is_replaced(home: Home, tmp_path: Path, force: 
 
 
 @trio_test
-async def test_what_lies_beside_a_target_stays_and_a_long_name_is_no_reason(
+async def test_files_beside_a_target_stay_and_a_long_name_is_allowed(
     home: Home, tmp_path: Path
 ) -> None:
     home.start()

@@ -107,7 +107,9 @@ async def test_more_images_than_one_answer_may_have_are_in_its_pages(home: Home)
 
 @pytest.mark.slow
 @trio_test
-async def test_more_text_than_one_answer_may_have_is_refused_in_words_or_paged(home: Home) -> None:
+async def test_more_text_than_one_answer_may_have_is_refused_with_a_sentence_or_paged(
+    home: Home,
+) -> None:
     times = ANSWER_BYTES_MAX // DEAR_BYTES + 1
     thread = await write_dear(home, times)
     home.start()
@@ -162,7 +164,7 @@ async def test_a_client_that_says_no_more_gets_all_its_answers(
 
 
 @trio_test
-async def test_a_request_without_a_newline_is_answered_when_the_client_says_no_more(
+async def test_a_request_without_a_newline_is_answered_when_the_client_sends_no_more(
     daemon: Daemon,
 ) -> None:
     async with connected(daemon.home.socket) as client:
@@ -250,7 +252,7 @@ async def test_all_connections_together_are_bounded() -> None:
 
 
 @trio_test
-async def test_a_daemon_that_is_flooded_stops_when_it_is_told_to(home: Home) -> None:
+async def test_a_flooded_daemon_stops_on_a_signal(home: Home) -> None:
     daemon = home.start()
 
     async def flood(wire: bytes) -> None:

@@ -20,7 +20,7 @@ def touching(name: str) -> Reply:
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 @trio_test
-async def test_everybody_is_asked_the_first_answer_counts_and_all_hear_of_it(
+async def test_all_clients_are_asked_the_first_answer_counts_and_all_are_notified(
     daemon: Daemon, framing: Framing
 ) -> None:
     async with scripted_model([touching(f"first-{framing}"), Say(("ok",))]) as model:
@@ -67,7 +67,7 @@ def commands(client: Client) -> list[dict[str, object]]:
 
 
 @trio_test
-async def test_who_attaches_while_a_question_waits_is_asked_it_too(daemon: Daemon) -> None:
+async def test_a_client_that_attaches_while_a_question_waits_is_asked_too(daemon: Daemon) -> None:
     async with scripted_model([touching("late"), Say(("ok",))]) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         socket = daemon.home.socket
@@ -88,7 +88,7 @@ async def test_who_attaches_while_a_question_waits_is_asked_it_too(daemon: Daemo
 
 
 @trio_test
-async def test_a_question_waits_when_everybody_leaves_and_is_asked_again(daemon: Daemon) -> None:
+async def test_a_question_waits_when_all_clients_leave_and_is_asked_again(daemon: Daemon) -> None:
     async with scripted_model([touching("alone"), Say(("ok",))]) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         async with connected(daemon.home.socket) as first:
@@ -127,7 +127,7 @@ async def test_an_error_or_nonsense_for_an_answer_decides_nothing(daemon: Daemon
 
 
 @trio_test
-async def test_a_declined_command_does_not_run_and_the_turn_goes_on(daemon: Daemon) -> None:
+async def test_a_declined_command_does_not_run_and_the_turn_continues(daemon: Daemon) -> None:
     async with scripted_model([touching("declined"), Say(("ok",))]) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         async with connected(daemon.home.socket) as client:
@@ -169,7 +169,7 @@ async def test_an_interrupt_takes_the_question_away(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_what_is_accepted_for_the_session_is_not_asked_again(daemon: Daemon) -> None:
+async def test_a_command_accepted_for_the_session_is_not_asked_again(daemon: Daemon) -> None:
     script: list[Part | Reply] = [touching("again"), touching("again"), Say(("ok",))]
     async with scripted_model(script) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
@@ -183,7 +183,7 @@ async def test_what_is_accepted_for_the_session_is_not_asked_again(daemon: Daemo
 
 
 @trio_test
-async def test_who_comes_back_with_a_cursor_is_asked_what_is_open_and_told_what_is_settled(
+async def test_a_client_that_resumes_with_a_cursor_gets_open_questions_and_resolved_ones(
     daemon: Daemon,
 ) -> None:
     script: list[Reply] = [touching("one"), touching("two"), (Say(("ok",)),)]

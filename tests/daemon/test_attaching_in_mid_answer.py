@@ -42,7 +42,7 @@ async def test_a_terminal_that_attaches_in_mid_answer_gets_all_of_it(
 @pytest.mark.parametrize("framing", FRAMINGS)
 @pytest.mark.parametrize("seen", [0, 5, 17, 40])
 @trio_test
-async def test_a_terminal_whose_connection_was_cut_goes_on_where_it_was(
+async def test_a_terminal_whose_connection_was_cut_continues_where_it_was(
     daemon: Daemon, framing: Framing, seen: int
 ) -> None:
     async with held_model([Held(Say(WORDS), after=seen)]) as model:
@@ -69,7 +69,9 @@ async def test_a_terminal_whose_connection_was_cut_goes_on_where_it_was(
 
 
 @trio_test
-async def test_who_comes_back_long_after_the_end_gets_the_rest_at_once(daemon: Daemon) -> None:
+async def test_a_client_that_resumes_long_after_the_end_gets_the_rest_at_once(
+    daemon: Daemon,
+) -> None:
     async with held_model([Held(Say(WORDS), after=20), Say(("second",)), Say(("third",))]) as model:
         daemon.home.use_model(model.base_url)
         socket = daemon.home.socket
@@ -94,7 +96,7 @@ async def test_who_comes_back_long_after_the_end_gets_the_rest_at_once(daemon: D
 
 
 @trio_test
-async def test_who_was_away_is_shown_the_inputs_that_had_been_queued_before(
+async def test_a_client_that_was_away_gets_the_inputs_that_were_queued_before(
     daemon: Daemon,
 ) -> None:
     replies: Script = [Held(Say(("one",)), after=1), Held(Say(("two",)), after=1), Say(("three",))]
@@ -137,7 +139,7 @@ async def test_offsets_count_the_bytes_of_the_text_so_far(daemon: Daemon) -> Non
 
 
 @trio_test
-async def test_thoughts_are_told_late_as_well(daemon: Daemon) -> None:
+async def test_a_late_client_gets_reasoning_too(daemon: Daemon) -> None:
     thoughts = ("let me ", "see")
     async with held_model([Held((Think(thoughts), Say(WORDS)), after=3)]) as model:
         daemon.home.use_model(model.base_url)

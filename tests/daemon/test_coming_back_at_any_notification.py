@@ -132,7 +132,7 @@ async def check_every_cut(daemon: Daemon, thread: str, told: list[Notification],
 
 @pytest.mark.slow
 @trio_test
-async def test_whoever_is_cut_off_behind_any_notification_ends_with_the_same(
+async def test_a_client_that_is_cut_off_after_any_notification_ends_with_the_same(
     daemon: Daemon,
 ) -> None:
     async with scripted_model(REPLIES) as model:
@@ -149,7 +149,7 @@ async def test_whoever_is_cut_off_behind_any_notification_ends_with_the_same(
 
 @pytest.mark.slow
 @trio_test
-async def test_whoever_lags_and_is_then_cut_off_ends_with_the_same(daemon: Daemon) -> None:
+async def test_a_client_that_lags_and_is_then_cut_off_ends_with_the_same(daemon: Daemon) -> None:
     large = Say(tuple("x" * 20_000 for _ in range(60)))
     async with scripted_model([large, *REPLIES]) as model:
         daemon.home.use_model(model.base_url)
@@ -201,7 +201,7 @@ async def test_no_notification_carries_a_place_in_a_thread_that_is_not_followed(
 
 
 @trio_test
-async def test_a_thread_that_is_closed_tells_its_followers_no_earlier_place(
+async def test_a_thread_that_is_closed_sends_its_followers_no_earlier_cursor(
     daemon: Daemon,
 ) -> None:
     async with connected(daemon.home.socket, codexd=CURSOR) as client:

@@ -35,7 +35,7 @@ def kinds(client: Client, kind: str) -> list[str]:
 
 
 @trio_test
-async def test_by_hand_the_model_goes_on_from_a_summary_and_screens_keep_everything(
+async def test_by_hand_the_model_continues_from_a_summary_and_screens_keep_everything(
     home: Home,
 ) -> None:
     replies: list[Reply] = [(WORDS,), (SUMMARY,), (Say(("Bees.",)),)]
@@ -111,7 +111,7 @@ async def test_killed_while_the_summary_is_written_the_next_daemon_asks_again(ho
 
 
 @trio_test
-async def test_where_the_provider_has_no_room_the_turn_goes_on_after_a_compaction(
+async def test_where_the_provider_has_no_room_the_turn_continues_after_a_compaction(
     home: Home,
 ) -> None:
     replies: list[Reply] = [(WORDS,), (TOO_LONG,), (TOO_LONG,), (SUMMARY,), (Say(("Bees.",)),)]
@@ -130,7 +130,7 @@ async def test_where_the_provider_has_no_room_the_turn_goes_on_after_a_compactio
 
 
 @trio_test
-async def test_a_refusal_in_a_gateways_own_words_is_compacted_too(home: Home) -> None:
+async def test_a_refusal_in_a_gateways_words_is_compacted_too(home: Home) -> None:
     words = b"The input token count (70211) exceeds the maximum number of tokens allowed (65536)."
     body = b'[{"error":{"code":400,"message":"%b","status":"INVALID_ARGUMENT"}}]' % words
     replies: list[Reply] = [(WORDS,), (Fail(400, body=body),), (SUMMARY,), (Say(("Bees.",)),)]
@@ -145,7 +145,7 @@ async def test_a_refusal_in_a_gateways_own_words_is_compacted_too(home: Home) ->
 
 
 @trio_test
-async def test_a_failed_compaction_fails_the_turn_and_the_thread_goes_on(home: Home) -> None:
+async def test_a_failed_compaction_fails_the_turn_and_the_thread_continues(home: Home) -> None:
     refuses = Fail(400, body=b'{"error":{"message":"no","code":"invalid_prompt"}}')
     async with scripted_model([(WORDS,), (refuses,), (Say(("Bees.",)),)]) as model:
         home.use_model(model.base_url)
@@ -190,7 +190,7 @@ async def test_it_cannot_be_steered_and_can_be_interrupted(home: Home) -> None:
 
 
 @trio_test
-async def test_a_preview_says_what_stays_and_pins_stay(home: Home) -> None:
+async def test_a_preview_has_the_kept_items_and_pins_stay(home: Home) -> None:
     call: Reply = (Call("shell_command", '{"command":"echo 4711"}'),)
     replies: list[Reply] = [call, (WORDS,), (SUMMARY,), (Say(("Bees.",)),)]
     async with scripted_model(replies) as model:

@@ -33,7 +33,7 @@ async def listed(client: Client) -> set[str]:
 
 
 @trio_test
-async def test_a_deleted_thread_is_gone_for_everybody(daemon: Daemon) -> None:
+async def test_a_deleted_thread_is_gone_for_all_clients(daemon: Daemon) -> None:
     home = daemon.home
     async with scripted_model() as model:
         home.use_model(model.base_url)
@@ -81,7 +81,7 @@ async def test_a_thread_with_forks_is_deleted_when_they_may_have_copies(home: Ho
     "lost", ['"type":"tool.ended"', '"type":"turn.started"', '"type":"turn.completed"']
 )
 @trio_test
-async def test_a_salvaged_thread_reads_and_goes_on_whatever_record_is_lost(
+async def test_a_salvaged_thread_reads_and_continues_with_any_record_lost(
     home: Home, lost: str
 ) -> None:
     daemon = home.start()

@@ -37,7 +37,7 @@ def told_model(body: bytes) -> list[str]:
 
 
 @trio_test
-async def test_a_fork_goes_on_from_the_whole_and_leaves_its_parent_as_it_is(
+async def test_a_fork_continues_from_the_whole_and_leaves_its_parent_as_it_is(
     daemon: Daemon,
 ) -> None:
     replies = [Say((f"{n}!",)) for n in range(5)]
@@ -124,7 +124,7 @@ async def test_a_fork_at_a_turn_that_had_waited_in_the_queue(daemon: Daemon, whe
 
 
 @trio_test
-async def test_a_fork_of_a_fork_and_what_becomes_of_them_after_a_crash(home: Home) -> None:
+async def test_a_fork_of_a_fork_survives_a_crash(home: Home) -> None:
     async with scripted_model([Say((f"{n}!",)) for n in range(6)]) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -153,7 +153,7 @@ async def test_a_fork_of_a_fork_and_what_becomes_of_them_after_a_crash(home: Hom
 
 
 @trio_test
-async def test_a_fork_in_mid_turn_closes_the_turn_and_the_parent_goes_on(daemon: Daemon) -> None:
+async def test_a_fork_in_mid_turn_closes_the_turn_and_the_parent_continues(daemon: Daemon) -> None:
     script: Script = [Held(Say(("half ", "whole")), after=1), Say(("forked",))]
     async with held_model(script) as model:
         daemon.home.use_model(model.base_url)

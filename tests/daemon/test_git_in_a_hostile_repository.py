@@ -21,7 +21,7 @@ STATUS = Call("shell_command", json.dumps({"command": "git status --short; echo 
 
 @pytest.mark.slow
 @trio_test
-async def test_what_can_be_switched_off_is_and_nobody_is_asked(
+async def test_git_features_that_can_be_switched_off_are_and_no_person_is_asked(
     daemon: Daemon, tmp_path: Path
 ) -> None:
     repo = made(tmp_path)
@@ -43,7 +43,7 @@ async def test_what_can_be_switched_off_is_and_nobody_is_asked(
 
 @pytest.mark.slow
 @trio_test
-async def test_what_cannot_is_asked_about_and_runs_as_ever_once_a_person_has_said_so(
+async def test_other_git_commands_are_asked_about_and_run_once_a_person_agrees(
     daemon: Daemon, tmp_path: Path
 ) -> None:
     repo = made(tmp_path)

@@ -56,7 +56,7 @@ async def test_more_than_may_wait_is_refused(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_what_steers_a_turn_is_seen_by_the_model_with_its_next_call(daemon: Daemon) -> None:
+async def test_steered_input_is_in_the_models_next_call(daemon: Daemon) -> None:
     script: Script = [Held(Say(("one",)), after=1), Say(("two",))]
     async with held_model(script) as model:
         daemon.home.use_model(model.base_url)
@@ -154,7 +154,7 @@ async def test_a_repeated_key_does_a_thing_once(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_two_that_ask_at_once_with_one_key_get_one_thread(daemon: Daemon) -> None:
+async def test_two_clients_that_ask_at_once_with_one_key_get_one_thread(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
         asked = [
             (peer, await peer.post("thread/start", idempotencyKey="at-once"))
@@ -165,7 +165,7 @@ async def test_two_that_ask_at_once_with_one_key_get_one_thread(daemon: Daemon) 
 
 
 @trio_test
-async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
+async def test_settings_of_a_turn_stay_and_are_sent(daemon: Daemon) -> None:
     async with scripted_model([OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
@@ -200,7 +200,7 @@ async def test_settings_of_a_turn_stay_and_are_told(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_who_left_hears_no_more_and_who_never_came_hears_the_status_only(
+async def test_a_client_that_left_gets_nothing_more_and_other_clients_get_the_status_only(
     daemon: Daemon,
 ) -> None:
     async with scripted_model([OK, OK]) as model:
@@ -230,7 +230,7 @@ async def test_who_left_hears_no_more_and_who_never_came_hears_the_status_only(
 
 
 @trio_test
-async def test_what_a_client_does_not_want_to_hear_is_not_told(daemon: Daemon) -> None:
+async def test_a_client_can_opt_out_of_notifications(daemon: Daemon) -> None:
     unwanted = ["item/agentMessage/delta", "thread/tokenUsage/updated"]
     async with scripted_model([OK]) as model:
         daemon.home.use_model(model.base_url)

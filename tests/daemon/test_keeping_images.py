@@ -29,7 +29,7 @@ def user_items(client: Client) -> list[object]:
 
 
 @trio_test
-async def test_images_that_are_not_in_memory_are_shown_live_all_the_same(home: Home) -> None:
+async def test_images_that_are_not_in_memory_are_shown_live_too(home: Home) -> None:
     script: Script = [Held(Say(("one",)), after=0), Held(Say(("one",)), after=0), OK]
     async with held_model(script) as model:
         home.use_model(model.base_url)
@@ -103,7 +103,7 @@ async def test_a_server_of_the_chat_api_is_sent_images(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_a_compaction_leaves_images_behind(daemon: Daemon) -> None:
+async def test_a_compaction_does_not_keep_images(daemon: Daemon) -> None:
     async with scripted_model([OK, Say(("We saw it.",)), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -183,7 +183,7 @@ async def test_a_deleted_thread_takes_its_images_with_it(home: Home) -> None:
 
 
 @trio_test
-async def test_a_record_that_is_scrubbed_names_its_image_no_more(daemon: Daemon) -> None:
+async def test_a_scrubbed_record_no_longer_names_its_image(daemon: Daemon) -> None:
     secret = PNG + b"a screenshot of a key"
     path = daemon.home.work / "key.png"
     path.write_bytes(secret)
@@ -204,7 +204,7 @@ async def test_a_record_that_is_scrubbed_names_its_image_no_more(daemon: Daemon)
 
 
 @trio_test
-async def test_what_looks_like_a_secret_in_an_image_stays_and_so_does_its_name(
+async def test_bytes_of_an_image_that_look_like_a_secret_stay_and_so_does_its_name(
     daemon: Daemon,
 ) -> None:
     token = b"ghp_" + b"0123456789abcdefghijABCDEFGHIJ012345"

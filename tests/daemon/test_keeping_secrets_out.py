@@ -35,7 +35,7 @@ def files_with(home: Home, *secrets: str) -> list[str]:
 
 
 @trio_test
-async def test_what_commands_print_is_in_no_file_and_on_no_screen_but_the_model_has_it(
+async def test_secrets_in_outputs_are_in_no_file_and_on_no_screen_but_the_model_has_them(
     home: Home,
 ) -> None:
     home.work.joinpath(".env").write_text(f"GITHUB={TOKEN}\n")
@@ -101,7 +101,7 @@ async def test_a_large_output_is_a_clean_blob(home: Home) -> None:
 
 
 @trio_test
-async def test_a_question_that_waited_through_a_restart_does_not_run_what_stands_for_a_secret(
+async def test_a_question_that_waited_through_a_restart_does_not_run_a_placeholder(
     home: Home,
 ) -> None:
     command = f"echo {TOKEN} >> ran"
@@ -150,7 +150,7 @@ async def test_switched_off_the_log_has_everything(home: Home) -> None:
 
 
 @trio_test
-async def test_scrubbing_takes_out_what_got_in(home: Home) -> None:
+async def test_scrubbing_removes_stored_secrets(home: Home) -> None:
     command = f'i=0; while [ $i -lt 3000 ]; do echo "$i some words {TOKEN}"; i=$((i+1)); done'
     replies: list[Reply | Say] = [
         running(command),

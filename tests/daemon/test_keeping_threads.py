@@ -29,7 +29,7 @@ async def listed(client: Client, **params: object) -> list[str]:
 
 
 @trio_test
-async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs(
+async def test_a_thread_starts_with_the_requested_settings_and_else_with_the_configs(
     daemon: Daemon,
 ) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1", more='model_reasoning_effort = "low"')
@@ -55,7 +55,7 @@ async def test_a_thread_starts_with_what_was_asked_for_and_else_with_the_configs
 
 
 @trio_test
-async def test_no_client_is_told_of_a_policy_that_nothing_enforces(daemon: Daemon) -> None:
+async def test_no_client_gets_a_policy_that_is_not_enforced(daemon: Daemon) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1")
     asked = {"approvalPolicy": "on-request", "sandbox": "read-only"}
     async with connected(daemon.home.socket) as client:
@@ -134,7 +134,7 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
 
 
 @trio_test
-async def test_a_log_that_cannot_be_read_stands_in_lists_with_what_mends_it(home: Home) -> None:
+async def test_an_unreadable_log_is_in_lists_with_its_repair(home: Home) -> None:
     async with scripted_model([OK] * 2) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -157,7 +157,7 @@ async def test_a_log_that_cannot_be_read_stands_in_lists_with_what_mends_it(home
 
 
 @trio_test
-async def test_everybody_hears_of_a_name_and_it_stays(daemon: Daemon) -> None:
+async def test_all_clients_get_a_new_name_and_it_stays(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
         thread = await client.start_thread()
         await client.call("thread/name/set", threadId=thread, name="  my \n thread ")
@@ -173,7 +173,7 @@ async def test_everybody_hears_of_a_name_and_it_stays(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_an_archived_thread_moves_reads_and_comes_back(daemon: Daemon) -> None:
+async def test_an_archived_thread_moves_reads_and_can_be_unarchived(daemon: Daemon) -> None:
     async with scripted_model([OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
@@ -272,7 +272,7 @@ async def test_an_ephemeral_thread_is_nowhere_on_disk(home: Home) -> None:
 
 
 @trio_test
-async def test_the_raw_log_reads_as_it_stands(daemon: Daemon) -> None:
+async def test_the_raw_log_reads_verbatim(daemon: Daemon) -> None:
     async with scripted_model([OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -290,7 +290,7 @@ async def test_the_raw_log_reads_as_it_stands(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_whoever_archives_or_follows_is_told_which_prompts_will_not_run(home: Home) -> None:
+async def test_clients_that_archive_or_follow_get_the_prompts_that_will_not_run(home: Home) -> None:
     async with held_model([Held(Say(("a", "b")), after=1)]) as model:
         home.use_model(model.base_url)
         home.start()

@@ -175,7 +175,7 @@ async def asked(client: Client, method: str, **params: object) -> Json:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 @trio_test
-async def test_whatever_was_acknowledged_is_there_after_every_death(home: Home, seed: int) -> None:
+async def test_acknowledged_records_are_there_after_every_death(home: Home, seed: int) -> None:
     crowd = Crowd(home, seed)
     async with scripted_model() as model:
         home.use_model(model.base_url)

@@ -76,7 +76,7 @@ async def test_a_thread_that_was_being_scrubbed_is_whole_and_can_be_scrubbed_aga
 
 @pytest.mark.slow
 @trio_test
-async def test_a_thread_that_was_being_deleted_or_taken_along_is_there_whole_or_not_at_all(
+async def test_a_thread_that_was_being_deleted_or_moved_is_there_whole_or_not(
     home: Home,
 ) -> None:
     chance = random.Random(6)

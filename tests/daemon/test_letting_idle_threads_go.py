@@ -84,7 +84,7 @@ def a_world(folder: Path) -> World:
 
 
 @trio_test(autojump=True)
-async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: Path) -> None:
+async def test_after_an_idle_minute_it_is_unloaded_and_loads_again(tmp_path: Path) -> None:
     world, all_clients = a_world(tmp_path), AllClients()
     feed = Feed(THREAD, all_clients, Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
@@ -110,7 +110,9 @@ async def test_after_a_minute_of_nothing_it_is_let_go_and_loads_again(tmp_path: 
 
 
 @trio_test
-async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: Path) -> None:
+async def test_a_client_that_asks_for_it_while_it_is_unloaded_gets_it_loaded_again(
+    tmp_path: Path,
+) -> None:
     world = a_world(tmp_path)
     feed = Feed(THREAD, AllClients(), Questions(0), lambda: 0)
     supervisor = Supervisor(lambda ephemeral: world, lambda thread_id: feed, perform)
@@ -128,7 +130,7 @@ async def test_who_asks_for_it_while_it_is_let_go_gets_it_loaded_anew(tmp_path: 
 
 
 @trio_test
-async def test_whoever_leaves_before_it_is_loaded_keeps_nobody_from_loading_it(
+async def test_a_client_that_leaves_before_it_is_loaded_stops_no_other_from_loading_it(
     tmp_path: Path,
 ) -> None:
     world = a_world(tmp_path)
@@ -207,7 +209,7 @@ def without_collecting() -> Iterator[None]:
 
 
 @trio_test
-async def test_a_thread_that_was_let_go_is_gone_without_a_search_for_garbage(
+async def test_an_unloaded_thread_is_freed_without_garbage_collection(
     tmp_path: Path,
 ) -> None:
     # The daemon's collector looks at what is old every some ten thousand turns: what is a circle stays until then.

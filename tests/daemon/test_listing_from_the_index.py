@@ -89,7 +89,7 @@ def forget_half(path: Path) -> None:
     ],
 )
 @trio_test
-async def test_whatever_happens_to_the_index_the_answers_are_the_same(
+async def test_with_any_state_of_the_index_the_answers_are_the_same(
     home: Home, harm: Callable[[Path], None], killed: bool
 ) -> None:
     logs = [LogFile(home.path, stream(number)) for number in range(4)]
@@ -113,7 +113,9 @@ async def test_whatever_happens_to_the_index_the_answers_are_the_same(
 
 
 @trio_test
-async def test_an_index_that_is_deleted_or_spoiled_under_the_daemon_comes_back(home: Home) -> None:
+async def test_an_index_that_is_deleted_or_spoiled_under_the_daemon_is_built_again(
+    home: Home,
+) -> None:
     for number in range(3):
         LogFile(home.path, stream(number)).add(STARTED, queued(1, "here"), begun(1))
     home.start()
@@ -147,7 +149,7 @@ async def test_logs_that_others_put_in_change_and_take_away_are_noticed(home: Ho
 
 
 @trio_test
-async def test_what_was_acknowledged_is_in_the_next_list(home: Home) -> None:
+async def test_an_acknowledged_change_is_in_the_next_list(home: Home) -> None:
     async with scripted_model([OK] * 3) as model:
         home.use_model(model.base_url)
         home.start()
@@ -183,7 +185,7 @@ async def test_pages_hold_while_threads_come(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_filters_mean_what_the_schema_says(daemon: Daemon) -> None:
+async def test_filters_follow_the_schema(daemon: Daemon) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1")
     async with connected(daemon.home.socket, name="filter-tests") as client:
         thread = await client.start_thread()

@@ -90,7 +90,7 @@ async def test_imported_threads_are_on_the_lists_at_once(home: Home) -> None:
 
 
 @trio_test
-async def test_an_imported_thread_goes_on_with_all_of_its_past(home: Home) -> None:
+async def test_an_imported_thread_continues_with_its_whole_history(home: Home) -> None:
     async with scripted_model([Say(("Gladly.",))]) as model:
         home.use_model(model.base_url, provider="local")
         home.start()
@@ -109,7 +109,7 @@ async def test_an_imported_thread_goes_on_with_all_of_its_past(home: Home) -> No
 
 
 @trio_test
-async def test_of_rollouts_of_any_kind_a_persons_threads_are_listed_and_go_on(
+async def test_of_rollouts_of_any_kind_a_persons_threads_are_listed_and_continue(
     home: Home, tmp_path: Path
 ) -> None:
     turn = [*asked("Go."), called("c1"), event("turn_aborted"), called("c2"), answered("c2")]
@@ -151,9 +151,7 @@ async def test_of_rollouts_of_any_kind_a_persons_threads_are_listed_and_go_on(
 
 
 @trio_test
-async def test_a_rollout_that_grows_goes_on_under_those_who_watch(
-    home: Home, tmp_path: Path
-) -> None:
+async def test_a_rollout_that_grows_is_sent_to_its_followers(home: Home, tmp_path: Path) -> None:
     home.start()
     path, whole = tmp_path / files_of(1)[0].name, files_of(1)[0].read_bytes()
     path.write_bytes(b"".join(whole.splitlines(keepends=True)[:30]))
@@ -169,7 +167,7 @@ async def test_a_rollout_that_grows_goes_on_under_those_who_watch(
 
 
 @trio_test
-async def test_a_thread_comes_in_elsewhere_byte_for_byte(home: Home, tmp_path: Path) -> None:
+async def test_a_thread_is_imported_byte_for_byte(home: Home, tmp_path: Path) -> None:
     package = tmp_path / "one.codexd.tar"
     async with scripted_model([Say(("One.",)), Say(("Two.",)), Say(("Three.",))]) as model:
         home.use_model(model.base_url)
@@ -205,7 +203,7 @@ async def test_a_thread_comes_in_elsewhere_byte_for_byte(home: Home, tmp_path: P
 
 
 @trio_test
-async def test_an_archived_thread_and_its_blobs_come_in_as_they_are(
+async def test_an_archived_thread_and_its_blobs_are_imported_unchanged(
     home: Home, tmp_path: Path
 ) -> None:
     large = b"x" * 17 * 1024 * 1024
@@ -272,7 +270,7 @@ async def test_a_hostile_package_is_refused_and_nothing_is_written(
 
 
 @trio_test
-async def test_a_package_of_what_is_no_thread_is_refused(daemon: Daemon, tmp_path: Path) -> None:
+async def test_a_package_without_a_thread_is_refused(daemon: Daemon, tmp_path: Path) -> None:
     """Else the stream of the daemon itself could be brought in, and be archived, too."""
     package = tmp_path / "p.codexd.tar"
     async with open_jsonl_store(tmp_path / "s", state_dir=tmp_path / "state") as store:

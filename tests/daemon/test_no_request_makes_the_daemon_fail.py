@@ -109,7 +109,7 @@ ODD = {
 
 @pytest.mark.parametrize("kind", ODD)
 @trio_test
-async def test_an_odd_value_is_told_to_its_request_and_the_connection_goes_on(
+async def test_an_odd_value_is_an_error_of_its_request_and_the_connection_continues(
     daemon: Daemon, kind: str
 ) -> None:
     text, code = ODD[kind]

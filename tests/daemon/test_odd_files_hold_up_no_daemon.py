@@ -32,7 +32,7 @@ async def stops_at_once(daemon: Daemon) -> None:
 
 @EVERY_KIND
 @trio_test
-async def test_a_repository_in_which_every_file_is_one(daemon: Daemon, kind: str) -> None:
+async def test_a_repository_of_odd_files_only(daemon: Daemon, kind: str) -> None:
     folder = daemon.home.work / f"repository of {kind}"
     folder.joinpath(".git/refs/heads").mkdir(parents=True)
     for name in REPOSITORY:
@@ -114,7 +114,7 @@ async def test_a_mount_that_never_answers(home: Home, mount: Path) -> None:
 
 @pytest.mark.slow
 @trio_test
-async def test_a_command_whose_folder_does_not_answer_any_more(home: Home, tmp_path: Path) -> None:
+async def test_a_command_whose_folder_no_longer_answers(home: Home, tmp_path: Path) -> None:
     async with scripted_model() as model:
         home.use_model(model.base_url)
         daemon = home.start()

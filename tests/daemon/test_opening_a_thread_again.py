@@ -50,7 +50,7 @@ async def test_the_next_request_is_the_same_with_and_without_a_snapshot(home: Ho
 
 
 @trio_test
-async def test_a_fork_at_an_earlier_turn_has_nothing_of_the_later_ones(home: Home) -> None:
+async def test_a_fork_at_an_earlier_turn_has_no_later_turns(home: Home) -> None:
     async with scripted_model(lambda body: (Say(("an answer",)),)) as model:
         home.use_model(model.base_url)
         daemon = home.start()

@@ -199,7 +199,7 @@ async def test_turns_that_had_waited_in_the_queue_show_their_prompts(daemon: Dae
 
 
 @trio_test
-async def test_to_resume_may_bring_a_first_page_of_turns(daemon: Daemon) -> None:
+async def test_resuming_may_return_a_first_page_of_turns(daemon: Daemon) -> None:
     async with scripted_model([Say(("ok",))] * TURNS) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

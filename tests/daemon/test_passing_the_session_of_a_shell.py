@@ -27,7 +27,7 @@ RUN = "run echo $SSH_AUTH_SOCK"
     ],
 )
 @trio_test
-async def test_what_cannot_be_an_environment_is_refused_and_no_value_is_repeated(
+async def test_an_invalid_environment_is_refused_and_no_value_is_repeated(
     daemon: Daemon, passed: object
 ) -> None:
     async with scripted_model() as model, connected(daemon.home.socket) as client:

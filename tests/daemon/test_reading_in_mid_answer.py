@@ -47,7 +47,7 @@ async def test_the_running_text_is_there_and_is_no_more_than_was_shown(home: Hom
 
 
 @trio_test
-async def test_a_command_that_runs_is_there_with_what_it_printed(home: Home) -> None:
+async def test_a_running_command_is_there_with_its_output(home: Home) -> None:
     command = "echo out; until test -e go; do sleep 0.01; done; echo more"
     call = Call("shell_command", json.dumps({"command": command}))
     async with held_model([(Think(("hm",)), call), Say(("done",))]) as model:
@@ -75,7 +75,7 @@ async def test_a_command_that_runs_is_there_with_what_it_printed(home: Home) -> 
 
 
 @trio_test
-async def test_what_was_shown_is_there_before_the_thread_is_taken_up(home: Home) -> None:
+async def test_shown_text_is_there_before_the_thread_is_resumed(home: Home) -> None:
     async with held_model([Held(Say(WORDS), after=9)]) as model:
         home.use_model(model.base_url)
         first = home.start()

@@ -17,7 +17,7 @@ UNKNOWN = "01939a4e-7c1b-7d7e-8f5a-2b1c3d4e5f60"
 
 
 @trio_test
-async def test_unreadable_json_is_answered_and_the_connection_goes_on(daemon: Daemon) -> None:
+async def test_unreadable_json_is_answered_and_the_connection_continues(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client:
         for wire in (b'{"id","method"\n', b"hello\n", b"\xff\xfe\n"):
             before = len(client.errors)
@@ -79,7 +79,7 @@ async def test_a_request_before_initialize_and_a_second_initialize(daemon: Daemo
 
 
 @trio_test
-async def test_requests_that_come_in_one_write_are_taken_up_in_their_order(daemon: Daemon) -> None:
+async def test_requests_in_one_write_are_handled_in_their_order(daemon: Daemon) -> None:
     for _ in range(10):
         async with connected(daemon.home.socket, initialize=False) as client:
             first = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "test"}}}
@@ -91,7 +91,7 @@ async def test_requests_that_come_in_one_write_are_taken_up_in_their_order(daemo
 
 
 @trio_test
-async def test_prompts_that_come_in_one_write_run_in_their_order(daemon: Daemon) -> None:
+async def test_prompts_in_one_write_run_in_their_order(daemon: Daemon) -> None:
     prompts = [f"prompt {n}" for n in range(4)]
     async with scripted_model([Say(("ok",))] * 40) as model:
         daemon.home.use_model(model.base_url)
@@ -131,7 +131,7 @@ WITH_A_THREAD: dict[str, Json] = {
 
 @pytest.mark.parametrize("method", WITH_A_THREAD)
 @trio_test
-async def test_an_unknown_thread_and_one_that_is_no_id(daemon: Daemon, method: str) -> None:
+async def test_an_unknown_thread_and_an_invalid_id(daemon: Daemon, method: str) -> None:
     params = WITH_A_THREAD[method]
     async with connected(daemon.home.socket) as client:
         unknown = await client.refused(method, threadId=UNKNOWN, **params)

@@ -62,7 +62,7 @@ async def test_a_thread_that_was_named_and_not_made_is_made_by_the_repeat(home: 
 
 
 @trio_test
-async def test_a_key_is_known_behind_a_snapshot(home: Home) -> None:
+async def test_a_key_is_known_after_a_snapshot(home: Home) -> None:
     async with scripted_model(lambda body: (Say(("yes",)),)) as model:
         home.use_model(model.base_url)
         daemon = home.start()

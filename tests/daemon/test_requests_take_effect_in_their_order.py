@@ -202,7 +202,7 @@ async def test_two_answers_to_one_question_from_one_terminal_count_in_their_orde
 
 
 @trio_test
-async def test_a_request_that_only_looks_holds_up_nobody(daemon: Daemon) -> None:
+async def test_a_read_only_request_delays_no_other(daemon: Daemon) -> None:
     async with held_model([Held(OK, after=0)]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

@@ -27,7 +27,7 @@ def pictures(model: ScriptedModel) -> list[int]:
 
 
 @trio_test
-async def test_of_several_pictures_the_older_ones_are_left_out(daemon: Daemon) -> None:
+async def test_of_several_images_the_older_are_left_out(daemon: Daemon) -> None:
     async with scripted_model([OK, OK, NGINX, OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

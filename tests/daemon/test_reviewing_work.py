@@ -75,7 +75,7 @@ def items_of(client: Client, turn: str) -> list[tuple[str, str]]:
 
 
 @trio_test
-async def test_the_findings_come_back_in_order_and_the_model_hears_of_nothing_else(
+async def test_the_findings_are_in_order_and_the_model_gets_nothing_else(
     daemon: Daemon, tmp_path: Path
 ) -> None:
     replies = [(Say(("Hi.",)),), (Think(("Look.",)), answered()), (Say(("Ok.",)),)]
@@ -192,7 +192,7 @@ async def test_a_reviewer_is_on_no_list_and_found_by_no_search(home: Home) -> No
 
 
 @trio_test
-async def test_what_the_reviewer_wants_to_run_is_asked_of_whoever_follows_the_thread(
+async def test_the_reviewers_questions_go_to_the_followers_of_the_thread(
     daemon: Daemon,
 ) -> None:
     async with scripted_model([(running("touch it; echo looked"),), (answered(),)]) as model:
@@ -224,7 +224,7 @@ async def test_what_the_reviewer_wants_to_run_is_asked_of_whoever_follows_the_th
 
 
 @trio_test
-async def test_an_interrupt_ends_the_reviewer_too_and_whatever_it_had_begun(
+async def test_an_interrupt_ends_the_reviewer_and_its_commands_too(
     daemon: Daemon,
 ) -> None:
     replies: list[Reply] = [(running("echo begun; exec sleep 1000"),), (Say(("Ok.",)),)]
@@ -282,7 +282,7 @@ async def test_a_second_review_replaces_the_first_and_a_turn_makes_way_too(
 
 
 @trio_test
-async def test_a_prompt_waits_for_the_end_of_a_review_and_nothing_is_added_to_one(
+async def test_a_prompt_waits_for_the_end_of_a_review_and_cannot_steer_it(
     daemon: Daemon,
 ) -> None:
     async with held_model([Held(answered(), after=0), Say(("Ok.",))]) as model:
@@ -375,7 +375,9 @@ async def test_a_killed_daemon_takes_the_reviewer_up_where_it_was(home: Home) ->
 
 
 @trio_test
-async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon: Daemon) -> None:
+async def test_a_client_that_attaches_in_the_middle_gets_the_reviewers_steps(
+    daemon: Daemon,
+) -> None:
     replies: Script = [running("echo looked"), Held((Think(("a", "b")), answered()), after=1)]
     async with held_model(replies) as model:
         daemon.home.use_model(model.base_url)
@@ -400,7 +402,7 @@ async def test_who_comes_in_the_middle_is_told_what_the_reviewer_has_done(daemon
 
 @pytest.mark.slow
 @trio_test
-async def test_a_reviewer_that_works_for_nobody_is_stopped(home: Home) -> None:
+async def test_a_reviewer_without_a_review_is_stopped(home: Home) -> None:
     async with held_model([Held(Think(("a", "b")), after=1), Say(("Ok.",))]) as model:
         home.use_model(model.base_url)
         first = home.start()
@@ -420,7 +422,7 @@ async def test_a_reviewer_that_works_for_nobody_is_stopped(home: Home) -> None:
 
 
 @trio_test
-async def test_a_thread_is_deleted_with_those_who_reviewed_it(daemon: Daemon) -> None:
+async def test_a_thread_is_deleted_with_its_reviewers(daemon: Daemon) -> None:
     async with scripted_model([(answered(),), (Hang(("Hm",)),)]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -449,7 +451,7 @@ async def test_a_fork_that_is_deleted_leaves_the_reviewers_of_its_parent(daemon:
 
 
 @trio_test
-async def test_what_the_reviewer_used_stands_apart(daemon: Daemon) -> None:
+async def test_the_reviewers_usage_is_separate(daemon: Daemon) -> None:
     async with scripted_model([(Say(("Hi.",)),), (running("true"),), (answered(),)]) as model:
         daemon.home.use_model(model.base_url, more='review_model = "critic"')
         async with connected(daemon.home.socket) as client:
@@ -498,7 +500,7 @@ async def test_a_follower_that_does_not_read_hears_all_of_it_later(daemon: Daemo
 
 @needs_schemas
 @trio_test
-async def test_a_review_is_told_in_the_words_of_the_originals_schemas(daemon: Daemon) -> None:
+async def test_a_review_is_sent_as_codexs_schemas_say(daemon: Daemon) -> None:
     async with scripted_model([(Think(("a",)), running("touch it")), (answered(),)]) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         async with connected(daemon.home.socket) as client:

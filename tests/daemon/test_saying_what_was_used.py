@@ -19,7 +19,7 @@ def say(text: str, tokens_in: int, cached: int = 0, out: int = 100) -> Reply:
 
 
 @trio_test
-async def test_each_turn_says_what_it_used_and_cost(daemon: Daemon) -> None:
+async def test_each_turn_has_its_usage_and_cost(daemon: Daemon) -> None:
     replies: list[Reply] = [say("one", 4000), say("two", 5000, 4000)]
     async with scripted_model(replies) as model:
         daemon.home.use_model(model.base_url, more=PRICES)
@@ -50,7 +50,7 @@ async def test_each_turn_says_what_it_used_and_cost(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_a_model_without_a_price_costs_nothing_that_anybody_knows(daemon: Daemon) -> None:
+async def test_a_model_without_a_price_has_no_known_cost(daemon: Daemon) -> None:
     async with scripted_model([(Fail(500),), say("one", 4000)]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -82,7 +82,7 @@ async def test_a_request_that_missed_the_cache_says_why(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_all_threads_are_listed_by_what_they_used_loaded_or_not(home: Home) -> None:
+async def test_all_threads_are_listed_with_their_usage_loaded_or_not(home: Home) -> None:
     async with scripted_model([say("one", 4000), say("two", 6000), say("three", 1)]) as model:
         home.use_model(model.base_url, more=PRICES)
         daemon = home.start()
@@ -109,7 +109,7 @@ async def test_all_threads_are_listed_by_what_they_used_loaded_or_not(home: Home
 
 
 @trio_test
-async def test_what_no_thread_is_asked_for_is_refused(daemon: Daemon) -> None:
+async def test_invalid_usage_requests_are_refused(daemon: Daemon) -> None:
     nobody = "0194d2a0-0000-7000-8000-00000000ffff"
     async with connected(daemon.home.socket) as client:
         refusal = await client.refused("thread/usage/read", threadId=nobody)
@@ -119,7 +119,7 @@ async def test_what_no_thread_is_asked_for_is_refused(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_a_thread_is_told_once_that_its_models_window_is_a_guess(daemon: Daemon) -> None:
+async def test_a_thread_gets_one_warning_that_its_models_window_is_a_guess(daemon: Daemon) -> None:
     async with scripted_model([say("one", 1), say("two", 1), say("three", 1)]) as model:
         daemon.home.use_model(model.base_url, window=None)
         async with connected(daemon.home.socket) as client:
@@ -136,7 +136,7 @@ async def test_a_thread_is_told_once_that_its_models_window_is_a_guess(daemon: D
 
 
 @trio_test
-async def test_who_comes_later_or_comes_back_hears_the_figures_that_were_told_live(
+async def test_late_and_resumed_clients_get_the_figures_that_were_sent_live(
     home: Home,
 ) -> None:
     async with scripted_model([say("one", 60_000), say("two", 90_000, 60_000)]) as model:

@@ -115,7 +115,7 @@ async def test_an_image_file_is_shown_as_it_was_when_it_was_sent(
     ],
 )
 @trio_test
-async def test_what_is_no_image_is_refused_before_anything_is_written(
+async def test_a_file_that_is_no_image_is_refused_before_anything_is_written(
     daemon: Daemon, url: str, reason: str
 ) -> None:
     async with connected(daemon.home.socket) as client:
@@ -188,7 +188,7 @@ async def test_a_model_looks_at_a_file_by_itself(daemon: Daemon, tmp_path: Path)
 
 
 @trio_test
-async def test_a_model_that_reads_no_images_is_told_that_one_was_left_out(daemon: Daemon) -> None:
+async def test_a_model_that_reads_no_images_gets_a_note_for_each(daemon: Daemon) -> None:
     async with scripted_model([OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

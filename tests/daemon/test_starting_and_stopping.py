@@ -24,7 +24,7 @@ def run(command: str) -> Reply:
 
 
 @trio_test
-async def test_a_second_daemon_is_refused_and_the_first_goes_on(home: Home) -> None:
+async def test_a_second_daemon_is_refused_and_the_first_continues(home: Home) -> None:
     first = home.start()
     second = home.launch()
     assert second.wait() == 75
@@ -44,7 +44,7 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(home: Home) -> None:
         await client.call("server/status")
 
 
-def test_the_socket_of_somebody_who_answers_is_not_replaced(home: Home) -> None:
+def test_a_socket_that_answers_is_not_replaced(home: Home) -> None:
     path = home.root / "s"
     with socket.socket(socket.AF_UNIX) as somebody:
         somebody.bind(str(path))
@@ -74,7 +74,7 @@ async def test_a_path_that_is_too_long_for_a_socket_gets_a_link(home: Home) -> N
     assert not path.is_symlink()
 
 
-def test_told_to_stop_as_soon_as_it_answers_it_stops_cleanly(home: Home) -> None:
+def test_a_signal_as_soon_as_it_answers_stops_it_cleanly(home: Home) -> None:
     assert home.start().stop() == 0
     assert not home.socket.exists()
     assert home.processes() == []
@@ -140,7 +140,7 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
 
 
 @trio_test
-async def test_stopped_in_mid_answer_it_goes_on_after_the_next_start(home: Home) -> None:
+async def test_stopped_in_mid_answer_it_continues_after_the_next_start(home: Home) -> None:
     async with held_model([Held(Say(("one ", "two ")), after=1), Say(("again",))]) as model:
         home.use_model(model.base_url)
         daemon = home.start()

@@ -29,7 +29,7 @@ async def read(client: Client, thread: str) -> Json:
 
 
 @trio_test
-async def test_killed_in_mid_answer_it_keeps_what_was_shown_and_finishes_the_turn_by_itself(
+async def test_killed_in_mid_answer_it_keeps_the_shown_text_and_finishes_the_turn(
     home: Home,
 ) -> None:
     async with held_model([Held(Say(WORDS), after=9), Say(("again", " whole"))]) as model:
@@ -53,7 +53,9 @@ async def test_killed_in_mid_answer_it_keeps_what_was_shown_and_finishes_the_tur
 
 
 @trio_test
-async def test_who_comes_back_with_a_cursor_after_a_crash_sees_the_item_closed(home: Home) -> None:
+async def test_a_client_that_resumes_with_a_cursor_after_a_crash_sees_the_item_closed(
+    home: Home,
+) -> None:
     async with held_model([Held(Say(WORDS), after=9), Say(("again",))]) as model:
         home.use_model(model.base_url)
         first = home.start()
@@ -93,7 +95,7 @@ async def test_with_on_restart_interrupt_the_cut_turn_is_interrupted(home: Home)
 
 
 @trio_test
-async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_what_was_left(
+async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_its_processes(
     home: Home,
 ) -> None:
     command = "echo ran >> ran; echo pid $$; exec sleep 1000"
@@ -157,7 +159,7 @@ async def test_killed_while_a_question_waits_it_asks_again_and_runs_the_command_
 
 
 @trio_test
-async def test_what_was_queued_is_still_queued_and_runs_by_itself(home: Home) -> None:
+async def test_queued_input_is_still_queued_and_runs(home: Home) -> None:
     replies: Script = [Held(Say(WORDS), after=9), Say(("one",)), Say(("two",)), Say(("three",))]
     async with held_model(replies) as model:
         home.use_model(model.base_url)
@@ -198,7 +200,9 @@ async def test_a_repeated_key_starts_one_turn_also_after_a_crash(home: Home) -> 
 
 
 @trio_test
-async def test_a_torn_last_line_is_cut_off_and_said_and_the_thread_goes_on(home: Home) -> None:
+async def test_a_torn_last_line_is_cut_off_and_reported_and_the_thread_continues(
+    home: Home,
+) -> None:
     async with scripted_model([Say(("one",)), Say(("two",))]) as model:
         home.use_model(model.base_url)
         first = home.start()

@@ -62,7 +62,7 @@ async def test_the_next_request_begins_with_that_of_the_turn_that_is_left(daemon
 
 
 @trio_test
-async def test_what_was_taken_back_is_brought_back_in_its_place(daemon: Daemon) -> None:
+async def test_reverted_turns_are_restored_in_their_place(daemon: Daemon) -> None:
     async with scripted_model(REPLIES) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -82,7 +82,7 @@ async def test_what_was_taken_back_is_brought_back_in_its_place(daemon: Daemon) 
 
 
 @trio_test
-async def test_all_of_a_thread_may_be_taken_back_and_lists_show_what_it_is_about_then(
+async def test_a_whole_thread_may_be_reverted_and_lists_show_its_new_preview(
     daemon: Daemon,
 ) -> None:
     async with scripted_model(REPLIES) as model:
@@ -102,7 +102,7 @@ async def test_all_of_a_thread_may_be_taken_back_and_lists_show_what_it_is_about
 
 
 @trio_test
-async def test_whoever_follows_hears_of_it(daemon: Daemon) -> None:
+async def test_followers_are_notified(daemon: Daemon) -> None:
     async with scripted_model(REPLIES) as model:
         daemon.home.use_model(model.base_url)
         async with (
@@ -143,7 +143,7 @@ async def test_a_thread_in_memory_goes_back_as_well(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_pages_step_over_what_was_taken_back(daemon: Daemon) -> None:
+async def test_pages_skip_reverted_turns(daemon: Daemon) -> None:
     async with scripted_model(REPLIES) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -184,7 +184,7 @@ async def page(client: Client, thread: str, **params: object) -> Json:
 
 
 @trio_test
-async def test_a_record_of_a_turn_that_was_taken_back_is_named_as_one(daemon: Daemon) -> None:
+async def test_a_record_of_a_reverted_turn_is_named_as_such(daemon: Daemon) -> None:
     async with scripted_model(REPLIES) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -203,7 +203,7 @@ async def test_a_record_of_a_turn_that_was_taken_back_is_named_as_one(daemon: Da
 
 
 @trio_test
-async def test_a_turn_that_was_taken_back_can_be_forked_at(daemon: Daemon) -> None:
+async def test_a_fork_may_begin_at_a_reverted_turn(daemon: Daemon) -> None:
     async with scripted_model(REPLIES) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -274,7 +274,7 @@ async def test_killed_right_after_it_nothing_is_another(home: Home, undone: bool
 
 
 @trio_test
-async def test_what_was_taken_back_is_found_and_marked(home: Home) -> None:
+async def test_reverted_turns_are_found_and_marked(home: Home) -> None:
     async with scripted_model(REPLIES) as model:
         home.use_model(model.base_url)
         home.start()

@@ -47,7 +47,7 @@ async def asked(client: Client) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("turn", range(3))
 @trio_test
-async def test_killed_between_two_turns_the_next_one_runs_though_nobody_attaches(
+async def test_killed_between_two_turns_the_next_runs_without_a_client(
     home: Home, turn: int
 ) -> None:
     async with scripted_model([Say((f"answer {n}",)) for n in range(20)]) as model:
@@ -68,7 +68,7 @@ async def test_killed_between_two_turns_the_next_one_runs_though_nobody_attaches
 
 @pytest.mark.parametrize("seed", range(6))
 @trio_test
-async def test_killed_anywhere_all_that_was_accepted_runs_though_nobody_attaches(
+async def test_killed_anywhere_all_accepted_input_runs_without_a_client(
     home: Home, seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -96,9 +96,7 @@ async def test_killed_anywhere_all_that_was_accepted_runs_though_nobody_attaches
 
 @pytest.mark.parametrize("lost", ["all of it", "the marks"])
 @trio_test
-async def test_without_the_state_folder_what_was_accepted_runs_all_the_same(
-    home: Home, lost: str
-) -> None:
+async def test_without_the_state_folder_accepted_input_runs_too(home: Home, lost: str) -> None:
     async with held_model([Held(Say(WORDS), after=9), *[Say(("x",))] * 9]) as model:
         home.use_model(model.base_url)
         first = home.start()

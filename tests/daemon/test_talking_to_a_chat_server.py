@@ -78,7 +78,7 @@ async def test_a_turn_with_reasoning_and_two_commands_at_once(daemon: Daemon) ->
 
 
 @trio_test
-async def test_usage_is_counted_from_chats_words(daemon: Daemon) -> None:
+async def test_usage_is_counted_from_chats_members(daemon: Daemon) -> None:
     async with scripted_model([(Use(100, 64, 20, 12), Say(("one ", "two ")))]) as model:
         daemon.home.use_model(model.base_url, provider="local", provider_more=CHAT)
         async with connected(daemon.home.socket) as client:
@@ -105,7 +105,7 @@ async def test_usage_is_counted_from_chats_words(daemon: Daemon) -> None:
     ],
 )
 @trio_test
-async def test_what_breaks_off_is_asked_for_again(
+async def test_a_response_that_breaks_off_is_requested_again(
     daemon: Daemon, broken: Any, message: str
 ) -> None:
     async with scripted_model([broken, Say(("Whole.",))]) as model:
@@ -138,7 +138,7 @@ async def move(client: Client, thread: str, provider: str) -> None:
 
 
 @trio_test
-async def test_a_thread_goes_on_with_another_provider_and_comes_back(daemon: Daemon) -> None:
+async def test_a_thread_continues_with_another_provider_and_returns(daemon: Daemon) -> None:
     script: list[Part | Reply] = [
         (Think(("Hm",)), running("echo A")),
         Say(("First.",)),
@@ -193,7 +193,7 @@ data:   "input_tokens": 1}}}
 
 @pytest.mark.parametrize(("api", "stream"), [("chat", LINES), ("responses", ITEM)])
 @trio_test
-async def test_what_is_printed_over_many_lines_stands_in_the_log_on_one(
+async def test_output_of_many_lines_is_one_line_of_the_log(
     daemon: Daemon, api: str, stream: bytes
 ) -> None:
     async with scripted_model([Raw(stream)]) as model:

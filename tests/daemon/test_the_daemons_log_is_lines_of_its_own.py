@@ -47,7 +47,7 @@ def test_an_entry_is_a_line_and_its_traceback_is_indented() -> None:
     assert all(line.isprintable() for line in (first, *more))
 
 
-def test_a_long_text_of_somebody_does_not_fill_the_log() -> None:
+def test_a_long_foreign_text_does_not_fill_the_log() -> None:
     shape = LogLines(logging.Formatter("%(message)s"))
     record = logging.LogRecord("n", logging.INFO, "f", 1, "%s", ("\x1b" * 1_000_000,), None)
     assert len(shape.format(record)) <= log_lines.ENTRY_CHARACTERS_MAX
@@ -58,7 +58,7 @@ def test_a_long_text_of_somebody_does_not_fill_the_log() -> None:
     assert len(shape.format(record)) < 2 * log_lines.TRACEBACK_CHARACTERS_MAX
 
 
-def test_a_secret_of_several_lines_is_taken_out_before_its_lines_are_made_one() -> None:
+def test_a_secret_of_several_lines_is_removed_before_its_lines_are_joined() -> None:
     out = io.StringIO()
     handler = logging.StreamHandler(out)
     handler.setFormatter(LogLines(logging.Formatter("%(message)s")))
@@ -92,9 +92,7 @@ async def test_the_name_of_a_client_forges_no_entry(home: Home) -> None:
 
 
 @pytest.mark.parametrize("option", ["--listen", "--none-such"])
-def test_the_words_of_the_command_line_are_drawn_when_they_are_refused(
-    home: Home, option: str
-) -> None:
+def test_refused_arguments_are_drawn_as_foreign_text(home: Home, option: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "codexd", f"{option}={POISON}"],
         env=home.env,

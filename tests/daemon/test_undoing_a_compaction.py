@@ -79,7 +79,7 @@ async def test_one_after_the_other_and_through_a_kill(home: Home) -> None:
 
 
 @trio_test
-async def test_what_does_not_fit_any_more_is_compacted_by_the_next_turn(daemon: Daemon) -> None:
+async def test_a_history_that_no_longer_fits_is_compacted_by_the_next_turn(daemon: Daemon) -> None:
     long: Reply = (Say(("Ants.",)), Use(input_tokens=5000))
     async with scripted_model([long, (Say(("In short: ants.",)),), *MORE]) as model:
         daemon.home.use_model(model.base_url, more="model_auto_compact_token_limit = 4000")

@@ -60,7 +60,7 @@ async def test_where_none_answers_it_is_said_where_it_was_looked_for(daemon: Dae
 
 
 @trio_test
-async def test_a_named_server_is_the_only_one_that_is_asked(daemon: Daemon) -> None:
+async def test_only_a_named_server_is_asked(daemon: Daemon) -> None:
     async with scripted_model([]) as model:
         configured(daemon.home, ollama=model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -98,7 +98,7 @@ async def test_the_models_of_a_local_provider_are_those_of_its_server(daemon: Da
 
 
 @trio_test
-async def test_the_config_says_which_one_is_meant(daemon: Daemon) -> None:
+async def test_the_config_names_the_server(daemon: Daemon) -> None:
     async with scripted_model([]) as ollama, scripted_model([]) as other:
         configured(
             daemon.home, 'oss_provider = "vllm"', ollama=ollama.base_url, vllm=other.base_url
@@ -109,7 +109,7 @@ async def test_the_config_says_which_one_is_meant(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_the_window_of_a_local_model_is_asked_for_without_being_told(daemon: Daemon) -> None:
+async def test_the_window_of_a_local_model_is_looked_up(daemon: Daemon) -> None:
     async with scripted_model([Say(("Yes.",))] * TURNS_MAX) as model:
         model.models = b'{"data":[{"id":"scripted","max_model_len":40000}]}'
         configured(daemon.home, vllm=model.base_url)

@@ -54,7 +54,9 @@ def forget(folder: Path) -> None:
 
 @pytest.mark.parametrize("noted", ["noted", "not noted"])
 @trio_test
-async def test_what_goes_on_is_ended_before_the_thread_is_taken_up(home: Home, noted: str) -> None:
+async def test_a_process_that_continues_is_ended_before_the_thread_is_resumed(
+    home: Home, noted: str
+) -> None:
     scripts = [running(DYING % parts) for parts in COMMANDS.values()]
     async with scripted_model([*scripts, *[Say(("I see",))] * len(scripts)]) as model:
         home.use_model(model.base_url)

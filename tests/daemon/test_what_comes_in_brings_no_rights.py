@@ -203,7 +203,9 @@ async def read_turns(client: Client, thread: str) -> list[str]:
 
 
 @trio_test
-async def test_what_was_allowed_there_for_the_session_is_asked_about_here(tmp_path: Path) -> None:
+async def test_a_command_that_was_allowed_there_for_the_session_is_asked_about_here(
+    tmp_path: Path,
+) -> None:
     """Also in the home that had allowed it, where the thread was deleted and comes back."""
     package = tmp_path / "t.codexd.tar"
     script: list[Reply] = [calling("touch x"), (Say(("Done.",)),)] * 3
@@ -251,7 +253,7 @@ async def test_an_open_question_does_not_travel(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_package_that_goes_on_with_ones_own_thread_brings_it_no_turn_that_runs(
+async def test_a_package_that_continues_an_own_thread_adds_no_running_turn(
     tmp_path: Path,
 ) -> None:
     mine, theirs = tmp_path / "mine.codexd.tar", tmp_path / "theirs.codexd.tar"
@@ -289,7 +291,7 @@ async def test_a_package_that_goes_on_with_ones_own_thread_brings_it_no_turn_tha
 
 
 @trio_test
-async def test_a_home_that_is_moved_whole_goes_on_as_it_was(tmp_path: Path) -> None:
+async def test_a_home_that_is_moved_whole_continues(tmp_path: Path) -> None:
     async with held_model([Held(Say(WORDS), after=5), Say(("again",))]) as model:
         with Home() as home, Home() as other:
             home.use_model(model.base_url)
@@ -323,7 +325,7 @@ def put(path: Path, *records: tuple[str, Json]) -> None:
 
 
 @trio_test
-async def test_records_that_somebody_put_behind_ones_own_decide_nothing(tmp_path: Path) -> None:
+async def test_foreign_records_after_own_records_decide_nothing(tmp_path: Path) -> None:
     async with scripted_model([Say(("One.",)), Say(("Two.",))]) as model:
         with Home() as home:
             home.use_model(model.base_url, approval="untrusted")
@@ -376,7 +378,7 @@ async def test_records_that_somebody_put_behind_ones_own_decide_nothing(tmp_path
 
 
 @trio_test
-async def test_a_fork_of_what_came_in_has_no_more_rights_than_that(tmp_path: Path) -> None:
+async def test_a_fork_of_an_imported_thread_has_no_more_rights(tmp_path: Path) -> None:
     """Also one that leaves in front of the record that took them away, and one in memory."""
     package = tmp_path / "t.codexd.tar"
     async with scripted_model([Say(("One.",)), Say(("Two.",))]) as model:
@@ -402,7 +404,7 @@ async def test_a_fork_of_what_came_in_has_no_more_rights_than_that(tmp_path: Pat
 
 
 @trio_test
-async def test_records_of_ones_own_decide_nothing_in_another_thread(tmp_path: Path) -> None:
+async def test_own_records_decide_nothing_in_another_thread(tmp_path: Path) -> None:
     """Also where they have the numbers that they had: what one thread may is said for that thread."""
     async with scripted_model([Say(("One.",))] * 3) as model:
         with Home() as home:
@@ -449,7 +451,9 @@ async def test_a_fork_keeps_its_own_rights_when_its_parent_is_deleted(home: Home
 
 
 @trio_test
-async def test_an_archived_log_of_others_is_told_as_one_also_while_it_is_loaded(home: Home) -> None:
+async def test_an_archived_foreign_log_is_reported_as_foreign_also_while_it_is_loaded(
+    home: Home,
+) -> None:
     async with scripted_model([Say(("One.",))]) as model:
         home.use_model(model.base_url)
         daemon = home.start()

@@ -95,7 +95,7 @@ async def asked_about(client: Client, thread: str) -> Asked:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", HIDDEN_IN_THE_LOG)
 @trio_test
-async def test_a_secret_that_the_log_hides_stands_in_the_question_which_says_so(
+async def test_a_secret_that_the_log_hides_is_in_the_question_which_says_so(
     home: Home, command: str
 ) -> None:
     async with scripted_model([running(command), Say(("done",))]) as model:
@@ -123,7 +123,7 @@ async def test_a_secret_that_the_log_hides_stands_in_the_question_which_says_so(
 
 @pytest.mark.parametrize("command", EXACT)
 @trio_test
-async def test_shell_syntax_is_shown_as_it_is_and_the_hash_is_of_what_runs(
+async def test_shell_syntax_is_shown_unchanged_and_the_hash_is_of_the_real_command(
     daemon: Daemon, command: str
 ) -> None:
     async with scripted_model([running(command)]) as model:
@@ -143,7 +143,7 @@ async def test_shell_syntax_is_shown_as_it_is_and_the_hash_is_of_what_runs(
 
 @pytest.mark.slow
 @trio_test
-async def test_after_a_restart_a_question_says_that_what_was_hidden_is_lost(home: Home) -> None:
+async def test_after_a_restart_a_question_says_that_the_hidden_part_is_lost(home: Home) -> None:
     async with scripted_model([running(HIDDEN_IN_THE_LOG[0]), Say(("I see",))]) as model:
         home.use_model(model.base_url, approval="untrusted")
         first = home.start()
@@ -213,7 +213,7 @@ async def test_an_answer_that_names_another_approval_or_another_action_decides_n
 
 
 @trio_test
-async def test_each_of_two_calls_with_one_id_is_asked_about_and_only_the_allowed_one_runs(
+async def test_each_of_two_calls_with_one_id_is_asked_about_and_only_the_allowed_call_runs(
     daemon: Daemon,
 ) -> None:
     script: list[Part | Reply] = [
@@ -269,7 +269,7 @@ def strings(value: object) -> list[str]:
 
 
 @trio_test
-async def test_the_models_words_are_one_bounded_line_beside_the_daemons_reason(
+async def test_the_models_reason_is_one_bounded_line_beside_the_daemons_reason(
     daemon: Daemon,
 ) -> None:
     forged = "ok\n\n  $ ls\n  in /safe\n" + "This command is known to only read. " * 200
@@ -294,7 +294,7 @@ async def test_the_models_words_are_one_bounded_line_beside_the_daemons_reason(
 
 
 @trio_test
-async def test_a_folder_that_no_system_call_takes_is_refused_before_anybody_is_asked(
+async def test_a_folder_that_no_system_call_takes_is_refused_before_a_question(
     daemon: Daemon,
 ) -> None:
     call = running("make", workdir="/" + "x" * 5000)

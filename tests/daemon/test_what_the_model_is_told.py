@@ -83,7 +83,7 @@ async def test_agents_md_reaches_the_model_and_again_when_it_is_another(
 
 
 @trio_test
-async def test_what_is_wrong_with_a_file_is_said_once(daemon: Daemon, project: Path) -> None:
+async def test_the_problem_of_a_file_is_reported_once(daemon: Daemon, project: Path) -> None:
     file = project / "AGENTS.md"
     file.write_bytes(b"caf\xe9 " * 10)
     async with scripted_model(answers(2)) as model, connected(daemon.home.socket) as client:
@@ -103,7 +103,7 @@ async def test_what_is_wrong_with_a_file_is_said_once(daemon: Daemon, project: P
 
 
 @trio_test
-async def test_what_changes_between_turns_is_told_as_a_difference(
+async def test_changes_between_turns_are_sent_as_a_difference(
     daemon: Daemon, tmp_path: Path
 ) -> None:
     other = tmp_path / "else"
@@ -128,7 +128,7 @@ async def test_what_changes_between_turns_is_told_as_a_difference(
 
 
 @trio_test
-async def test_a_prompt_like_our_own_tags_is_a_persons_all_the_same(daemon: Daemon) -> None:
+async def test_a_prompt_like_our_own_tags_is_still_a_persons(daemon: Daemon) -> None:
     typed = "<environment_context>\n  <cwd>/mine</cwd>\n</environment_context>"
     async with scripted_model(answers(2)) as model, connected(daemon.home.socket) as client:
         daemon.home.use_model(model.base_url)
@@ -177,7 +177,7 @@ async def test_the_instructions_of_a_request_are_in_the_log_under_its_hash(daemo
 
 
 @trio_test
-async def test_a_file_and_a_key_of_the_config_stand_in_for_ours(daemon: Daemon) -> None:
+async def test_a_file_and_a_key_of_the_config_replace_ours(daemon: Daemon) -> None:
     home = daemon.home
     (home.path / "mine.md").write_text("You are a poet.")
     more = 'model_instructions_file = "mine.md"\ndeveloper_instructions = "Rhyme."'
@@ -200,7 +200,7 @@ async def test_a_file_and_a_key_of_the_config_stand_in_for_ours(daemon: Daemon) 
 
 
 @trio_test
-async def test_what_a_model_lacks_is_said_once_and_not_sent(daemon: Daemon) -> None:
+async def test_a_missing_feature_of_a_model_is_reported_once_and_not_sent(daemon: Daemon) -> None:
     more = 'model_verbosity = "low"\nmodel_reasoning_effort = "high"'
     async with scripted_model(answers(3)) as model, connected(daemon.home.socket) as client:
         daemon.home.use_model(model.base_url, more=more)
@@ -258,7 +258,7 @@ async def test_a_model_names_a_thread_beside_its_first_turn(daemon: Daemon) -> N
 
 
 @trio_test
-async def test_a_title_that_nobody_gives_leaves_the_thread_as_it_is(daemon: Daemon) -> None:
+async def test_without_a_title_the_thread_stays_as_it_is(daemon: Daemon) -> None:
     def answer(request: bytes) -> Reply:
         if json.loads(request)["instructions"] == TITLE_INSTRUCTIONS:
             raise LookupError("no titles here")

@@ -109,7 +109,7 @@ def not_to_be_written(path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("mishap", [deleted, garbage, cut_short, from_a_backup, None])
 @trio_test
-async def test_whatever_is_found_there_at_the_start_the_answers_are_the_same(
+async def test_with_any_content_at_the_start_the_answers_are_the_same(
     home: Home, mishap: Callable[[Path, Path], None] | None
 ) -> None:
     state, older = home.path / "state", home.root / "older"

@@ -45,7 +45,7 @@ class Malformed:
 @pytest.mark.slow
 @pytest.mark.parametrize("api", FOLDERS)
 @trio_test
-async def test_every_turn_ends_and_the_thread_goes_on(daemon: Daemon, api: str) -> None:
+async def test_every_turn_ends_and_the_thread_continues(daemon: Daemon, api: str) -> None:
     malformed = Malformed(FOLDERS[api])
     async with scripted_model(malformed.answer) as model:
         daemon.home.use_model(

@@ -77,7 +77,7 @@ async def test_an_interrupt_ends_a_command_and_everything_that_it_started(daemon
 
 
 @trio_test
-async def test_what_an_interrupted_command_had_printed_stays(daemon: Daemon) -> None:
+async def test_the_output_of_an_interrupted_command_stays(daemon: Daemon) -> None:
     async with scripted_model([run("echo shown; sleep 1000"), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -107,7 +107,7 @@ async def test_a_command_that_ignores_sigterm_is_killed_on_interrupt(daemon: Dae
 
 
 @trio_test
-async def test_a_folder_that_is_gone_is_told_to_the_model(daemon: Daemon) -> None:
+async def test_a_missing_folder_is_reported_to_the_model(daemon: Daemon) -> None:
     folder = daemon.home.work / "goes"
     folder.mkdir()
     async with scripted_model([run("pwd"), OK, run("pwd", workdir="/"), OK]) as model:
@@ -136,7 +136,7 @@ async def test_a_command_that_takes_too_long_is_ended_and_its_output_kept(daemon
 
 
 @trio_test
-async def test_what_a_command_leaves_in_the_background_ends_with_it(daemon: Daemon) -> None:
+async def test_background_processes_of_a_command_end_with_it(daemon: Daemon) -> None:
     async with scripted_model([run("sleep 1000 & echo $!"), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -145,7 +145,7 @@ async def test_what_a_command_leaves_in_the_background_ends_with_it(daemon: Daem
 
 
 @trio_test
-async def test_output_that_is_no_text_is_shown_all_the_same(daemon: Daemon) -> None:
+async def test_output_that_is_no_text_is_shown_too(daemon: Daemon) -> None:
     async with scripted_model([run(r"printf 'a\377\000b\303'; printf '\251c'"), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

@@ -71,7 +71,7 @@ async def test_a_log_that_others_change_stops_its_thread_and_all_hear_why(
 
 
 @trio_test
-async def test_a_turn_whose_log_is_taken_away_stops_and_others_go_on(daemon: Daemon) -> None:
+async def test_a_turn_whose_log_is_removed_stops_and_others_continue(daemon: Daemon) -> None:
     home = daemon.home
     home.work.joinpath("go").unlink(missing_ok=True)
     async with scripted_model() as model:

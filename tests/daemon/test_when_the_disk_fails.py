@@ -80,7 +80,7 @@ async def test_a_failed_sync_stops_its_thread_and_no_other(home: Home) -> None:
 
 
 @trio_test
-async def test_a_turn_whose_disk_fails_is_taken_up_by_the_next_resume(home: Home) -> None:
+async def test_a_turn_whose_disk_fails_continues_at_the_next_resume(home: Home) -> None:
     async with held_model([Held(Say(WORDS), after=9), Say(("again",)), Say(("again",))]) as model:
         home.use_model(model.base_url)
         daemon = home.start()

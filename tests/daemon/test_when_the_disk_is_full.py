@@ -40,7 +40,7 @@ async def until_over(client: Client, thread: str) -> None:
 
 
 @trio_test
-async def test_a_turn_in_flight_waits_for_space_and_goes_on(home: Home, disk: SmallDisk) -> None:
+async def test_a_turn_in_flight_waits_for_space_and_continues(home: Home, disk: SmallDisk) -> None:
     async with held_model([Held(Say(WORDS), after=9), Say(("next",))]) as model:
         home.use_model(model.base_url)
         home.start()
@@ -72,7 +72,7 @@ async def test_a_turn_in_flight_waits_for_space_and_goes_on(home: Home, disk: Sm
 
 
 @trio_test
-async def test_what_was_asked_for_is_refused_at_once_and_has_changed_nothing(
+async def test_a_request_is_refused_at_once_and_has_changed_nothing(
     home: Home, disk: SmallDisk
 ) -> None:
     long = "word " * 2000

@@ -68,7 +68,7 @@ SORTED: list[tuple[list[Part], str, Any, int]] = [
 
 @pytest.mark.parametrize(("replies", "status", "info", "retries"), SORTED)
 @trio_test
-async def test_what_may_pass_is_tried_again_and_the_rest_ends_the_turn(
+async def test_a_temporary_error_is_tried_again_and_others_end_the_turn(
     daemon: Daemon, replies: list[Part], status: str, info: object, retries: int
 ) -> None:
     # The waits of the last case but three are 0.2, 0.4, 0.8 and 1.6 s: asked for as 0 here.
@@ -172,7 +172,7 @@ CALLS = [
 
 @pytest.mark.parametrize(("call", "told"), CALLS)
 @trio_test
-async def test_a_call_that_cannot_be_made_is_answered_to_the_model_and_the_turn_goes_on(
+async def test_a_call_that_cannot_be_made_is_answered_to_the_model_and_the_turn_continues(
     daemon: Daemon, call: Call, told: bytes
 ) -> None:
     async with scripted_model([call, OK]) as model:

@@ -12,7 +12,7 @@ from trio_test import trio_test
 
 
 @trio_test
-async def test_thoughts_come_back_to_the_model_that_had_them_and_to_no_other(
+async def test_reasoning_is_sent_back_to_its_own_model_and_to_no_other(
     daemon: Daemon,
 ) -> None:
     replies: list[Reply] = [(Think(("hm",)), Say.words("done"))] * 4

@@ -196,7 +196,7 @@ def in_a_folder_that_is_gone(home: Home, *words: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def test_in_a_folder_that_is_gone_commands_work_or_say_so(home: Home) -> None:
+def test_in_a_missing_folder_commands_work_or_report_it(home: Home) -> None:
     for words in (["start"], ["list"], ["status"], ["fsck"]):
         ended = in_a_folder_that_is_gone(home, "codexctl", *words)
         assert ended.code == 0, ended

@@ -60,7 +60,7 @@ def test_a_command_with_the_id_of_an_answer_that_still_streams_is_shown_and_so_i
     assert live == "Only \n$ ./evil.sh\n  done\nlooking.\n  exit 0 · 0.3 s\n"
 
 
-def test_an_answer_with_the_id_of_an_earlier_one_is_shown() -> None:
+def test_an_answer_with_the_id_of_an_earlier_answer_is_shown() -> None:
     first, second = at(ANSWER, 1), at(said.agent("Now I act.", "x"), 2)
     live = shown(
         said.item_completed(first),
@@ -72,13 +72,13 @@ def test_an_answer_with_the_id_of_an_earlier_one_is_shown() -> None:
     assert shown_past(first, second).startswith("Only looking.\nNow I act.\n")
 
 
-def test_an_answer_with_the_id_of_one_in_another_turn_is_shown() -> None:
+def test_an_answer_with_the_id_of_an_answer_in_another_turn_is_shown() -> None:
     later = said.item_completed(ANSWER)
     later["params"] = {**later["params"], "turnId": OTHER_TURN}
     assert shown(said.item_completed(ANSWER), later) == "Only looking.\nOnly looking.\n"
 
 
-def test_an_answer_with_the_id_of_one_that_was_cut_off_in_another_turn_is_shown() -> None:
+def test_an_answer_with_the_id_of_a_cut_answer_in_another_turn_is_shown() -> None:
     screen = TerminalScreen()
     shown(
         said.item_started(said.agent("", "x", done=False)),

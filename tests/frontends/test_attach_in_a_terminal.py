@@ -112,7 +112,7 @@ def test_ctrl_c_interrupts_the_turn_and_exits_3(daemon: Daemon) -> None:
             assert sending.wait_exit() == 3
 
 
-def test_send_says_how_to_go_on_when_the_daemon_goes_away(home: Home) -> None:
+def test_send_says_how_to_continue_when_the_daemon_ends(home: Home) -> None:
     with holding(Held(Say(WORDS), after=9)) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -129,7 +129,7 @@ def test_send_says_how_to_go_on_when_the_daemon_goes_away(home: Home) -> None:
         ]
 
 
-def test_attached_in_mid_answer_one_ends_with_exactly_the_whole_text_once(daemon: Daemon) -> None:
+def test_a_terminal_attached_in_mid_answer_ends_with_the_whole_text_once(daemon: Daemon) -> None:
     with holding(Say(("Before.",)), Held(Say(WORDS), after=9)) as model:
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home, "first")
@@ -194,7 +194,7 @@ def test_slash_interrupt_stops_the_turn_and_ctrl_d_leaves(daemon: Daemon) -> Non
             assert attached.wait_exit() == 0
 
 
-def test_who_leaves_by_ctrl_d_leaves_the_turn_running(daemon: Daemon) -> None:
+def test_ctrl_d_leaves_the_turn_running(daemon: Daemon) -> None:
     with holding(Say(("Before.",)), Held(Say(WORDS), after=9)) as model:
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home, "first")
@@ -213,7 +213,7 @@ def test_who_leaves_by_ctrl_d_leaves_the_turn_running(daemon: Daemon) -> None:
         assert f"› second\n{WHOLE}\n" in codexctl(daemon.home, "show", thread).out
 
 
-def test_after_a_crash_attach_comes_back_by_itself_without_gap_or_double(home: Home) -> None:
+def test_after_a_crash_attach_resumes_without_gap_or_double(home: Home) -> None:
     with holding(Say(("Before.",)), Held(Say(WORDS), after=9), Held(Say(WORDS), after=3)) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -321,7 +321,7 @@ def test_a_question_that_waited_through_a_crash_is_answered_where_it_was_asked(h
             attached.wait_for("› ")
 
 
-def test_a_question_that_was_answered_during_a_cut_is_open_no_more(home: Home) -> None:
+def test_a_question_that_was_answered_during_a_cut_is_closed(home: Home) -> None:
     with playing(running("touch x"), Say(("Done.",)), Say(("Yes.",))) as model:
         home.use_model(model.base_url, approval="untrusted")
         daemon = home.start()
@@ -366,7 +366,7 @@ def test_no_color_means_none_and_a_terminal_has_some(daemon: Daemon) -> None:
     assert f"\x1b[1m{thread}\x1b[0m\r\n" in coloured.screen
 
 
-def test_a_terminal_that_is_gone_is_the_end_of_what_is_typed() -> None:
+def test_a_terminal_that_is_gone_is_the_end_of_the_input() -> None:
     ours, theirs = pty.openpty()
     os.close(ours)
     lines = InputLines(theirs)

@@ -71,7 +71,7 @@ def test_a_typed_line_is_a_prompt_and_its_turn_is_shown(tmp_path: Path) -> None:
     assert terminal.screen == (f"{HEADING}› hi\r\nHello.\r\n— done after 1.2 s —\r\n› /quit\r\n")
 
 
-def test_the_prompt_says_how_full_the_window_is_and_the_end_what_was_used(tmp_path: Path) -> None:
+def test_the_prompt_has_the_rest_of_the_window_and_the_end_the_usage(tmp_path: Path) -> None:
     total = {"inputTokens": 30_000, "cachedInputTokens": 20_000, "outputTokens": 2345}
     usage = {"total": total, "last": total, "percentLeft": 87}
     params = {"threadId": said.THREAD, "turnId": said.TURN, "tokenUsage": usage}
@@ -85,7 +85,7 @@ def test_the_prompt_says_how_full_the_window_is_and_the_end_what_was_used(tmp_pa
     assert terminal.screen.endswith(f"› /quit\r\n{end}\r\n")
 
 
-def test_a_thread_that_was_put_aside_is_followed_again_when_it_comes_back(tmp_path: Path) -> None:
+def test_an_archived_thread_is_followed_again_when_it_is_unarchived(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         resuming(fake, past())
         with attach(fake) as terminal:
@@ -108,7 +108,7 @@ def test_a_line_typed_while_a_turn_runs_steers_it(tmp_path: Path) -> None:
     assert steered["input"] == [{"type": "text", "text": "faster"}]
 
 
-def test_a_turn_that_ended_before_the_line_was_typed_is_followed_by_a_new_one(
+def test_a_line_that_was_typed_after_the_end_of_a_turn_begins_a_new_turn(
     tmp_path: Path,
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -188,7 +188,7 @@ def test_slash_interrupt_does_as_ctrl_c(tmp_path: Path) -> None:
             terminal.wait_for("interrupted after 1.2 s\r\n› ")
 
 
-def test_a_cut_connection_is_resumed_behind_the_cursor_without_gap_or_double(
+def test_a_cut_connection_is_resumed_after_the_cursor_without_gap_or_double(
     tmp_path: Path,
 ) -> None:
     with FakeDaemon(tmp_path) as fake:

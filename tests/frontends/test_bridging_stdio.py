@@ -44,7 +44,7 @@ def test_both_ways_carry_every_byte(tmp_path: Path) -> None:
         os.close(to_stdin)
 
 
-def test_the_end_of_stdin_is_told_and_last_answers_still_come(tmp_path: Path) -> None:
+def test_the_end_of_stdin_is_passed_on_and_last_answers_still_come(tmp_path: Path) -> None:
     with bridged(tmp_path) as (to_stdin, from_stdout, daemon):
         os.write(to_stdin, b"question\n")
         os.close(to_stdin)
@@ -77,7 +77,7 @@ def test_more_than_any_buffer_holds_goes_through(tmp_path: Path) -> None:
     assert bytes(heard) == much
 
 
-def test_on_a_terminal_what_is_not_seen_is_escaped(tmp_path: Path) -> None:
+def test_on_a_terminal_invisible_characters_are_escaped(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer_by("ping", lambda _: [{"method": "m", "params": "\x9b\u202e\x7f\u200b ü"}])
         with Terminal("--socket", fake.path, "app-server") as terminal:

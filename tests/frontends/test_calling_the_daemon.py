@@ -16,7 +16,7 @@ from . import said
 from .fake_daemon import FakeDaemon
 
 
-def test_a_connection_says_who_it_is_and_asks_for_cursors(tmp_path: Path) -> None:
+def test_a_connection_names_itself_and_asks_for_cursors(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake, Daemon.connect(fake.path):
         assert fake.wait_for("initialize") == {
             "clientInfo": {"name": "codexctl", "title": None, "version": __version__},
@@ -25,7 +25,7 @@ def test_a_connection_says_who_it_is_and_asks_for_cursors(tmp_path: Path) -> Non
         fake.wait_for("initialized")
 
 
-def test_an_answer_comes_back_typed(tmp_path: Path) -> None:
+def test_an_answer_is_typed(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/read", {"thread": said.thread(name="moon")})
         with Daemon.connect(fake.path) as daemon:
@@ -33,7 +33,7 @@ def test_an_answer_comes_back_typed(tmp_path: Path) -> None:
     assert (answer.thread.id, answer.thread.name) == (said.THREAD, "moon")
 
 
-def test_what_is_said_before_an_answer_is_kept_in_order(tmp_path: Path) -> None:
+def test_messages_before_an_answer_are_kept_in_order(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer_by(
             "thread/read",
@@ -65,7 +65,7 @@ def test_a_refusal_has_the_daemons_words(tmp_path: Path) -> None:
     assert (raised.value.code, raised.value.reason) == (-32600, "no_way")
 
 
-def test_an_answer_that_nobody_waits_for_is_dropped(tmp_path: Path) -> None:
+def test_an_unexpected_answer_is_dropped(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("turn/interrupt", {})
         fake.answer("thread/read", {"thread": said.thread()})
@@ -82,7 +82,7 @@ def test_a_daemon_that_hangs_up_is_a_cut(tmp_path: Path) -> None:
             daemon.receive(10)
 
 
-def test_who_waits_long_for_an_answer_is_told_once(tmp_path: Path) -> None:
+def test_a_long_wait_for_an_answer_is_reported_once(tmp_path: Path) -> None:
     told: list[str] = []
     with FakeDaemon(tmp_path) as fake:
         fake.answer_by("thread/read", lambda _request: [])
@@ -122,7 +122,7 @@ def test_lines_arrive_whole_wherever_they_were_cut(tmp_path: Path) -> None:
     assert [message and message.method for message in heard] == ["a", "b", "c"]
 
 
-def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
+def test_without_a_listener_the_daemon_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="no daemon is running at"):
         Daemon.connect(str(tmp_path / "s"))
 

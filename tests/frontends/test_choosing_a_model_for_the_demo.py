@@ -54,7 +54,7 @@ def test_a_key_in_the_environment_comes_first() -> None:
 @pytest.mark.parametrize(
     ("responses", "chat", "api"), [(400, 400, "responses"), (404, 400, "chat"), (405, 422, "chat")]
 )
-def test_then_a_server_that_speaks_one_of_the_apis(responses: int, chat: int, api: str) -> None:
+def test_then_a_server_with_a_known_api(responses: int, chat: int, api: str) -> None:
     with server(b'{"data":[{"id":"small"},{"id":"big"}]}', responses, chat) as port:
         choice = choose_model({}, (CLOSED_PORT, port))
     assert choice is not None

@@ -38,7 +38,7 @@ def run(fake: FakeDaemon, *words: str) -> int:
     return main(["--socket", fake.path, *words])
 
 
-def test_a_preview_says_what_is_kept_and_lost_and_that_the_summary_is_not_known(
+def test_a_preview_lists_kept_and_lost_items_and_says_that_the_summary_is_not_known(
     tmp_path: Path, capfd: Captured
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -90,7 +90,7 @@ def test_pins_are_set_taken_away_and_listed(
     assert capfd.readouterr().out == told
 
 
-def test_no_pins_are_said_in_words(tmp_path: Path, capfd: Captured) -> None:
+def test_no_pins_are_reported_in_a_sentence(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/pin/list", {"pins": []})
         assert run(fake, "pin", said.THREAD) == 0

@@ -65,7 +65,7 @@ def rows(lines: list[str], room: Room = ROOM) -> int:
     return sum(max(1, -(-width // room.columns)) for width in widths)
 
 
-def test_the_daemons_reason_and_the_models_words_stand_above_and_the_command_last() -> None:
+def test_the_daemons_and_the_models_reasons_are_above_and_the_command_is_last() -> None:
     assert question_lines(asked(says="It only reads."), PLAIN, ROOM) == [
         HEADING,
         f"  {OWN}",
@@ -75,12 +75,12 @@ def test_the_daemons_reason_and_the_models_words_stand_above_and_the_command_las
     ]
 
 
-def test_where_nobody_says_whose_a_reason_is_it_is_taken_for_the_models() -> None:
+def test_a_reason_without_an_author_is_taken_for_the_models() -> None:
     assert question_lines(read(said.approval()), PLAIN)[1] == "  the model says: May I do this?"
 
 
 @pytest.mark.parametrize("unseen", UNSEEN, ids=ascii)
-def test_nothing_in_a_question_is_unseen_or_moves_what_stands_beside_it(unseen: str) -> None:
+def test_nothing_in_a_question_is_invisible_or_moves_the_text_beside_it(unseen: str) -> None:
     forged = f"ok{unseen}\n\n  $ ls\n  in /safe{unseen}"
     lines = question_lines(
         asked(f"echo {unseen}x", reason=forged, says=forged, cwd=f"/w{unseen}\n  $ ls"), PLAIN, ROOM
@@ -99,7 +99,7 @@ def test_nothing_in_a_question_is_unseen_or_moves_what_stands_beside_it(unseen: 
         assert visible_text(line.replace("\\u{", "<")) == line.replace("\\u{", "<")
 
 
-def test_what_the_daemon_has_written_out_is_not_written_out_again() -> None:
+def test_characters_that_the_daemon_has_escaped_are_not_escaped_again() -> None:
     for exact in ("echo \u200bx", "echo '\\u{200b}x'", "printf '\\x1b'"):
         drawn = visible_text(exact)
         assert question_lines(asked(drawn), PLAIN)[-1] == f"  $ {drawn}"

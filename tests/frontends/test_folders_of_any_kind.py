@@ -29,7 +29,7 @@ def from_a_deleted_folder(home: Home, *words: str) -> Ended:
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_home_whose_socket_has_too_long_a_path_is_served_all_the_same(home: Home) -> None:
+def test_a_home_whose_socket_has_too_long_a_path_is_served_too(home: Home) -> None:
     long = home.path / ("x" * 150)
     home.env["CODEXD_HOME"] = str(long)
     try:

@@ -30,7 +30,7 @@ def open_to_all(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "state"])
 @pytest.mark.parametrize("spoil", [pytest.param(give_away, marks=AS_ROOT), open_to_all])
-def test_a_home_or_a_state_folder_that_is_not_only_ones_own(
+def test_a_home_or_a_state_folder_that_others_may_change(
     home: Home, name: str, spoil: Callable[[Path], None]
 ) -> None:
     folder = home.path / name
@@ -47,7 +47,7 @@ def test_a_home_or_a_state_folder_that_is_not_only_ones_own(
     assert list(home.path.glob("threads")) == []
 
 
-def test_under_a_umask_that_allows_all_nothing_of_ours_is_open(home: Home) -> None:
+def test_under_a_umask_that_allows_all_our_files_are_private(home: Home) -> None:
     env = {name: value for name, value in home.env.items() if name != "CODEXD_HOME"}
     home.env = env | {"XDG_RUNTIME_DIR": str(home.root / "run")}
     before = os.umask(0)

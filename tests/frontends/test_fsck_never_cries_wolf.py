@@ -139,7 +139,7 @@ def answering(fake: FakeDaemon, *threads: str) -> None:
     fake.answer("store/blobs/verify", {"checked": 1, "total": 1, "damaged": [], "nextAfter": None})
 
 
-def test_what_cannot_be_read_is_said_to_be_that_and_is_not_to_be_salvaged(
+def test_an_unreadable_file_is_reported_as_unreadable_and_not_salvaged(
     tmp_path: Path, capfd: Captured
 ) -> None:
     denied = "[Errno 13] Permission denied: 'a.jsonl'"
@@ -214,7 +214,7 @@ async def test_a_log_of_mode_000_is_not_called_damaged(home: Home) -> None:
 
 @pytest.mark.slow
 @trio_test
-async def test_an_append_that_a_crash_cut_off_is_told_and_is_no_damage(home: Home) -> None:
+async def test_an_append_that_a_crash_cut_off_is_reported_and_is_no_damage(home: Home) -> None:
     daemon, thread = await after_one_turn(home)
     daemon.kill()
     (log,) = home.logs()

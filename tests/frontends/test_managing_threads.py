@@ -57,7 +57,7 @@ def test_a_list_can_be_of_the_archive_searched_and_bounded(tmp_path: Path, capfd
     assert document(capfd) == {"schema": 1, "threads": [said.thread()]}
 
 
-def test_show_tells_a_thread_from_its_first_turn_on(tmp_path: Path, capfd: Captured) -> None:
+def test_show_prints_a_thread_from_its_first_turn_on(tmp_path: Path, capfd: Captured) -> None:
     turns = [
         said.turn("completed", said.user("and now?"), said.agent("Now!"), turn_id="second"),
         said.turn("completed", said.user("say hello", "u0"), said.agent("Hello.", "m0")),
@@ -162,7 +162,7 @@ def test_a_fork_is_named_by_its_id(tmp_path: Path, capfd: Captured) -> None:
 
 
 @pytest.mark.parametrize("verb", ["archive", "unarchive"])
-def test_threads_are_put_away_and_brought_back(tmp_path: Path, capfd: Captured, verb: str) -> None:
+def test_threads_are_archived_and_unarchived(tmp_path: Path, capfd: Captured, verb: str) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer(f"thread/{verb}", {})
         assert run(fake, verb, said.THREAD) == 0
@@ -241,7 +241,7 @@ def test_an_approval_is_answered_from_elsewhere(
     }
 
 
-def test_an_answer_without_the_id_of_what_it_answers_is_none(
+def test_an_answer_without_the_id_of_its_request_is_no_answer(
     tmp_path: Path, capfd: Captured
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -268,7 +268,7 @@ def test_an_answer_without_the_id_of_what_it_answers_is_none(
     assert answers == []
 
 
-def test_of_two_open_approvals_the_one_that_was_named_is_answered(tmp_path: Path) -> None:
+def test_of_two_open_approvals_the_named_one_is_answered(tmp_path: Path) -> None:
     asked = [said.approval(7, "touch x1", "c1"), said.approval(8, "touch x2", "c2")]
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/resume", {"thread": WAITING, "seq": 1}, *asked, said.resolved(8))
@@ -298,7 +298,7 @@ STATUS = {
 OTHER = "019a0000-0000-7000-8000-000000000002"
 
 
-def test_status_says_which_threads_cannot_be_written(tmp_path: Path, capfd: Captured) -> None:
+def test_status_lists_threads_that_cannot_be_written(tmp_path: Path, capfd: Captured) -> None:
     troubles = [
         {"threadId": said.THREAD, "waits": True, "reason": "No space left on device", "mend": ""},
         {"threadId": OTHER, "waits": False, "reason": "Input/output error", "mend": "do this"},
@@ -338,6 +338,6 @@ def test_status_says_that_no_daemon_runs_and_starts_none(tmp_path: Path, capfd: 
     assert document(capfd) == {"schema": 1, "running": False, "socket": socket}
 
 
-def test_stopping_what_does_not_run_is_done_already(tmp_path: Path, capfd: Captured) -> None:
+def test_stopping_a_stopped_daemon_succeeds(tmp_path: Path, capfd: Captured) -> None:
     assert main(["--socket", str(tmp_path / "s"), "stop", "--json"]) == 0
     assert document(capfd) == {"schema": 1, "running": False, "stopped": None}

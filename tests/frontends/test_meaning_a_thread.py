@@ -76,7 +76,7 @@ def test_three_characters_are_too_few(tmp_path: Path) -> None:
         found(tmp_path, "019")
 
 
-def test_the_last_one_is_the_one_used_last(tmp_path: Path) -> None:
+def test_the_last_thread_is_the_most_recently_used(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/list", {"data": [said.thread(SUN)], "nextCursor": None})
         with Daemon.connect(fake.path) as daemon:
@@ -85,7 +85,7 @@ def test_the_last_one_is_the_one_used_last(tmp_path: Path) -> None:
     assert (params["sortKey"], params["sortDirection"]) == ("updated_at", "desc")
 
 
-def test_without_threads_there_is_no_last_one(tmp_path: Path) -> None:
+def test_without_threads_there_is_no_last_thread(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/list", {"data": [], "nextCursor": None})
         with (

@@ -59,7 +59,7 @@ def test_an_export_is_named_after_the_thread(
     assert err == "20480 bytes: 1 logs, 0 blobs. `codexctl import` brings it in elsewhere.\n"
 
 
-def test_an_import_says_what_became_of_each_file(tmp_path: Path, capfd: Captured) -> None:
+def test_an_import_reports_the_outcome_of_each_file(tmp_path: Path, capfd: Captured) -> None:
     problem = {"path": "/h/rollout-1.jsonl", "line": 7, "message": "expected JSON, found \x1b[1m"}
     with FakeDaemon(tmp_path) as fake:
         files = [
@@ -91,7 +91,7 @@ def test_a_refused_file_is_a_failure(tmp_path: Path, capfd: Captured) -> None:
     assert document["dryRun"] is False
 
 
-def test_a_dry_run_says_that_it_is_one(tmp_path: Path, capfd: Captured) -> None:
+def test_a_dry_run_says_that_it_is_a_dry_run(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/import", {"files": [file("imported", threadIds=[ID])]})
         assert run(fake, "import", "--dry-run", "/h") == 0
@@ -130,7 +130,7 @@ def test_the_demo_replaces_no_config(home: Home) -> None:
     assert (home.path / "config.toml").read_text() == "# mine\n"
 
 
-def test_threads_of_the_original_come_in_and_go_out_again(daemon: Daemon, tmp_path: Path) -> None:
+def test_threads_of_codex_are_imported_and_exported_again(daemon: Daemon, tmp_path: Path) -> None:
     home = daemon.home
     done = codexctl(home, "import", str(files_of(1)[0]))
     assert (done.code, done.err) == (0, "")

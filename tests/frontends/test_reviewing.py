@@ -78,7 +78,7 @@ def test_the_findings_go_to_stdout_and_what_the_reviewer_does_to_stderr(
     ],
     ids=["uncommitted", "base", "commit", "prompt"],
 )
-def test_what_is_reviewed_is_said_with_one_word(
+def test_the_target_of_a_review_is_one_argument(
     tmp_path: Path, words: list[str], target: Json
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -138,9 +138,7 @@ def test_a_review_of_a_real_daemon_is_listed_by_its_subject_and_raises_no_alarm(
     assert not any(daemon.said(word) for word in ("ERROR", "WARNING", "Traceback"))
 
 
-def test_what_git_does_not_know_is_refused_before_a_model_is_asked(
-    home: Home, tmp_path: Path
-) -> None:
+def test_an_unknown_revision_is_refused_before_a_model_is_asked(home: Home, tmp_path: Path) -> None:
     home.work = repository(tmp_path)
     with playing(Say((json.dumps(OUTPUT),))) as model:
         home.use_model(model.base_url)
@@ -168,7 +166,7 @@ def test_what_git_does_not_know_is_refused_before_a_model_is_asked(
 
 
 @pytest.mark.slow
-def test_what_the_reviewer_asks_for_is_answered_with_approve(daemon: Daemon) -> None:
+def test_the_reviewers_questions_are_answered_with_approve(daemon: Daemon) -> None:
     look = Call("shell_command", json.dumps({"command": "touch it; echo looking"}))
     with playing((look,), (Say((json.dumps(OUTPUT),)),)) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")

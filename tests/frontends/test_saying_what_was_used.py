@@ -71,7 +71,7 @@ def run(fake: FakeDaemon, *words: str) -> int:
     return main(["--socket", fake.path, "usage", *words])
 
 
-def test_a_thread_is_told_turn_by_turn_and_in_all(tmp_path: Path, capfd: Captured) -> None:
+def test_a_thread_has_its_usage_by_turn_and_in_total(tmp_path: Path, capfd: Captured) -> None:
     turns = [
         turn("t-00000001", "turn", used(3, 12_345, 30_000, 1000, 0.0321)),
         turn("t-00000001", "compact", used(1, 655, 10_000, 234, 0.0102)),
@@ -96,7 +96,7 @@ def test_a_thread_is_told_turn_by_turn_and_in_all(tmp_path: Path, capfd: Capture
     assert remark == f"prices in US dollars, {source}"
 
 
-def test_what_the_sums_leave_out_is_said(tmp_path: Path, capfd: Captured) -> None:
+def test_the_parts_that_the_sums_leave_out_are_named(tmp_path: Path, capfd: Captured) -> None:
     total = used(1200, 0, 0, 0, None, unpricedRequests=1100, unsaidRequests=100, failedRequests=7)
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/read", {"thread": said.thread()})
@@ -108,7 +108,7 @@ def test_what_the_sums_leave_out_is_said(tmp_path: Path, capfd: Captured) -> Non
     assert remark.startswith(f"without {unknown} and 100 without reported usage; ")
 
 
-def test_each_miss_says_what_changed_and_where(tmp_path: Path, capfd: Captured) -> None:
+def test_each_miss_has_its_change_and_position(tmp_path: Path, capfd: Captured) -> None:
     miss = {
         "turnId": "t2",
         "seq": 814,
@@ -141,7 +141,7 @@ def test_each_miss_says_what_changed_and_where(tmp_path: Path, capfd: Captured) 
     assert end == f"{in_all} Of all input, 75% came from the cache"
 
 
-def test_all_threads_have_a_line_and_what_is_no_turn_another(
+def test_all_threads_have_a_line_and_usage_outside_of_turns_has_another(
     tmp_path: Path, capfd: Captured
 ) -> None:
     def page(request: Json) -> list[Json]:

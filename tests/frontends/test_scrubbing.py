@@ -51,7 +51,7 @@ def test_it_says_what_was_replaced_and_that_the_disk_may_still_have_it(
     assert "overwritten by nothing" in said
 
 
-def test_a_dry_run_says_what_would_be_and_frightens_nobody(
+def test_a_dry_run_says_what_would_be_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     threads = (ScrubbedThread("t1", (4,), 1, archived=False),)

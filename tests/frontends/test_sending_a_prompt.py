@@ -48,7 +48,7 @@ def test_the_answer_goes_to_stdout_and_the_talk_to_stderr(
     assert err == (f"thread {said.THREAD}\n› say hello\n$ date\n  Saturday\n  exit 0 · 0.3 s\n")
 
 
-def test_a_new_thread_works_where_one_stands(tmp_path: Path) -> None:
+def test_a_new_thread_works_in_the_current_folder(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         starting(fake, *hello())
         assert main(["--socket", fake.path, "send", "-m", "big", "hi"]) == 0
@@ -64,7 +64,7 @@ def test_a_new_thread_works_where_one_stands(tmp_path: Path) -> None:
     }
 
 
-def test_an_old_thread_keeps_what_it_is_not_told_otherwise(tmp_path: Path) -> None:
+def test_an_old_thread_keeps_its_other_settings(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         starting(fake, *hello())
         words = ["send", "-t", said.THREAD, "-C", str(tmp_path), "--effort", "high", "hi"]
@@ -178,9 +178,7 @@ def test_an_empty_prompt_is_not_sent(
     assert capfd.readouterr().err == "codexctl: the prompt is empty; nothing was sent\n"
 
 
-def test_a_directory_that_is_not_there_is_said_so(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with FakeDaemon(tmp_path) as fake:
         starting(fake)
         gone = tmp_path / "gone"
@@ -188,7 +186,7 @@ def test_a_directory_that_is_not_there_is_said_so(
     assert f"{gone} is no directory; nothing was sent" in capfd.readouterr().err
 
 
-def test_a_refusal_is_told_in_the_daemons_words(
+def test_a_refusal_has_the_daemons_message(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -204,7 +202,7 @@ def test_a_refusal_is_told_in_the_daemons_words(
     }
 
 
-def test_a_daemon_that_goes_away_is_told_and_may_be_tried_again(
+def test_a_daemon_that_ends_is_reported_and_may_be_tried_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -219,7 +217,7 @@ def test_a_daemon_that_goes_away_is_told_and_may_be_tried_again(
     assert capfd.readouterr().err == "codexctl: the daemon closed the connection\n"
 
 
-def test_a_thread_that_stops_is_told_and_waited_for_no_longer(
+def test_a_thread_that_stops_is_reported_and_not_waited_for(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     error = {"message": "The thread has stopped.", "additionalDetails": "Input/output error"}

@@ -75,7 +75,7 @@ def test_the_four_kinds_that_models_read_are_taken(files: Path, name: str) -> No
         (".", "cannot be read: expected a file, found a folder"),
     ],
 )
-def test_what_is_no_image_is_said_before_anything_is_sent(
+def test_a_file_that_is_no_image_is_reported_before_anything_is_sent(
     files: Path, name: str, reason: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with FakeDaemon(files) as fake:
@@ -120,7 +120,7 @@ def test_images_that_are_attached_go_with_the_next_prompt_and_no_other(files: Pa
         assert fake.wait_for("turn/start")["input"] == [text("and now?")]
 
 
-def test_images_that_were_attached_can_be_let_go(files: Path) -> None:
+def test_attached_images_can_be_removed(files: Path) -> None:
     with FakeDaemon(files) as fake, attached(fake) as terminal:
         terminal.wait_for("› ")
         terminal.type(f"/image {files / 'a.png'}\n")

@@ -80,7 +80,7 @@ def test_ctrl_c_takes_a_prompt_back_that_waits_for_its_turn(daemon: Daemon) -> N
         assert len(codexctl(daemon.home, "show", thread, "--json").json["turns"]) == 1
 
 
-def test_a_thread_that_is_put_aside_takes_no_prompt(daemon: Daemon) -> None:
+def test_an_archived_thread_takes_no_prompt(daemon: Daemon) -> None:
     with playing(Say(("One.",))) as model:
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home)

@@ -92,17 +92,17 @@ def test_a_live_turn_looks_the_same_however_it_is_cut(text_bytes: int, output_by
     assert shown(*live(text_bytes, output_bytes)) == WHOLE_TURN
 
 
-def test_a_past_turn_looks_like_a_live_one() -> None:
+def test_a_past_turn_looks_like_a_live_turn() -> None:
     assert shown_past(said.turn("completed", *ITEMS)) == WHOLE_TURN
 
 
 @pytest.mark.parametrize("seen", range(1, len(live(5, 50))))
-def test_what_comes_twice_is_shown_once(seen: int) -> None:
+def test_items_that_come_twice_are_shown_once(seen: int) -> None:
     messages = live(5, 50)
     assert shown(*messages[:seen], *messages) == WHOLE_TURN
 
 
-def test_who_attaches_in_mid_answer_sees_the_same_in_the_end() -> None:
+def test_a_client_that_attaches_in_mid_answer_sees_the_same_in_the_end() -> None:
     screen = TerminalScreen()
     running = said.turn("inProgress", ITEMS[0], said.agent("First I l", done=False))
     seen = shown_past(running, screen)
@@ -111,7 +111,7 @@ def test_who_attaches_in_mid_answer_sees_the_same_in_the_end() -> None:
     assert seen + rest == WHOLE_TURN
 
 
-def test_who_attaches_while_a_command_runs_sees_the_same_in_the_end() -> None:
+def test_a_client_that_attaches_while_a_command_runs_sees_the_same_in_the_end() -> None:
     screen = TerminalScreen()
     running = said.command("seq 30", "line 1\nli", status="inProgress")
     seen = shown_past(said.turn("inProgress", *ITEMS[:2], running), screen)
@@ -125,7 +125,7 @@ def test_who_attaches_while_a_command_runs_sees_the_same_in_the_end() -> None:
     assert seen + rest == WHOLE_TURN
 
 
-def test_a_delta_behind_a_gap_waits_for_the_whole() -> None:
+def test_a_delta_after_a_gap_waits_for_the_whole() -> None:
     text = said.agent("one two three")
     assert (
         shown(
@@ -138,7 +138,7 @@ def test_a_delta_behind_a_gap_waits_for_the_whole() -> None:
     )
 
 
-def test_the_whole_text_has_the_last_word() -> None:
+def test_the_whole_text_counts() -> None:
     assert (
         shown(
             said.text_delta("I think"),
@@ -152,7 +152,7 @@ def test_deltas_without_an_offset_follow_each_other() -> None:
     assert shown(said.text_delta("ä"), said.text_delta("ö")) == "äö"
 
 
-def test_an_interrupted_turn_keeps_what_was_said() -> None:
+def test_an_interrupted_turn_keeps_its_text() -> None:
     assert (
         shown(
             said.item_started(said.agent("", done=False)),
@@ -201,7 +201,7 @@ def test_no_output_can_drive_the_terminal() -> None:
     )
 
 
-def test_items_of_every_kind_have_a_line_and_unknown_ones_too() -> None:
+def test_items_of_every_kind_have_a_line_and_unknown_items_too() -> None:
     items: list[Json] = [
         {"type": "reasoning", "id": "r1", "summary": ["**Looking**\n\nat files"], "content": []},
         {"type": "reasoning", "id": "r2"},
@@ -242,7 +242,7 @@ def test_items_of_every_kind_have_a_line_and_unknown_ones_too() -> None:
     )
 
 
-def test_what_one_typed_oneself_is_not_repeated() -> None:
+def test_own_input_is_not_repeated() -> None:
     screen = TerminalScreen()
     screen.hide_own("mine")
     mine = said.user("said by me", "u1", client_id="mine")
@@ -252,7 +252,7 @@ def test_what_one_typed_oneself_is_not_repeated() -> None:
     )
 
 
-def test_a_warning_is_told_in_between_and_a_rename_behind_the_answer() -> None:
+def test_a_warning_is_shown_at_once_and_a_rename_after_the_answer() -> None:
     assert (
         shown(
             said.text_delta("half a"),
@@ -264,7 +264,7 @@ def test_a_warning_is_told_in_between_and_a_rename_behind_the_answer() -> None:
     )
 
 
-def test_what_is_taken_back_is_told_in_between() -> None:
+def test_a_revert_is_shown_at_once() -> None:
     taken = {"threadId": said.THREAD, "turns": 2, "beforeTurnId": said.TURN}
     assert (
         shown(
@@ -276,7 +276,7 @@ def test_what_is_taken_back_is_told_in_between() -> None:
     )
 
 
-def test_only_the_answer_is_the_answer_when_one_sends() -> None:
+def test_send_prints_only_the_answer_on_stdout() -> None:
     screen = TerminalScreen(whole=False, one_screen=False)
     pieces = [
         piece for message in live(100, 1000) for piece in screen.note(said.as_message(message))

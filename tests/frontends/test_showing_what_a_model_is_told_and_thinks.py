@@ -165,7 +165,7 @@ def test_a_thread_without_a_name_is_listed_by_a_title(tmp_path: Path, capfd: Cap
     assert capfd.readouterr().out.endswith("idle      Fix the parser\n")
 
 
-def test_a_name_that_comes_in_mid_answer_is_said_behind_it() -> None:
+def test_a_name_that_comes_in_mid_answer_is_shown_after_it() -> None:
     screen = TerminalScreen()
     messages = [
         said.note("item/started", {"turnId": said.TURN, "item": said.agent("", done=False)}),

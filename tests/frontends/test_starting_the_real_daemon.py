@@ -17,7 +17,7 @@ from .codexctl import begin, codexctl, playing, told
 HELLO = Say(("Hel", "lo ", "there."))
 
 
-def test_two_that_send_at_once_start_one_daemon(home: Home) -> None:
+def test_two_commands_that_send_at_once_start_one_daemon(home: Home) -> None:
     with playing(HELLO, HELLO) as model:
         home.use_model(model.base_url)
         with begin(home, "send", "one") as first, begin(home, "send", "two") as second:
@@ -41,7 +41,7 @@ def daemons(home: Home) -> set[int]:
     return found
 
 
-def test_stop_ends_the_daemon_and_says_which_one_it_was(home: Home) -> None:
+def test_stop_ends_the_daemon_and_names_it(home: Home) -> None:
     daemon = home.start()
     assert codexctl(home, "stop", "--json").json == {
         "schema": 1,

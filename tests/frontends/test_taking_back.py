@@ -39,7 +39,7 @@ def reverted(count: int) -> dict[str, Any]:
     ("word", "before"),
     [("-1", 3), ("-4", 0), ("0", 0), ("1", 1), ("3", 3), (TURNS[1], 2), (TURNS[2].upper(), 3)],
 )
-def test_the_turn_that_is_named_is_the_last_one_kept(
+def test_the_named_turn_is_the_last_that_is_kept(
     tmp_path: Path, capfd: Captured, word: str, before: int
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -64,7 +64,7 @@ def test_the_turn_that_is_named_is_the_last_one_kept(
         ("last", "no turn of the thread has an id that begins with 'last'"),
     ],
 )
-def test_a_turn_with_nothing_behind_it_and_one_that_is_not_there_are_named(
+def test_the_last_turn_and_a_missing_turn_are_refused_by_name(
     tmp_path: Path, capfd: Captured, word: str, complaint: str
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -73,7 +73,7 @@ def test_a_turn_with_nothing_behind_it_and_one_that_is_not_there_are_named(
     assert complaint in capfd.readouterr().err
 
 
-def test_an_undo_says_what_stands_there_again(tmp_path: Path, capfd: Captured) -> None:
+def test_an_undo_reports_the_restored_turns(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/revert/undo", reverted(2))
         assert run(fake, "revert", said.THREAD, "--undo") == 0
@@ -81,7 +81,7 @@ def test_an_undo_says_what_stands_there_again(tmp_path: Path, capfd: Captured) -
     assert out == f"restored 2 turns of {said.THREAD}; files on the disk were not changed\n"
 
 
-def test_without_a_thread_it_is_the_one_used_last(tmp_path: Path, capfd: Captured) -> None:
+def test_without_a_thread_it_is_the_most_recently_used(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer("thread/list", {"data": [said.thread()], "nextCursor": None})
         fake.answer("thread/revert/undo", reverted(1))
@@ -98,9 +98,7 @@ def test_either_where_to_or_back_must_be_said(tmp_path: Path, capfd: Captured) -
     assert "expected --to TURN or --undo" in capfd.readouterr().err
 
 
-def test_a_compaction_that_does_not_fit_any_more_is_announced(
-    tmp_path: Path, capfd: Captured
-) -> None:
+def test_a_history_that_no_longer_fits_is_announced(tmp_path: Path, capfd: Captured) -> None:
     with FakeDaemon(tmp_path) as fake:
         fake.answer(
             "thread/compact/undo",

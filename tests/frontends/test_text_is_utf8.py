@@ -31,7 +31,7 @@ def send_bytes(home: Home, prompt: bytes) -> subprocess.CompletedProcess[bytes]:
 @pytest.mark.parametrize(
     "words", [["send", LATIN1], ["rename", "t", LATIN1], ["send", "-t", LATIN1, "x"]]
 )
-def test_a_word_that_is_not_utf8_is_refused_before_anything_starts(
+def test_an_argument_that_is_not_utf8_is_refused_before_anything_starts(
     home: Home, words: list[str]
 ) -> None:
     refused = codexctl(home, *words)
@@ -58,7 +58,7 @@ def test_stdin_is_read_by_its_mark_and_without_it(daemon: Daemon, encoding: str)
     assert '"text":"caf\xe9"'.encode() in body
 
 
-def test_a_word_is_read_as_utf8_in_any_locale(daemon: Daemon) -> None:
+def test_an_argument_is_read_as_utf8_in_any_locale(daemon: Daemon) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     with playing(Say(("Hello.",))) as model:
         daemon.home.use_model(model.base_url)

@@ -38,7 +38,7 @@ def test_a_live_answer_is_drawn_as_the_whole_when_its_characters_are_cut_apart()
         assert live.startswith(whole)
 
 
-def test_what_is_held_back_is_drawn_when_nothing_more_comes() -> None:
+def test_held_text_is_drawn_at_the_end() -> None:
     deltas = [said.text_delta("👨"), said.text_delta("\u200d")]
     assert shown(*deltas) == "👨"
     done = said.item_completed(said.agent("👨\u200d"))

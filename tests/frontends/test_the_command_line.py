@@ -33,28 +33,28 @@ def test_every_subcommand_has_help_with_the_exit_codes(capsys: pytest.CaptureFix
         )
 
 
-def test_no_exit_code_and_no_word_stands_for_two_things() -> None:
+def test_no_exit_code_and_no_word_has_two_meanings() -> None:
     assert len({row.number for row in EXITS}) == len({row.word for row in EXITS}) == len(EXITS)
 
 
 @pytest.mark.parametrize(
     "words", [[], ["dance"], ["send"], ["list", "--limit", "few"], ["send", "--last", "--new", "x"]]
 )
-def test_a_mistake_is_told_with_the_usage(
+def test_a_mistake_is_reported_with_the_usage(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
     assert "usage: codexctl" in capsys.readouterr().err
 
 
-def test_a_mistake_is_told_to_a_program_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_reported_to_a_program_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json", "--limit", "few"]) == 2
     told = msgspec.json.decode(capsys.readouterr().out)
     assert (told["schema"], told["error"]["code"]) == (1, "usage")
     assert "expected a number from 1 on, found 'few'" in told["error"]["message"]
 
 
-def test_shared_options_stand_before_or_behind_the_subcommand() -> None:
+def test_shared_options_may_be_before_or_after_the_subcommand() -> None:
     for words in (["--socket", "/s", "status"], ["status", "--socket", "/s"]):
         assert build_parser().parse_args(words).socket == "/s"
 

@@ -58,7 +58,7 @@ def test_without_stdout_nothing_crashes(daemon: Daemon, words: str) -> None:
     "words", ["list", "list --json", "show nosuch --json", "paths", "--version", "list --help"]
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_disk_behind_stdout_is_said_in_a_line(
+def test_a_full_disk_of_stdout_is_reported_in_a_line(
     daemon: Daemon, words: str, unbuffered: str
 ) -> None:
     with playing(ANSWER) as model:
@@ -83,7 +83,7 @@ def test_a_turn_whose_answer_cannot_be_written_is_said_to_be_seen_elsewhere(daem
         assert "The answer is 42." in codexctl(daemon.home, "show", thread).out
 
 
-def test_nobody_who_reads_is_no_error(daemon: Daemon) -> None:
+def test_a_closed_reader_is_no_error(daemon: Daemon) -> None:
     for words in ("list", "show nosuch --json", "--help"):
         closed = in_shell(
             daemon.home, f"{words} | true; exit ${{PIPESTATUS[0]}}", shell="/bin/bash"
@@ -92,7 +92,7 @@ def test_nobody_who_reads_is_no_error(daemon: Daemon) -> None:
         assert closed.err == ""
 
 
-def test_characters_that_the_locale_lacks_have_stand_ins(daemon: Daemon) -> None:
+def test_characters_that_the_locale_lacks_are_replaced(daemon: Daemon) -> None:
     with playing(Say(("done \N{PARTY POPPER}",))) as model:
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home)
@@ -118,7 +118,7 @@ def test_a_pipe_gets_no_answer_that_was_cut_off_and_asked_for_again(
     assert (sent.code, sent.out) == (0, "The answer is 42.\n"), sent
 
 
-def test_a_pipe_gets_what_there_is_of_an_answer_that_stays_cut_off(daemon: Daemon) -> None:
+def test_a_pipe_gets_the_beginning_of_an_answer_that_stays_cut_off(daemon: Daemon) -> None:
     with playing(Cut(("The answer is ",)), Cut(("I believe ",))) as model:
         daemon.home.use_model(model.base_url, provider_more="stream_max_retries = 1")
         sent = codexctl(daemon.home, "send", "x")

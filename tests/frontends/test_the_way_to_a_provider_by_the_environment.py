@@ -35,7 +35,7 @@ ONCE = "request_max_retries = 0\nstream_max_retries = 0"
         ),
     ],
 )
-def test_what_cannot_be_used_is_named_in_a_line_and_no_password_is_kept(
+def test_an_unusable_proxy_is_named_in_a_line_and_no_password_is_kept(
     home: Home, url: str, env: dict[str, str], named: str
 ) -> None:
     pipe = home.root / "pipe"

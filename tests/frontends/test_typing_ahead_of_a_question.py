@@ -53,7 +53,7 @@ def approving(fake: FakeDaemon) -> Terminal:
 
 @pytest.mark.parametrize("begin", [sending, attaching, reviewing, approving])
 @pytest.mark.parametrize("ahead", ["y", "y\nyes\n"], ids=["half a line", "lines"])
-def test_what_was_typed_ahead_answers_nothing(
+def test_input_typed_ahead_answers_nothing(
     tmp_path: Path, begin: Callable[[FakeDaemon], Terminal], ahead: str
 ) -> None:
     with FakeDaemon(tmp_path) as fake:
@@ -103,7 +103,7 @@ def test_a_paste_answers_nothing(
         assert fake.wait_answer() == {"id": 7, "result": {"decision": "decline"}}
 
 
-def test_approve_draws_what_it_asks_and_leaves_it_open_when_nobody_answers(tmp_path: Path) -> None:
+def test_approve_draws_its_question_and_leaves_it_open_without_an_answer(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake, approving(fake) as terminal:
         fake.say(said.approval())
         terminal.wait_for("  in /w\r\n  $ touch x1\r\n")

@@ -38,7 +38,7 @@ def lines_of(pasted: bytes) -> InputLines:
 
 
 @pytest.mark.slow
-def test_what_cannot_be_taken_whole_is_refused_and_the_next_line_is_sent(daemon: Daemon) -> None:
+def test_a_line_that_is_too_long_is_refused_and_the_next_line_is_sent(daemon: Daemon) -> None:
     with playing(Say(("Before.",)), Say(("One.",)), Say(("Two.",))) as model:
         daemon.home.use_model(model.base_url)
         thread = new_thread(daemon.home)
@@ -124,5 +124,5 @@ def test_a_line_is_taken_without_what_is_no_part_of_it(pasted: bytes, taken: str
 @pytest.mark.parametrize(
     "pasted", [b"caf\xe9\n", b"\xff\xfeh\x00i\x00\n", b"a\x00\n", b"\xed\xa0\xbd\n"]
 )
-def test_what_is_no_text_is_not_taken(pasted: bytes) -> None:
+def test_input_that_is_no_text_is_refused(pasted: bytes) -> None:
     assert isinstance(lines_of(pasted).next(join_pasted=True), NotTaken)

@@ -55,7 +55,7 @@ def test_a_log_from_a_record_that_is_not_there_is_refused_unless_it_is_followed(
         ["log", "t", "--from", "9" * 5000],
     ],
 )
-def test_what_is_no_number_of_anything_is_refused(words: list[str], capfd: Captured) -> None:
+def test_an_invalid_number_is_refused(words: list[str], capfd: Captured) -> None:
     assert main(words) == 2
     assert f"found {words[-1]!r}" in capfd.readouterr().err
 
@@ -71,7 +71,7 @@ def test_what_is_no_number_of_anything_is_refused(words: list[str], capfd: Captu
         (["review", "--base", ""], "BASE"),
     ],
 )
-def test_an_empty_word_is_no_default(words: list[str], name: str, capfd: Captured) -> None:
+def test_an_empty_argument_is_no_default(words: list[str], name: str, capfd: Captured) -> None:
     assert main(words) == 2
     assert f"expected a value for {name}, found an empty word" in capfd.readouterr().err
 

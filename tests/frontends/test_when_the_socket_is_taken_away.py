@@ -53,7 +53,7 @@ LOSSES = (
 )
 
 
-def test_a_socket_that_is_gone_is_bound_again_and_threads_go_on(home: Home) -> None:
+def test_a_socket_that_is_gone_is_bound_again_and_threads_continue(home: Home) -> None:
     with holding(Held(Say(("Hel", "lo.")), 1)) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -85,7 +85,7 @@ def test_a_link_of_a_long_path_is_made_again(home: Home) -> None:
     assert not link.is_symlink()
 
 
-def test_what_is_no_socket_is_left_alone_and_the_process_is_named(home: Home) -> None:
+def test_a_file_that_is_no_socket_stays_and_the_process_is_named(home: Home) -> None:
     daemon = home.start()
     home.socket.unlink()
     home.socket.write_text("precious")
@@ -106,7 +106,7 @@ def test_what_is_no_socket_is_left_alone_and_the_process_is_named(home: Home) ->
 
 
 @pytest.mark.parametrize("lose", [shutil.rmtree, lambda home: home.joinpath("store.lock").unlink()])
-def test_a_daemon_without_its_home_ends_and_the_next_one_is_started(
+def test_a_daemon_without_its_home_ends_and_the_next_is_started(
     home: Home, lose: Callable[[Path], None]
 ) -> None:
     with playing(Say(("Hello.",))) as model:
@@ -150,7 +150,7 @@ def held(lock: Path) -> Iterator[None]:
         yield
 
 
-def test_a_daemon_that_does_not_answer_is_ended_all_the_same(home: Home) -> None:
+def test_a_daemon_that_does_not_answer_is_ended_too(home: Home) -> None:
     home.path.mkdir(mode=0o700)
     home.socket.parent.mkdir(mode=0o700)
     lock = home.path / "store.lock"

@@ -86,7 +86,7 @@ def ask(terminal: Terminal, question: Json) -> None:
     assert terminal.asking.ask(said.as_message(question))
 
 
-def test_a_key_after_the_moment_answers_and_names_what_it_answers(
+def test_a_key_after_the_moment_answers_and_names_its_question(
     fake: FakeDaemon, connection: Daemon
 ) -> None:
     terminal = Terminal()
@@ -101,7 +101,7 @@ def test_a_key_after_the_moment_answers_and_names_what_it_answers(
     assert terminal.asking.first is None
 
 
-def test_what_was_typed_before_the_question_is_taken_away_and_said(connection: Daemon) -> None:
+def test_input_before_the_question_is_discarded_and_reported(connection: Daemon) -> None:
     terminal = Terminal()
     terminal.ahead = "y\ny\nand a prompt"
     ask(terminal, asked())
@@ -113,7 +113,7 @@ def test_what_was_typed_before_the_question_is_taken_away_and_said(connection: D
     assert terminal.asking.first is not None
 
 
-def test_the_keys_are_drawn_only_when_nobody_has_typed_for_a_moment(connection: Daemon) -> None:
+def test_the_keys_are_drawn_only_after_a_moment_without_typing(connection: Daemon) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     assert terminal.asking.typed("y", connection) is None
@@ -128,7 +128,7 @@ def test_the_keys_are_drawn_only_when_nobody_has_typed_for_a_moment(connection: 
     assert terminal.asking.first is not None
 
 
-def test_it_says_how_long_there_is_to_wait() -> None:
+def test_it_knows_the_time_to_wait() -> None:
     terminal = Terminal()
     assert terminal.asking.tick() is None
     ask(terminal, asked())
@@ -186,7 +186,7 @@ def test_a_question_below_which_anything_was_written_is_drawn_again_before_it_is
     assert fake.wait_answer()["id"] == 7
 
 
-def test_the_keys_stand_right_below_the_question_that_they_answer() -> None:
+def test_the_keys_are_directly_below_the_question_that_they_answer() -> None:
     """A model goes on writing after its call: the question comes again after that."""
     terminal = Terminal()
     ask(terminal, asked())
@@ -202,7 +202,7 @@ def test_the_keys_stand_right_below_the_question_that_they_answer() -> None:
     assert terminal.keys_drawn == 1
 
 
-def test_what_never_stops_writing_is_held_up_so_that_the_question_can_be_answered(
+def test_endless_output_is_held_so_that_the_question_can_be_answered(
     connection: Daemon,
 ) -> None:
     terminal = Terminal()
@@ -237,7 +237,7 @@ def test_all_of_a_long_command_is_shown_on_a_key_and_then_it_can_be_answered(
     assert terminal.asking.typed("n", connection) == "decline"
 
 
-def test_another_word_is_no_answer(connection: Daemon) -> None:
+def test_other_input_is_no_answer(connection: Daemon) -> None:
     terminal = Terminal()
     ask(terminal, asked())
     terminal.wait()
@@ -256,7 +256,7 @@ def test_a_question_with_an_id_that_was_seen_before_is_asked(connection: Daemon)
     assert terminal.lines[-1] == "  $ ./evil.sh"
 
 
-def test_the_same_question_asked_again_is_drawn_once_and_a_changed_one_again(
+def test_the_same_question_asked_again_is_drawn_once_and_a_changed_question_again(
     connection: Daemon,
 ) -> None:
     terminal = Terminal()
@@ -271,7 +271,7 @@ def test_the_same_question_asked_again_is_drawn_once_and_a_changed_one_again(
     assert terminal.lines[-1] == "  $ touch x2"
 
 
-def test_one_that_is_answered_elsewhere_makes_way_for_the_next() -> None:
+def test_a_question_that_is_answered_elsewhere_is_replaced_by_the_next() -> None:
     terminal = Terminal()
     ask(terminal, asked(7))
     ask(terminal, asked(8, "make"))
@@ -284,7 +284,7 @@ def test_one_that_is_answered_elsewhere_makes_way_for_the_next() -> None:
     assert terminal.asking.tick() is None
 
 
-def test_where_nobody_types_it_is_said_how_it_is_answered() -> None:
+def test_without_a_keyboard_the_way_to_answer_is_printed() -> None:
     terminal = Terminal(typing=False)
     ask(terminal, asked())
     assert terminal.lines[-1] == "t/7 is answered elsewhere"
@@ -292,7 +292,7 @@ def test_where_nobody_types_it_is_said_how_it_is_answered() -> None:
     assert terminal.asking.tick() is None
 
 
-def test_a_terminal_gives_up_whole_lines_and_half_ones_and_is_as_it_was_before() -> None:
+def test_a_terminal_returns_whole_and_partial_lines_and_its_mode_is_restored() -> None:
     ours, theirs = pty.openpty()
     try:
         lines = InputLines(theirs)

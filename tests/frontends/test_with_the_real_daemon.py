@@ -193,7 +193,7 @@ def test_show_is_the_thread_and_log_is_its_records(daemon: Daemon) -> None:
     assert len(later) == len(records.lines) - 2
 
 
-def test_log_follow_goes_on_with_what_is_added_until_ctrl_c(daemon: Daemon) -> None:
+def test_log_follow_prints_new_records_until_ctrl_c(daemon: Daemon) -> None:
     home = daemon.home
     with playing(HELLO, HELLO) as model:
         home.use_model(model.base_url)
@@ -269,7 +269,7 @@ def test_control_characters_of_models_and_commands_reach_no_terminal(daemon: Dae
         assert not {character for character in said if character < " "} - {"\n"}
 
 
-def test_what_send_is_told_reaches_the_model(daemon: Daemon) -> None:
+def test_the_options_of_send_reach_the_model(daemon: Daemon) -> None:
     with playing(HELLO) as model:
         daemon.home.use_model(model.base_url)
         sent = codexctl(daemon.home, "send", "--model", "big", "--effort", "high", "hello")

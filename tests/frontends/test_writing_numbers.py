@@ -39,7 +39,7 @@ def test_a_short_number_has_three_figures_rounded_half_up(number: int, written: 
     assert short(number) == written
 
 
-def test_an_exact_number_has_all_of_them() -> None:
+def test_an_exact_number_has_all_its_digits() -> None:
     assert exact(1_234_567) == "1,234,567"
 
 
@@ -58,7 +58,7 @@ def test_money_is_written_as_fine_as_it_matters(dollars: float | None, written: 
     assert money(dollars) == written
 
 
-def test_the_status_line_says_what_is_left_and_what_was_used() -> None:
+def test_the_status_line_has_the_rest_of_the_window_and_the_usage() -> None:
     total = TokenUsageBreakdown(input_tokens=30_000, cached_input_tokens=20_000, output_tokens=2345)
     assert status_line(ThreadTokenUsage(total=total, percent_left=87)) == (
         "87% context left · 12.3K tokens"
@@ -66,7 +66,7 @@ def test_the_status_line_says_what_is_left_and_what_was_used() -> None:
     assert status_line(ThreadTokenUsage(total=total)) == "12.3K tokens"
 
 
-def test_the_summary_leaves_out_what_there_is_none_of() -> None:
+def test_the_summary_leaves_out_zero_parts() -> None:
     plain = TokenUsageBreakdown(input_tokens=1200, output_tokens=34)
     assert summary_line(plain) == "Token usage: total=1,234 input=1,200 output=34"
     whole = TokenUsageBreakdown(

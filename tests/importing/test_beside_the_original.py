@@ -167,7 +167,7 @@ def ours(path: Path) -> tuple[list[Counter[tuple[str, str]]], list[str]]:
 
 
 @trio_test
-async def test_its_rollouts_read_as_what_it_says_of_them(tmp_path: Path) -> None:
+async def test_its_rollouts_read_as_its_own_answers_say(tmp_path: Path) -> None:
     replies: list[Reply] = [
         (Say(("One.",)),),
         running("echo hello"),

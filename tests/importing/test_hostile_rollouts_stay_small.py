@@ -52,7 +52,7 @@ def test_nested_arguments_and_outputs_are_bounded_too() -> None:
     assert ended.result.model_text == output
 
 
-def test_what_waits_for_a_turn_that_never_begins_does_not_pile_up() -> None:
+def test_input_for_a_turn_that_never_begins_is_bounded() -> None:
     said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]}
     lines = [META, line("event_msg", type="task_started", turn_id="t")]
     lines += [line("response_item", **said)] * (3 * INPUTS_MAX)
@@ -147,7 +147,7 @@ def test_its_length_is_counted_as_it_is_unpacked(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="it needs the program zstd")
-def test_what_unpacks_to_more_than_any_rollout_is_left(tmp_path: Path) -> None:
+def test_a_file_that_unpacks_to_more_than_any_rollout_is_refused(tmp_path: Path) -> None:
     text = b'{"type":"x","payload":{},"text":"' + b"x" * (1024 * 1024 - 36) + b'"}\n'
     path = bomb(tmp_path, text, sources.ROLLOUT_BYTES_MAX // (1024 * 1024) + 1)
     with pytest.raises(UnreadableSource, match="the rest was not read"):

@@ -61,7 +61,7 @@ async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None
 
 
 @trio_test
-async def test_a_home_of_the_originals_comes_in_whole_and_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_home_of_codex_is_imported_whole_and_stays_as_it_is(tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(HOME, home)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
@@ -98,7 +98,7 @@ async def test_an_archived_thread_stays_archived() -> None:
 
 
 @trio_test
-async def test_a_fork_by_reference_becomes_one_and_brings_its_parent_along() -> None:
+async def test_a_fork_by_reference_stays_a_fork_and_its_parent_is_imported_too() -> None:
     async with house() as here:
         reports = await here.bring_in(files_of(4)[0])
         assert {report.thread_ids for report in reports} == {(thread_id(3),), (thread_id(4),)}
@@ -119,7 +119,7 @@ def shown_of(records: Sequence[Recorded]) -> list[tuple[str, list[str]]]:
 
 
 @trio_test
-async def test_a_fork_whose_parent_is_missing_is_what_there_is_of_it(tmp_path: Path) -> None:
+async def test_a_fork_without_its_parent_has_its_own_records(tmp_path: Path) -> None:
     async with house() as here:
         alone = written(tmp_path, files_of(4)[0], lines(files_of(4)[0]))
         report = await here.one(alone)
@@ -135,7 +135,7 @@ async def test_a_fork_whose_parent_is_missing_is_what_there_is_of_it(tmp_path: P
 
 
 @trio_test
-async def test_a_thread_that_was_taken_back_is_one_thread_of_two_files() -> None:
+async def test_a_thread_that_was_rolled_back_is_one_thread_of_two_files() -> None:
     async with house() as here:
         report = await here.one(
             files_of(5)[1]
@@ -146,7 +146,7 @@ async def test_a_thread_that_was_taken_back_is_one_thread_of_two_files() -> None
 
 
 @trio_test
-async def test_a_rollout_that_has_grown_goes_on(tmp_path: Path) -> None:
+async def test_a_rollout_that_has_grown_continues(tmp_path: Path) -> None:
     whole = lines(files_of(6)[0])
     for count in (5, 9, 14, 20, len(whole) - 1):
         async with house() as here:
@@ -167,7 +167,7 @@ async def test_a_rollout_that_has_grown_goes_on(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_turns_that_were_taken_back_since_are_not_quietly_kept(tmp_path: Path) -> None:
+async def test_turns_that_were_rolled_back_since_are_not_quietly_kept(tmp_path: Path) -> None:
     async with house() as here:
         whole = lines(files_of(6)[0])
         path = written(tmp_path, files_of(6)[0], whole[:26])
@@ -181,7 +181,7 @@ async def test_turns_that_were_taken_back_since_are_not_quietly_kept(tmp_path: P
 
 
 @trio_test
-async def test_a_thread_that_was_gone_on_with_here_takes_no_more(tmp_path: Path) -> None:
+async def test_a_thread_that_was_continued_here_takes_no_more(tmp_path: Path) -> None:
     async with house() as here:
         whole = lines(files_of(1)[0])
         path = written(tmp_path, files_of(1)[0], whole[:-2])
@@ -198,7 +198,7 @@ async def test_a_thread_that_was_gone_on_with_here_takes_no_more(tmp_path: Path)
 
 
 @trio_test
-async def test_a_rollout_that_is_another_one_now_is_refused(tmp_path: Path) -> None:
+async def test_a_rollout_that_was_replaced_is_refused(tmp_path: Path) -> None:
     async with house() as here:
         whole = lines(files_of(1)[0])
         path = written(tmp_path, files_of(1)[0], whole)
@@ -211,7 +211,7 @@ async def test_a_rollout_that_is_another_one_now_is_refused(tmp_path: Path) -> N
 
 
 @trio_test
-async def test_an_id_that_is_taken_gets_another_one_every_time_the_same() -> None:
+async def test_a_taken_id_gets_the_same_other_id_every_time() -> None:
     async with house() as here:
         new = NewEvent("later.kind", b"{}")
         await here.store.append(thread_id(1), [new], expected_version=0, at_us=NOW_US, durable=True)
@@ -222,7 +222,7 @@ async def test_an_id_that_is_taken_gets_another_one_every_time_the_same() -> Non
 
 
 @trio_test
-async def test_an_import_that_was_cut_off_is_begun_anew() -> None:
+async def test_an_import_that_was_cut_off_begins_again() -> None:
     async with house() as here:
         path = files_of(1)[0]
         for record in read(path)[0][:9]:
@@ -250,7 +250,7 @@ async def test_a_dry_run_says_the_same_and_writes_nothing() -> None:
 
 
 @trio_test
-async def test_what_is_no_rollout_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_rollout_is_refused(tmp_path: Path) -> None:
     async with house() as here:
         for name, content in (("a.jsonl", b""), ("b.jsonl", b"hello\nworld\n"), ("c", b"\0" * 999)):
             (tmp_path / name).write_bytes(content)

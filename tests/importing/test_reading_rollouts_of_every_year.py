@@ -51,7 +51,7 @@ def text_in(item: dict[str, object]) -> str:
     return "|".join(part.get("text", part["type"]) for part in content)
 
 
-def test_a_rollout_of_2026_shows_what_happened() -> None:
+def test_a_rollout_of_2026_shows_its_items() -> None:
     assert shown(told(1)) == [
         (
             "completed",
@@ -80,7 +80,7 @@ def test_a_rollout_of_2026_shows_what_happened() -> None:
     ]
 
 
-def test_the_model_is_given_what_it_was_given_there() -> None:
+def test_the_model_gets_the_same_history_as_there() -> None:
     history = to_model(1)
     assert [text_in(item) for item in history][:10] == [
         "Answer briefly.",
@@ -104,7 +104,7 @@ def test_the_model_is_given_what_it_was_given_there() -> None:
     assert not any("internal_chat_message_metadata_passthrough" in item for item in history)
 
 
-def test_whose_words_they_are_is_said_once_and_for_all() -> None:
+def test_the_author_of_each_text_is_classified_once() -> None:
     added = [timed.event for timed in told(1) if isinstance(timed.event, ContextAdded)]
     assert [added_.category for added_ in added] == [
         "developer",
@@ -200,14 +200,14 @@ def test_a_torn_last_line_is_complained_of() -> None:
     ]
 
 
-def test_what_was_taken_back_in_another_file_does_not_count() -> None:
+def test_turns_that_were_rolled_back_in_another_file_do_not_count() -> None:
     assert shown(told(5)) == [
         ("completed", ["> Keep?", "Keep."]),
         ("completed", ["> New?", "New."]),
     ]
 
 
-def test_a_rollout_of_2025_shows_what_happened() -> None:
+def test_a_rollout_of_2025_shows_its_items() -> None:
     assert shown(told(6)) == [
         (
             "completed",
@@ -227,7 +227,7 @@ def test_a_rollout_of_2025_shows_what_happened() -> None:
     ]
 
 
-def test_a_compaction_of_2025_keeps_what_people_said() -> None:
+def test_a_compaction_of_2025_keeps_peoples_messages() -> None:
     assert [text_in(item) for item in to_model(6)] == [
         "List the files.",
         "Run it.",
@@ -238,7 +238,7 @@ def test_a_compaction_of_2025_keeps_what_people_said() -> None:
     ]
 
 
-def test_policies_that_are_gone_become_the_safer_ones() -> None:
+def test_removed_policies_become_safer_policies() -> None:
     started = told(6)[0].event
     assert isinstance(started, ThreadStarted)
     settings = started.settings
@@ -264,7 +264,7 @@ def test_how_full_a_window_was_is_known_where_the_rollout_says_how_long_it_is() 
     assert {limits.effective for limits in older} == {None}
 
 
-def test_what_is_not_understood_is_complained_of_by_its_line() -> None:
+def test_an_unknown_line_gives_a_warning_with_its_number() -> None:
     _, rollout = read(*files_of(6))
     complaints = [f"{c.line}: {c.message}" for _, c in rollout.complaints]
     assert complaints[0].startswith("30: expected an event of a known type, found 'a_thing_of_the")
@@ -300,6 +300,6 @@ def test_lines_alone_read_the_same_as_a_file() -> None:
     assert [c.line for c in converted.complaints] == [30, 31, 32, 33]
 
 
-def test_no_lines_at_all_are_a_thread_that_only_began() -> None:
+def test_no_lines_are_a_thread_that_only_began() -> None:
     events = read_rollout([], Heading("x", {}, {})).events
     assert [event.event.type for event in events] == ["thread.started"]

@@ -72,7 +72,7 @@ def test_any_line_may_be_missing(path: object) -> None:
     print(f"rollouts without a line: {len(lines)} cases")
 
 
-def test_lines_may_stand_in_any_order_and_be_of_any_file() -> None:
+def test_lines_may_be_in_any_order_and_of_any_file() -> None:
     chance = random.Random(SEED)
     lines = [line for path in FILES for line in path.read_bytes().splitlines()]
     heading = heading_of(FILES[0])

@@ -141,7 +141,7 @@ NOTHING = [
 
 
 @pytest.mark.parametrize("kind", NOTHING)
-def test_what_carries_nothing_is_not_complained_of(tmp_path: Path, kind: str) -> None:
+def test_empty_lines_give_no_warning(tmp_path: Path, kind: str) -> None:
     rows = [of(kind, score=1), event(kind), of("response_item", type=kind)]
     kept = [message("user", "Go.")["payload"], {"type": kind}]
     read = read_lines(

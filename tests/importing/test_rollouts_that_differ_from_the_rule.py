@@ -129,7 +129,7 @@ INJECTED = [
 
 @pytest.mark.parametrize("text", INJECTED)
 @pytest.mark.parametrize("place", ["before the prompt", "after it", "before the answer"])
-def test_what_codex_put_there_is_no_prompt(tmp_path: Path, text: str, place: str) -> None:
+def test_codexs_own_texts_are_no_prompt(tmp_path: Path, text: str, place: str) -> None:
     at = {"before the prompt": 0, "after it": 2, "before the answer": 3}[place]
     rows = [*TURN[:at], message("user", text), *TURN[at:]]
     read = read_lines(tmp_path, meta(), *rows)
@@ -241,7 +241,7 @@ def test_a_line_without_a_turn_context_begins_where_its_environment_says(tmp_pat
     ],
     ids=["no time", "no id", "no type", "meta: no id", "meta: nothing", "an event", "an item"],
 )
-def test_a_first_line_may_lack_members_or_be_another_one(tmp_path: Path, first: Json) -> None:
+def test_a_first_line_may_lack_members_or_be_of_another_kind(tmp_path: Path, first: Json) -> None:
     read = read_lines(tmp_path, first, *TURN)
     assert read.rollout.heading.source_id == "0194d2a0-0000-7000-8000-000000000099"
     status = "interrupted" if first == started("t1") else "completed"

@@ -101,7 +101,7 @@ DOCUMENT = json.dumps(
 
 
 @trio_test
-async def test_a_document_among_rollouts_comes_in_once_and_goes_on(tmp_path: Path) -> None:
+async def test_a_document_among_rollouts_is_imported_once_and_continues(tmp_path: Path) -> None:
     async with house() as here:
         path = written(tmp_path, DOCUMENT, f"rollout-2025-04-17-{thread_id(77)}.json")
         written(tmp_path, lines(meta(), *TURN))
@@ -158,7 +158,7 @@ def test_the_heading_is_that_of_the_thread_in_the_files_name(tmp_path: Path) -> 
     assert read.rollout.heading.meta["cwd"] == "/w"
 
 
-def test_a_fork_does_not_count_what_its_parent_used(tmp_path: Path) -> None:
+def test_a_fork_does_not_count_its_parents_usage(tmp_path: Path) -> None:
     read = read_lines(tmp_path, meta(forked_from_id=PARENT), *TURN, counted(1000, 300))
     assert read.used == 300
 
@@ -170,7 +170,7 @@ def test_a_rollout_that_was_resumed_is_one_thread(tmp_path: Path) -> None:
     assert (read.used, read.warned) == (700, [])
 
 
-def test_turns_that_were_taken_back_do_not_count_wherever_they_nest(tmp_path: Path) -> None:
+def test_nested_rolled_back_turns_do_not_count(tmp_path: Path) -> None:
     back = [event("thread_rolled_back", num_turns=count) for count in range(3)]
     rows = [*asked("1"), *asked("2"), back[1], *asked("3"), *asked("4"), back[2], *asked("5")]
     read = read_lines(tmp_path, meta(), *rows)

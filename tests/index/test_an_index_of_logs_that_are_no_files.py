@@ -91,7 +91,7 @@ def known(index: Indexed) -> tuple[list[tuple[object, ...]], list[tuple[object, 
 
 
 @pytest.mark.slow
-def test_for_any_run_it_knows_what_an_index_of_files_knows(tmp_path: Path) -> None:
+def test_for_any_run_it_equals_an_index_of_files(tmp_path: Path) -> None:
     numbers = count()
 
     @FEW
@@ -116,7 +116,7 @@ def test_for_any_run_it_knows_what_an_index_of_files_knows(tmp_path: Path) -> No
     holds()
 
 
-def test_a_fork_has_what_its_ancestors_say(tmp_path: Path) -> None:
+def test_a_fork_has_the_texts_of_its_ancestors(tmp_path: Path) -> None:
     first = LogFile(tmp_path, stream(1)).add(*FIRST_TURN, runs("r1", "ls"), ended("r1"))
     second = first.fork(stream(2), len(first.records)).add(e.ThreadRenamed("stars"))
     third = second.fork(stream(3), len(first.records) + 1).add(e.ThreadArchived())

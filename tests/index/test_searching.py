@@ -75,7 +75,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Indexed]:
 
 
 @pytest.mark.parametrize("typed", FOUND)
-def test_what_is_found(index: Indexed, typed: str) -> None:
+def test_texts_that_are_found(index: Indexed, typed: str) -> None:
     found = index.search(typed, ["prompt"])
     numbers = sorted(TEXTS.index(hit_text(index, hit.row.thread_id)) for hit in found)
     assert numbers == FOUND[typed]
@@ -96,13 +96,13 @@ def test_nothing_to_look_for_is_refused_with_a_sentence(typed: str) -> None:
         read_term(typed)
 
 
-def test_hits_come_by_kind_with_where_they_stand(index: Indexed) -> None:
+def test_hits_come_by_kind_with_their_positions(index: Indexed) -> None:
     (hit, *_) = index.search("make")[0].hits
     assert (hit.kind, hit.seq, hit.item, hit.snippet.text) == ("command", 4, "c1", "make test")
     assert hit.snippet.ranges == ((0, 4),)
 
 
-def test_threads_come_in_order_and_page_by_page(index: Indexed) -> None:
+def test_threads_are_in_order_and_paged(index: Indexed) -> None:
     phrases, found, start = read_term("green"), [], None
     while some := found_threads(
         index.connection, phrases, Wanted(), "updated", upwards=True, start=start, limit=2
@@ -112,7 +112,7 @@ def test_threads_come_in_order_and_page_by_page(index: Indexed) -> None:
     assert found == [stream(number) for number in range(len(TEXTS))]
 
 
-def test_a_snippet_is_one_line_around_what_was_found() -> None:
+def test_a_snippet_is_one_line_around_the_match() -> None:
     snippet = snippet_of(read_term("needle"), "hay\n" * 100 + "a  needle\nin it " + "hay " * 100)
     assert len(snippet.text) < 200
     ((start, end),) = snippet.ranges
@@ -121,7 +121,7 @@ def test_a_snippet_is_one_line_around_what_was_found() -> None:
     assert "\n" not in snippet.text
 
 
-def test_occurrences_are_literal_whatever_the_case_and_in_order(tmp_path: Path) -> None:
+def test_occurrences_are_literal_in_any_case_and_in_order(tmp_path: Path) -> None:
     parent = LogFile(tmp_path, stream(1)).add(
         STARTED,
         queued(1, "50% Off, 50% off"),
@@ -156,7 +156,7 @@ def test_places_are_in_order() -> None:
     assert schema.seq_of(schema.document_number(7, 12, 1)) == 12
 
 
-def test_a_long_text_is_found_and_shown_and_leaves_no_word_behind(tmp_path: Path) -> None:
+def test_a_long_text_is_found_and_shown_and_removed_whole(tmp_path: Path) -> None:
     text = f"{'an ordinary sentence. ' * 100}Zwölf Boxkämpfer. {'and so on. ' * 100}"
     assert isinstance(packed(text), bytes)
     log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, text), begun(1))
@@ -169,7 +169,7 @@ def test_a_long_text_is_found_and_shown_and_leaves_no_word_behind(tmp_path: Path
         searched.check_words()
 
 
-def test_a_text_that_rotted_makes_the_file_no_use_any_more(tmp_path: Path) -> None:
+def test_a_damaged_text_makes_the_file_useless(tmp_path: Path) -> None:
     LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "word " * 500), begun(1))
     with indexed(tmp_path, tmp_path / "i") as searched:
         searched.catch_up().connection.execute("UPDATE document SET text=x'00ff' WHERE text<>''")

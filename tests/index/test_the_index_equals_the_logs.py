@@ -76,7 +76,7 @@ def test_for_any_run_taken_in_at_once_or_in_steps(tmp_path: Path) -> None:
     holds()
 
 
-def test_what_can_be_found_of_a_thread(tmp_path: Path) -> None:
+def test_the_documents_of_a_thread(tmp_path: Path) -> None:
     log = LogFile(tmp_path, stream(1)).add(
         STARTED,
         queued(1, "look at it"),
@@ -102,7 +102,9 @@ def test_what_can_be_found_of_a_thread(tmp_path: Path) -> None:
         index.check_words()
 
 
-def test_a_fork_shows_its_parents_past_and_is_found_by_its_own_words_only(tmp_path: Path) -> None:
+def test_a_fork_shows_its_parents_history_and_is_found_by_its_own_texts_only(
+    tmp_path: Path,
+) -> None:
     parent = LogFile(tmp_path, stream(1)).add(*FIRST_TURN, said("m1", "shared"))
     child = parent.fork(stream(2), 4).add(
         e.ThreadForked(ThreadId(parent.name), 4),
@@ -125,7 +127,7 @@ def replace_records(log: LogFile, last: int) -> LogFile:
     return copy
 
 
-def test_a_rewritten_log_is_taken_in_anew_and_its_forks_with_it(tmp_path: Path) -> None:
+def test_a_rewritten_log_is_indexed_again_with_its_forks(tmp_path: Path) -> None:
     parent = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "secret"), begun(1))
     child = parent.fork(stream(2), 3).add(e.ThreadForked(ThreadId(parent.name), 3))
     with indexed(tmp_path, tmp_path / "i") as index:
@@ -159,7 +161,7 @@ def test_logs_that_come_go_grow_and_move_are_noticed(tmp_path: Path) -> None:
         assert [row.path for row in index.rows] == [str(three.path), str(second.path)]
 
 
-def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
+def test_a_torn_tail_is_skipped_and_damage_is_reported(tmp_path: Path) -> None:
     torn, broken = (LogFile(tmp_path, stream(number)).add(*FIRST_TURN) for number in (1, 2))
     whole = torn.path.read_bytes()
     torn.path.write_bytes(whole + b'{"seq":6,"at":"2026')
@@ -175,7 +177,7 @@ def test_a_torn_tail_is_passed_over_and_damage_is_told(tmp_path: Path) -> None:
         assert index.catch_up().rows[0].summary == summary_of(torn)
 
 
-def test_what_was_changed_in_the_middle_behind_its_back_is_noticed(tmp_path: Path) -> None:
+def test_a_change_in_the_middle_of_a_log_is_noticed(tmp_path: Path) -> None:
     log = LogFile(tmp_path, stream(1)).add(*FIRST_TURN)
     with indexed(tmp_path, tmp_path / "i") as index:
         assert len(index.catch_up().rows) == 1
@@ -185,7 +187,7 @@ def test_what_was_changed_in_the_middle_behind_its_back_is_noticed(tmp_path: Pat
         assert row.summary == summary_of(log)  # what was known of it
 
 
-def test_settings_and_titles_are_what_lists_ask_for(tmp_path: Path) -> None:
+def test_lists_have_settings_and_titles(tmp_path: Path) -> None:
     log = LogFile(tmp_path, stream(1)).add(STARTED, queued(1, "Ärger im Parser"), begun(1))
     log.add(e.SettingsChanged(SettingsChange(cwd="/else", provider="other")))
     with indexed(tmp_path, tmp_path / "i") as index:
@@ -219,7 +221,7 @@ def test_a_large_log_keeps_no_other_from_being_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rotten", [b"", b"\x81\xa4name", b"\x81\xa4name\xa2\xc3\x28"])
-def test_a_row_that_rotted_is_no_answer_and_is_made_anew(tmp_path: Path, rotten: bytes) -> None:
+def test_a_damaged_row_is_no_answer_and_is_built_again(tmp_path: Path, rotten: bytes) -> None:
     log = LogFile(tmp_path, stream(1)).add(*FIRST_TURN)
     with indexed(tmp_path, tmp_path / "i") as index:
         whole = index.catch_up().rows

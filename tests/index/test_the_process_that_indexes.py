@@ -54,7 +54,7 @@ def end(process: subprocess.Popen[bytes]) -> int:
     return process.wait(PATIENCE_SECONDS)
 
 
-def test_it_tells_how_far_it_is_and_the_newest_come_first(home: Path, tmp_path: Path) -> None:
+def test_it_reports_its_progress_and_the_newest_come_first(home: Path, tmp_path: Path) -> None:
     index = tmp_path / "i"
     process = started(home, index)
     progress = list(told(process))
@@ -71,7 +71,7 @@ def test_it_tells_how_far_it_is_and_the_newest_come_first(home: Path, tmp_path: 
         assert index.stat().st_mode & 0o777 == 0o600
 
 
-def test_killed_half_way_it_goes_on_from_there(home: Path, tmp_path: Path) -> None:
+def test_killed_half_way_it_continues_from_there(home: Path, tmp_path: Path) -> None:
     index = tmp_path / "i"
     for kill_after in (1, 2, 3):
         process = started(home, index)
@@ -92,7 +92,7 @@ def test_it_ends_when_the_daemon_does(home: Path, tmp_path: Path) -> None:
     end(process)
 
 
-def test_a_file_that_is_no_database_is_made_anew(home: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_replaced(home: Path, tmp_path: Path) -> None:
     index = tmp_path / "i"
     index.write_bytes(b"rubbish" * 5000)
     process = started(home, index)

@@ -102,7 +102,7 @@ def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def test_a_request_says_this_and_no_more() -> None:
+def test_a_request_has_these_members_and_no_more() -> None:
     function = {key: SHELL[key] for key in ("name", "description", "parameters")}
     assert sent(UNKNOWN, message("user", "Hello")) == {
         "model": "m",
@@ -115,7 +115,7 @@ def test_a_request_says_this_and_no_more() -> None:
     }
 
 
-def test_without_tools_nothing_is_said_of_them() -> None:
+def test_without_tools_a_request_does_not_mention_them() -> None:
     assert set(sent(UNKNOWN, tools=())) == {"model", "stream", "stream_options", "messages"}
 
 
@@ -146,7 +146,7 @@ def test_a_whole_turn() -> None:
     ]
 
 
-def test_each_call_is_followed_by_its_answer_in_whatever_order_they_came() -> None:
+def test_each_call_is_followed_by_its_answer_in_any_order_of_arrival() -> None:
     mixed = (call("1"), output("1", "A"), call("2"), call("3"), output("3", "C"), output("2", "B"))
     assert told(message("user", "?"), *mixed) == [
         user("?"),
@@ -160,7 +160,7 @@ def test_each_call_is_followed_by_its_answer_in_whatever_order_they_came() -> No
     assert told(*late) == [asked(("1", "{}")), answered("1", "A"), user("And?")]
 
 
-def test_a_call_without_an_answer_gets_one_and_an_answer_without_a_call_is_told_by_the_user() -> (
+def test_a_call_without_an_answer_gets_one_and_an_answer_without_a_call_becomes_a_user_message() -> (
     None
 ):
     assert told(call("1"), message("user", "Go on.")) == [
@@ -209,7 +209,7 @@ def test_images_of_the_user_are_parts_of_the_message() -> None:
     assert told(message("user", PICTURE), quirks=QUIRKS["deepseek"]) == [user(IMAGE_LEFT_OUT)]
 
 
-def test_images_of_a_tool_come_behind_all_answers() -> None:
+def test_images_of_a_tool_come_after_all_answers() -> None:
     seen = output("1", [{"type": "input_text", "text": "It:"}, PICTURE])
     assert told(call("1"), call("2"), seen, output("2", "B")) == [
         asked(("1", "{}"), ("2", "{}")),
@@ -219,7 +219,7 @@ def test_images_of_a_tool_come_behind_all_answers() -> None:
     ]
 
 
-def test_a_strict_template_gets_one_system_message_and_one_of_the_user_at_a_time() -> None:
+def test_a_strict_template_gets_one_system_message_and_alternating_messages() -> None:
     items = (
         message("developer", "Rule."),
         message("user", "Env."),
@@ -316,7 +316,7 @@ def test_deepseek_gets_its_member_with_every_call_be_it_empty() -> None:
     ]
 
 
-def test_what_google_signed_goes_back_with_its_call() -> None:
+def test_googles_signature_is_sent_back_with_its_call() -> None:
     kept = msgspec.json.encode({"extra_content": {"1": {"google": {"thought_signature": "s"}}}})
     turn = (thought(None, encrypted_content=kept.decode()), call("1"), output("1", "A"))
     assert told(*turn)[0]["tool_calls"][0]["extra_content"] == {
@@ -324,7 +324,7 @@ def test_what_google_signed_goes_back_with_its_call() -> None:
     }
 
 
-def test_what_another_api_encrypted_is_not_repeated() -> None:
+def test_encrypted_content_of_another_api_is_not_sent() -> None:
     encrypted = thought(None, encrypted_content="gAAAA=")
     for quirks in QUIRKS.values():
         assert told(encrypted, message("user", "Hi"), quirks=quirks) == [user("Hi")]
@@ -332,7 +332,7 @@ def test_what_another_api_encrypted_is_not_repeated() -> None:
     assert told(odd, message("assistant", "Yes")) == [{"role": "assistant", "content": "Yes"}]
 
 
-def test_items_that_nobody_else_can_read_are_left_out() -> None:
+def test_items_that_no_other_api_can_read_are_left_out() -> None:
     search = {"type": "web_search_call", "action": {"query": "x"}}
     assert told(search, {"type": "message", "content": 7}, message("user", "Hi")) == [user("Hi")]
 
@@ -376,7 +376,7 @@ def test_effort_schema_and_cache_key_go_where_the_server_looks_for_them() -> Non
     assert "stream_options" not in sent(QUIRKS["mistral"])
 
 
-def test_openai_gets_its_own_words() -> None:
+def test_openai_gets_its_own_members() -> None:
     body = sent(QUIRKS["openai"], message("developer", "Rule."), call("1"), output("1", "A"))
     assert body["messages"] == [
         {"role": "developer", "content": "Be brief."},
@@ -387,11 +387,11 @@ def test_openai_gets_its_own_words() -> None:
     assert body["tools"][0]["function"]["strict"] is True
 
 
-def test_the_reader_is_told_which_ids_are_taken() -> None:
+def test_the_reader_knows_the_ids_that_are_taken() -> None:
     assert encode_chat(request(call("1"), output("1", "A")), UNKNOWN).call_ids == {"1"}
 
 
-def test_what_a_request_says_does_not_change_as_the_conversation_goes_on() -> None:
+def test_the_beginning_of_a_request_does_not_change_as_the_conversation_continues() -> None:
     items = [
         message("developer", "Rule."),
         message("user", "Env."),

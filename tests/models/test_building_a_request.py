@@ -32,7 +32,7 @@ def sent(**members: Any) -> dict[str, Any]:
     return body
 
 
-def test_a_request_says_this_and_no_more() -> None:
+def test_a_request_has_these_members_and_no_more() -> None:
     assert sent() == {
         "model": "unlisted",
         "instructions": "Be brief.",
@@ -61,7 +61,7 @@ def test_reasoning_is_asked_for_with_its_encrypted_content() -> None:
         ({"effort": "none"}, {"effort": "none"}),
     ],
 )
-def test_only_what_is_set_of_reasoning_is_sent(
+def test_only_the_reasoning_settings_that_are_set_are_sent(
     members: dict[str, str], reasoning: dict[str, str]
 ) -> None:
     assert sent(**members)["reasoning"] == reasoning
@@ -102,7 +102,7 @@ def test_a_longer_history_changes_nothing_that_was_sent_before() -> None:
     assert long.startswith(short.removesuffix(b"]}"))
 
 
-def test_no_piece_at_all_is_a_valid_request_too() -> None:
+def test_no_piece_is_a_valid_request_too() -> None:
     body = sent(input=(), tools=())
     assert (body["input"], body["tools"]) == ([], [])
 
@@ -120,7 +120,7 @@ def test_an_item_is_sent_back_without_its_id_and_otherwise_to_the_byte() -> None
     assert without_id(msgspec.Raw(HELLO)) == HELLO
 
 
-def test_a_server_that_insists_on_storing_is_told_so_and_gets_no_reasoning_without_its_id() -> None:
+def test_a_server_that_must_store_gets_store_and_no_reasoning_without_its_id() -> None:
     items = (HELLO, without_id(msgspec.Raw(THOUGHT)))
     body: dict[str, Any] = msgspec.json.decode(encode_request(request(input=items), stored=True))
     assert body["store"] is True

@@ -184,7 +184,7 @@ def test_no_money_is_said_as_that_and_not_as_a_wrong_key(status: int, error: byt
         (529, b'{"type":"error","error":{"type":"overloaded_error","message":"slower"}}'),
     ],
 )
-def test_a_refusal_that_passes_is_tried_again_whatever_its_status(status: int, body: bytes) -> None:
+def test_a_temporary_refusal_is_tried_again_with_any_status(status: int, body: bytes) -> None:
     found = refused(PROVIDER, status, {}, body, now=0.0)
     assert (found.message, found.retry) == (f"mock answered HTTP {status}: slower", True)
 
@@ -231,12 +231,12 @@ def test_a_packed_refusal_is_unpacked(encoding: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "body"), [("br", b"\x8b\x00\x80"), ("gzip", b"\xff\xfe")])
-def test_what_cannot_be_unpacked_is_said_to_be_packed(encoding: str, body: bytes) -> None:
+def test_a_body_that_cannot_be_unpacked_is_reported_as_packed(encoding: str, body: bytes) -> None:
     message = refused(PROVIDER, 400, {"content-encoding": encoding}, body, now=0.0).message
     assert message == f"the reason is packed ({encoding}) and cannot be read"
 
 
-def test_a_small_body_that_unpacks_to_a_huge_one_is_read_up_to_a_bound() -> None:
+def test_a_small_body_that_unpacks_to_a_huge_body_is_read_up_to_a_bound() -> None:
     bomb = gzip.compress(b"x" * 50_000_000)
     message = refused(PROVIDER, 400, {"content-encoding": "gzip"}, bomb, now=0.0).message
     assert "65536 characters in all" in message

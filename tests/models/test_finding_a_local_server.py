@@ -71,7 +71,7 @@ def test_lm_studio_says_it_at_an_address_of_its_own() -> None:
     assert choose(models, None) == models[2]
 
 
-def test_a_loaded_model_goes_before_a_preferred_one_and_that_before_the_first() -> None:
+def test_a_loaded_model_goes_before_a_preferred_model_and_that_before_the_first() -> None:
     first, embeds = LocalModel("llama3"), LocalModel("nomic-embed-text")
     preferred, loaded = LocalModel("openai/gpt-oss-20b"), LocalModel("qwen3", None, True)
     assert choose([embeds, first, preferred, loaded], None) == loaded
@@ -85,7 +85,7 @@ def test_a_loaded_model_goes_before_a_preferred_one_and_that_before_the_first() 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"{}", b'{"data":null}', b'{"data":[{}]}', b"\xff"]
 )
-def test_what_is_no_list_of_models_is_none(body: bytes) -> None:
+def test_an_invalid_list_of_models_is_empty(body: bytes) -> None:
     assert read_models(body) is None
     assert read_native("ollama", body) == ()
     assert read_native("lmstudio", body) == ()

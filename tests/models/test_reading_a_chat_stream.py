@@ -244,7 +244,7 @@ def test_a_recorded_stream_becomes_these_events(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_in_a_stream_comes_after_what_came_before(name: str) -> None:
+def test_an_error_in_a_stream_comes_after_the_earlier_events(name: str) -> None:
     before, message, info, retry = ERRORS[name]
     events, reader = read(cassette(name))
     assert events == before
@@ -309,12 +309,12 @@ def made(*fragments: list[dict[str, Any]], **options: Any) -> list[tuple[str, st
 A, B = '{"a":1}', '{"b":2}'
 
 
-def test_calls_that_all_have_index_0_are_told_apart_by_their_ids() -> None:
+def test_calls_that_all_have_index_0_are_distinguished_by_their_ids() -> None:
     both = made([fragment("x", A, index=0, id="1")], [fragment("x", B, index=0, id="2")])
     assert both == [("1", "x", A), ("2", "x", B)]
 
 
-def test_calls_without_indexes_are_told_apart_by_their_ids() -> None:
+def test_calls_without_indexes_are_distinguished_by_their_ids() -> None:
     fragments = [
         [fragment("x", '{"a"', id="1")],
         [fragment("y", '{"b"', id="2")],
@@ -356,7 +356,7 @@ def test_arguments_may_be_an_object_or_come_once_more_as_a_whole() -> None:
     assert made([fragment("x", None, index=0)]) == [("call_n_0", "x", "")]
 
 
-def test_an_empty_object_before_the_arguments_is_none_of_them() -> None:
+def test_an_empty_object_before_the_arguments_is_not_part_of_them() -> None:
     pieces = [[fragment(None, piece, index=0)] for piece in ('{"a"', ":1}")]
     assert made([fragment("x", "{}", index=0, id="1")], *pieces) == [("1", "x", A)]
     assert made([fragment("x", {}, index=0, id="1")], *pieces) == [("1", "x", A)]
@@ -373,7 +373,7 @@ def test_an_id_that_the_conversation_or_the_response_has_already_is_not_taken_ag
     assert made([fragment("x", A, index=0, id=7)])[0][0] == "7"
 
 
-def test_a_name_that_no_api_would_take_back_is_made_one() -> None:
+def test_a_name_that_no_api_would_accept_is_made_valid() -> None:
     assert made([fragment("functions.sh ell" + "!" * 60, A, index=0)])[0][1] == (
         "functions_sh_ell" + "_" * 48
     )
@@ -405,7 +405,7 @@ def test_a_custom_tool_gets_its_text() -> None:
     assert input_of('{"patch":"x"}')["input"] == '{"patch":"x"}'
 
 
-def test_what_is_thought_between_two_texts_stands_between_them() -> None:
+def test_reasoning_between_two_texts_stays_between_them() -> None:
     chunks = [chunk(content="One."), chunk(reasoning="Hm."), chunk(content="Two.")]
     events, _ = read(stream(*chunks, STOP, b"[DONE]"))
     assert events == said(1, "One.") + thought(2, "Hm.") + said(3, "Two.") + done("r")
@@ -441,7 +441,7 @@ def test_details_alone_are_shown_and_kept() -> None:
     )
 
 
-def test_tags_are_words_where_the_server_is_known_to_write_none() -> None:
+def test_tags_are_text_where_the_server_is_known_to_write_none() -> None:
     events, _ = read(stream(chunk(content="<think>x</think>"), STOP, b"[DONE]"), think_tags=False)
     assert events == said(1, "<think>x</think>") + done("r")
 
@@ -469,7 +469,7 @@ def test_a_response_with_nothing_in_it_is_whole() -> None:
         pytest.param(b'{"choices":' + b"[" * 100_000, "cannot be read", id="nesting without end"),
     ],
 )
-def test_what_cannot_be_read_is_an_error_that_may_be_retried(data: bytes, reason: str) -> None:
+def test_an_unreadable_event_is_an_error_that_may_be_retried(data: bytes, reason: str) -> None:
     events, reader = read(stream(data))
     assert events == []
     assert reader.error is not None

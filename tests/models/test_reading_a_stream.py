@@ -256,7 +256,7 @@ def without_made_up_ids(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def test_a_failed_response_is_an_error_after_what_came_before() -> None:
+def test_a_failed_response_is_an_error_after_the_earlier_events() -> None:
     _, reader = read(cassette("failed"))
     assert reader.error is not None
     assert vars(reader.error) == {
@@ -299,7 +299,7 @@ def test_an_item_comes_as_the_provider_sent_it_to_the_byte() -> None:
     assert bytes(done.item) == item
 
 
-def test_the_name_of_the_event_stands_in_for_a_missing_type() -> None:
+def test_the_name_of_the_event_replaces_a_missing_type() -> None:
     reader = ResponseReader()
     [event] = reader.feed([ServerSentEvent(b'{"response":{"id":"r"}}', "response.completed")])
     assert plain(event) == completed("r", usage=None)
@@ -323,7 +323,7 @@ def test_the_name_of_the_event_stands_in_for_a_missing_type() -> None:
         pytest.param(b'{"item":' + b"[" * 100_000, id="nesting without end"),
     ],
 )
-def test_what_cannot_be_read_is_an_error_that_may_be_retried(data: bytes) -> None:
+def test_an_unreadable_event_is_an_error_that_may_be_retried(data: bytes) -> None:
     reader = ResponseReader()
     assert reader.feed([ServerSentEvent(data)]) == []
     assert reader.error is not None
@@ -469,7 +469,7 @@ def test_deltas_with_neither_id_nor_place_belong_to_the_newest_item() -> None:
     ]
 
 
-def test_items_that_only_the_end_tells_of_are_read_there() -> None:
+def test_items_that_only_the_end_has_are_read_there() -> None:
     end = {"type": "response.completed", "response": {"id": "r1", "output": [{"id": "m", **HELLO}]}}
     assert read(stream(end))[0] == [
         started("m", "message"),

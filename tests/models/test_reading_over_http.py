@@ -478,7 +478,7 @@ def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
 
 
 @trio_test
-async def test_a_chat_answer_whose_end_is_never_said_is_whole_all_the_same() -> None:
+async def test_a_chat_answer_without_an_end_is_whole() -> None:
     reply = (Raw(chunk({"content": "Hi"}) + chunk({}, "stop")), Hang())
     async with (
         scripted_model([reply]) as model,
@@ -517,7 +517,7 @@ async def test_a_chat_request_goes_where_that_api_is_and_its_connection_is_used_
 
 
 @trio_test
-async def test_what_stands_at_an_address_is_read_whole() -> None:
+async def test_the_answer_at_an_address_is_read_whole() -> None:
     async with scripted_model([]) as model, client_of(model.base_url) as client:
         assert b"scripted" in await client.read(f"{model.base_url}/models")
         with pytest.raises(ModelError, match="no such model or address"):
@@ -539,7 +539,7 @@ async def test_a_chat_server_that_does_not_stream_is_understood(head: bytes) -> 
 
 
 @trio_test
-async def test_an_error_in_place_of_a_stream_is_one() -> None:
+async def test_an_error_in_place_of_a_stream_is_an_error() -> None:
     async with (
         scripted_model(
             [Fail(200, body=b'{"error":{"message":"no"}}'), Fail(200, body=b"")]

@@ -103,5 +103,5 @@ def test_a_long_event_is_refused_though_its_end_is_here() -> None:
         EventStreamReader(event_bytes_max=100).feed(b"data: " + b"x" * 100 + b"\n\n")
 
 
-def test_many_events_may_be_longer_together_than_one_may_be() -> None:
+def test_many_events_together_may_be_longer_than_one_event_may() -> None:
     assert len(EventStreamReader(event_bytes_max=10).feed(b"data: abc\n\n" * 50)) == 50

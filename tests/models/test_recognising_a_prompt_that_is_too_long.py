@@ -143,7 +143,7 @@ def test_other_refusals_are_not(status: int, body: Any) -> None:
     assert found.info != "contextWindowExceeded"
 
 
-def test_the_words_are_data_in_lower_case_and_no_code_is_of_two_kinds() -> None:
+def test_the_phrases_are_data_in_lower_case_and_no_code_is_of_two_kinds() -> None:
     parts = [part for wording in (*TOO_LONG, *TOO_LONG_FOR_A_MINUTE) for part in wording]
     assert parts == [part.lower() for part in parts]
     assert not set(FINAL_CODES) & set(PASSING_CODES)

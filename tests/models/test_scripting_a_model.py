@@ -78,7 +78,7 @@ def test_the_lines_of_a_prompt_are_played(
     assert PromptScript().reply(body(prompt, *outputs)) == reply
 
 
-def test_a_failure_is_played_so_many_times_for_each_prompt() -> None:
+def test_a_failure_is_played_a_number_of_times_for_each_prompt() -> None:
     script, closing = PromptScript(), (Say.words("There is nothing more in the script."),)
     twice = body("fail 500 2")
     assert [script.reply(twice) for _ in range(3)] == [(Fail(500),), (Fail(500),), closing]

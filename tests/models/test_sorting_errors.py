@@ -184,7 +184,7 @@ def test_the_message_is_the_providers_and_not_its_json() -> None:
         (b"", ""),
     ],
 )
-def test_complaints_come_in_many_shapes(body: bytes, message: str) -> None:
+def test_errors_have_many_shapes(body: bytes, message: str) -> None:
     assert read_complaint(body).message == message
 
 
@@ -231,7 +231,7 @@ def test_a_usage_limit_says_when_it_is_lifted() -> None:
         ({"retry-after": "Mon, 99 Nov 2026 99:99:99 GMT"}, None),
     ],
 )
-def test_the_provider_says_when_to_come_back(headers: dict[str, str], after_ms: int | None) -> None:
+def test_the_provider_says_when_to_try_again(headers: dict[str, str], after_ms: int | None) -> None:
     assert retry_after_ms(headers, NOW) == after_ms
     assert refused(OPENAI, 429, headers, b"", now=NOW).after_ms == after_ms
 
@@ -259,7 +259,7 @@ def test_a_wait_in_the_sentence_counts_where_no_header_names_one() -> None:
     assert refusal(429, body, retry_after="1").after_ms == 1000
 
 
-def test_a_wait_that_nobody_would_sit_through_ends_the_turn_and_says_when() -> None:
+def test_a_very_long_wait_ends_the_turn_and_says_when() -> None:
     patient = refusal(429, complaint(), retry_after=str(RETRY_AFTER_MS_MAX // 1000))
     assert patient.retry
     error = refusal(429, complaint(), retry_after="3661")
@@ -362,6 +362,6 @@ def test_a_status_for_a_code_within_a_stream_says_whether_it_passes(
     assert (error.message, error.info, error.at, error.retry) == ("Oh no.", info, "stream", retry)
 
 
-def test_a_gateways_message_has_that_of_the_provider_behind_it() -> None:
+def test_a_gateways_message_has_the_message_of_its_provider() -> None:
     body = complaint("Provider returned error", code=400, metadata={"raw": "bad tool", "x": 1})
     assert refusal(400, body).message == "Provider returned error: bad tool"

@@ -103,7 +103,7 @@ def test_deltas_with_neither_id_nor_place_are_of_the_item_that_comes_whole(
 
 
 @pytest.mark.parametrize("index", [0, None])
-def test_an_item_that_is_done_twice_is_one(index: int | None) -> None:
+def test_an_item_that_is_done_twice_counts_once(index: int | None) -> None:
     assert len(items(responses(done(MESSAGE, index), done(MESSAGE, index), completed()))) == 1
 
 
@@ -135,7 +135,7 @@ def test_content_of_another_shape_is_an_error() -> None:
 HALVES = ("hi \\ud83d", "\\ude00 bye")
 
 
-def test_a_character_cut_in_two_is_shown_as_stand_ins() -> None:
+def test_a_character_cut_in_two_is_shown_as_replacement_characters() -> None:
     chunks = [b'{"choices":[{"delta":{"content":"%b"}}]}' % half.encode() for half in HALVES]
     assert shown(chat(*chunks, choice())) == "hi \ufffd\ufffd bye"
     deltas = [b'{"type":"response.output_text.delta","delta":"%b"}' % h.encode() for h in HALVES]

@@ -106,12 +106,12 @@ def test_a_response_that_is_cut_off_has_no_end() -> None:
         pytest.param(HEAD + b"1" * 70_000, id="a size without end"),
     ],
 )
-def test_what_is_not_chunked_is_for_the_library(response: bytes) -> None:
+def test_bytes_that_are_not_chunked_are_for_the_library(response: bytes) -> None:
     assert taken(response) == (b"", response)
     assert taken(response[:20], response[20:]) == (b"", response)
 
 
-def test_an_interim_answer_comes_before_the_real_one() -> None:
+def test_an_interim_response_comes_before_the_real_response() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     body = chunk(b"a") + chunk(b"b") + END
     assert taken(interim + HEAD + body) == (b"ab", interim + HEAD + END)

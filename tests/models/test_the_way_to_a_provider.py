@@ -71,7 +71,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password_and_nothing_i
         ("", "[::1]:8000", True),
     ],
 )
-def test_what_no_proxy_names_is_reached_straight(
+def test_addresses_in_no_proxy_are_reached_directly(
     no_proxy: str, host: str, goes_straight: bool
 ) -> None:
     env = {"HTTP_PROXY": PROXY, "NO_PROXY": no_proxy}

@@ -128,7 +128,7 @@ async def test_a_prompt_longer_than_its_window_is_known_as_such(base_url: str) -
 
 
 @trio_test
-async def test_an_image_is_refused_with_a_reason_and_left_out_where_told(base_url: str) -> None:
+async def test_an_image_is_refused_with_a_reason_and_left_out_on_request(base_url: str) -> None:
     image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
     with pytest.raises(ModelError, match="image input is not supported"):
         await answer(provider(base_url), says("user", image))
@@ -137,7 +137,7 @@ async def test_an_image_is_refused_with_a_reason_and_left_out_where_told(base_ur
 
 
 @trio_test
-async def test_strict_templates_take_whatever_a_thread_has(base_url: str) -> None:
+async def test_strict_templates_take_any_thread(base_url: str) -> None:
     turn = (says("developer", "Rule."), says("user", "Env."), says("user", "Hello"))
     assert isinstance((await answer(provider(base_url), *turn))[-1], ModelResponseDone)
 

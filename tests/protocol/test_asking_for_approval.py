@@ -50,7 +50,7 @@ def test_a_word_decides(word: str) -> None:
     assert decided.decision == word
 
 
-def test_an_amendment_accepts_this_command_and_says_which_others_were_meant() -> None:
+def test_an_amendment_accepts_this_command_and_names_the_others() -> None:
     assert answered(
         '{"decision":{"acceptWithExecpolicyAmendment":{"execpolicy_amendment":["touch"]}}}'
     ) == Decided("accept", ("touch",))
@@ -74,7 +74,7 @@ def test_an_amendment_accepts_this_command_and_says_which_others_were_meant() ->
         ),
     ],
 )
-def test_what_cannot_be_read_decides_nothing(result: str, reason: str) -> None:
+def test_an_unreadable_answer_decides_nothing(result: str, reason: str) -> None:
     assert answered(result) == Undecided(reason)
 
 

@@ -41,7 +41,7 @@ def test_every_code_point_that_is_not_seen_is_written_out() -> None:
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\u202e", "\u200b"])
-def test_what_a_screen_obeys_is_written_out_wherever_it_stands(character: str) -> None:
+def test_control_characters_are_escaped_at_any_position(character: str) -> None:
     written = f"\\u{{{ord(character):x}}}"
     assert visible_text(f"{character}a{character}{character}") == f"{written}a{written}{written}"
 
@@ -87,7 +87,7 @@ def test_two_different_texts_are_never_drawn_alike() -> None:
         "→ ≤ √ ░▒▓ ╭─╮ … “quoted” – €",
     ],
 )
-def test_what_people_write_is_drawn_as_it_is(text: str) -> None:
+def test_usual_text_is_drawn_unchanged(text: str) -> None:
     assert visible_line(text, 1000) == text
     assert visible_text(text) == text
     assert visible_prose(text) == text

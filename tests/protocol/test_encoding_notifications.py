@@ -68,7 +68,7 @@ def test_an_item_may_be_encoded_already() -> None:
     )
 
 
-def test_a_retry_is_told() -> None:
+def test_a_retry_is_sent() -> None:
     error = TurnError(
         "Reconnecting... 1/5", {"responseStreamDisconnected": {"httpStatusCode": 401}}
     )

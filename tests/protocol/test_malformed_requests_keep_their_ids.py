@@ -63,13 +63,13 @@ def test_half_of_a_surrogate_pair_is_named_and_answered_to_its_request(
         (rb'"\ud800" x', ""),
     ],
 )
-def test_what_is_no_json_is_answered_to_its_request(text: bytes, reason: str, first: bool) -> None:
+def test_invalid_json_is_answered_under_its_id(text: bytes, reason: str, first: bool) -> None:
     found = unreadable(request(text, first=first))
     assert (found.id, found.error.code) == (7, -32700)
     assert reason in found.error.message
 
 
-def test_what_is_nested_too_deeply_or_begins_with_a_mark_is_answered_to_its_request() -> None:
+def test_json_that_is_nested_too_deeply_or_begins_with_a_mark_is_answered_under_its_id() -> None:
     for body in (request(DEEP, first=True), BOM + request(b"1", first=False)):
         found = unreadable(body)
         assert (found.id, found.error.code) == (7, -32700)
@@ -79,19 +79,17 @@ def test_what_is_nested_too_deeply_or_begins_with_a_mark_is_answered_to_its_requ
 @pytest.mark.parametrize(
     "written", [b"1e400", b"7.5", b"true", b"null", b"[7]", b'{"id":7}', rb'"\ud800"', b"1" * 5000]
 )
-def test_what_is_no_id_is_none(written: bytes) -> None:
+def test_an_invalid_id_is_none(written: bytes) -> None:
     assert id_in(b'{"id":%b,"method":"x"}' % written) is None
 
 
-def test_of_two_ids_the_last_one_counts_as_decoders_take_it() -> None:
+def test_of_two_ids_the_last_counts_as_in_decoders() -> None:
     assert id_in(b'{"id":1,"id":"two","params":{"id":3}') == "two"
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(min_size=1, max_size=4), st.integers(0, 200), st.booleans())
-def test_whatever_stands_wherever_no_other_id_is_found(
-    junk: bytes, place: int, first: bool
-) -> None:
+def test_no_other_id_is_found_in_any_text(junk: bytes, place: int, first: bool) -> None:
     whole = request(json.dumps('"id":8 \\ {').encode(), first=first)
     at = min(place, len(whole))
     found = id_in(whole[:at] + b"\x00" + junk + whole[at:])
@@ -101,7 +99,7 @@ def test_whatever_stands_wherever_no_other_id_is_found(
     assert found in (7, None) or b'"' in junk or begins <= at <= begins + 8
 
 
-def test_what_is_looked_at_is_bounded() -> None:
+def test_the_searched_part_is_bounded() -> None:
     assert id_in(b'{"params":[%b],"id":7}' % b",".join([b"1"] * 100)) == 7
     assert id_in(b'{"params":[%b],"id":7}' % b",".join([b"1"] * TOKENS_MAX)) is None
     assert id_in(b'{"id":7,"params":[%b' % (b"[]," * 1_000_000)) == 7

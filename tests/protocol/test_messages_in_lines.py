@@ -30,7 +30,7 @@ def test_a_line_as_long_as_the_bound_is_taken() -> None:
         )
 
 
-def test_a_longer_line_is_reported_once_and_the_next_one_is_read() -> None:
+def test_a_longer_line_is_reported_once_and_the_next_line_is_read() -> None:
     stream = b"ok\n" + b"123456789" * 3 + b"\nnext\n"
     for at in range(len(stream) + 1):
         assert fed(Lines(8), stream[:at], stream[at:]) == [b"ok", OverlongMessage(8), b"next"], (
@@ -38,7 +38,7 @@ def test_a_longer_line_is_reported_once_and_the_next_one_is_read() -> None:
         )
 
 
-def test_what_is_too_long_is_reported_before_it_ends() -> None:
+def test_a_line_that_is_too_long_is_reported_before_it_ends() -> None:
     lines = Lines(4)
     assert lines.feed(b"12345") == [OverlongMessage(4)]
     assert lines.feed(b"6789") == []
@@ -51,7 +51,7 @@ def test_the_report_says_what_was_not_done() -> None:
     )
 
 
-def test_the_bound_is_the_one_that_the_original_announces() -> None:
+def test_the_bound_is_the_one_that_codex_announces() -> None:
     assert MESSAGE_BYTES_MAX == 16_777_216
 
 
@@ -64,5 +64,5 @@ def test_a_message_is_written_with_a_newline() -> None:
     ("first", "framing"),
     [(b"{", "lines"), (b"G", "websocket"), (b"\n", "lines"), (b" ", "lines"), (b"P", "lines")],
 )
-def test_the_first_byte_tells_the_framing(first: bytes, framing: str) -> None:
+def test_the_first_byte_decides_the_framing(first: bytes, framing: str) -> None:
     assert detect(first) == framing

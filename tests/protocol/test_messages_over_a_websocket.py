@@ -125,7 +125,7 @@ def test_a_binary_message_ends_the_connection_with_the_reason(whole: bool) -> No
     assert server.feed(MASKED_HI) == []
 
 
-def test_a_message_that_is_too_long_is_reported_once_and_the_next_one_is_read() -> None:
+def test_a_message_that_is_too_long_is_reported_once_and_the_next_is_read() -> None:
     client, server = pair(bytes_max=10)
     pieces = ["123456", "789012", "345", "6"]
     wire = b"".join(
@@ -146,7 +146,7 @@ def test_a_close_is_answered_and_nothing_comes_after_it() -> None:
     assert server.farewell("again") == b""
 
 
-def test_a_close_without_a_reason_is_told_by_its_number() -> None:
+def test_a_close_without_a_reason_has_its_number() -> None:
     client, server = pair()
     (hangup,) = server.feed(client.send(CloseConnection(code=1001)))
     assert isinstance(hangup, Hangup)
@@ -164,7 +164,7 @@ def test_a_close_without_a_reason_is_told_by_its_number() -> None:
     ],
     ids=["unmasked", "reserved opcode", "nothing to continue", "reserved bit", "not UTF-8"],
 )
-def test_a_client_that_breaks_the_protocol_is_told_so(wire: bytes, code: int) -> None:
+def test_a_client_that_breaks_the_protocol_gets_a_close(wire: bytes, code: int) -> None:
     client, server = pair()
     (hangup,) = server.feed(wire)
     assert isinstance(hangup, Hangup)
@@ -184,7 +184,7 @@ def refused(head: bytes) -> str:
     return hangup.reason
 
 
-def test_a_request_that_is_no_upgrade_is_told_what_is_spoken_here() -> None:
+def test_a_request_that_is_no_upgrade_gets_the_supported_framings() -> None:
     assert "Connection: Upgrade" in refused(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert "Bad HTTP" in refused(b"GET\r\n\r\n")
     without_key = UPGRADE.replace(b"Sec-WebSocket-Key", b"X-Key")
@@ -206,14 +206,14 @@ def test_a_request_without_an_end_is_refused() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 65535, 65536, 200_000])
-def test_a_frame_of_ours_is_what_a_client_reads(length: int) -> None:
+def test_a_client_reads_our_frames(length: int) -> None:
     client, server = pair()
     assert server.frame(b"x" * length) == frame(b"x" * length)
     events = heard(client, frame(b"x" * length))
     assert events == [TextMessage(data="x" * length, frame_finished=True, message_finished=True)]
 
 
-def test_when_the_daemon_stops_the_client_is_told() -> None:
+def test_when_the_daemon_stops_the_client_gets_a_close() -> None:
     client, server = pair()
     assert heard(client, server.farewell("codexd stops")) == [
         CloseConnection(code=1001, reason="codexd stops")

@@ -55,7 +55,7 @@ def test_a_message_without_an_id_is_a_notification() -> None:
     assert message.method == "initialized"
 
 
-def test_a_frontend_reads_what_codexd_adds_to_a_notification() -> None:
+def test_a_frontend_reads_codexds_own_members_of_a_notification() -> None:
     message = read_message(
         b'{"method":"item/agentMessage/delta","params":{},"emittedAtMs":5,"seq":7,"offset":3}'
     )
@@ -91,7 +91,7 @@ def test_an_error_that_names_no_request_is_not_answered() -> None:
     [b"{", b"tru", b'{"id":1', b'{"id":1,"method":"\xff"}', b"\xff\xfe", MANY_BRACKETS],
     ids=["cut", "word", "cut in the middle", "not UTF-8 within", "not UTF-8", "too deep"],
 )
-def test_what_is_no_json_is_answered_too(body: bytes) -> None:
+def test_invalid_json_is_answered_too(body: bytes) -> None:
     answer = refusal(body)
     assert answer.startswith(b'{"error":{"code":-32700,"message":"unreadable JSON: ')
     to = b"1" if b'"id":1' in body else b"null"
@@ -111,7 +111,7 @@ def test_what_is_no_json_is_answered_too(body: bytes) -> None:
         (b'{"id":true,"method":"x"}', b"null", b"or null, found true or false"),
     ],
 )
-def test_what_is_no_message_is_answered_to_its_id_if_it_has_one(
+def test_json_that_is_no_message_is_answered_under_its_id_if_it_has_one(
     body: bytes, to: bytes, reason: bytes
 ) -> None:
     answer = refusal(body)

@@ -79,7 +79,7 @@ def test_a_refusal_names_member_expected_and_found(
     assert refused.value.data.code == "invalid_params"
 
 
-def test_members_that_nobody_knows_are_ignored() -> None:
+def test_unknown_members_are_ignored() -> None:
     sent = msgspec.Raw(b'{"useStateDbOnly":true,"limit":3,"tomorrow":{"a":[1]}}')
     assert read_params("thread/list", ThreadListParams, sent) == ThreadListParams(limit=3)
 

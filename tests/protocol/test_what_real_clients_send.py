@@ -97,7 +97,7 @@ def params(text: str) -> msgspec.Struct:
 
 
 @pytest.mark.parametrize("text", ALL)
-def test_what_was_seen_can_be_read(text: str) -> None:
+def test_recorded_messages_can_be_read(text: str) -> None:
     assert params(text)
 
 
@@ -176,7 +176,7 @@ def test_a_turn_is_started() -> None:
     )
 
 
-def test_a_collaboration_mode_goes_before_what_stands_beside_it() -> None:
+def test_a_collaboration_mode_goes_before_the_members_beside_it() -> None:
     asked = params(
         '{"id":1,"method":"turn/start","params":{"threadId":"T","input":[],"model":"a","effort":"low",'
         '"summary":"auto","sandboxPolicy":{"type":"workspaceWrite","writableRoots":["/x"]},'
@@ -210,7 +210,7 @@ def test_a_turn_is_steered() -> None:
         ("null", None),
     ],
 )
-def test_approval_policies_come_to_one_of_ours(sent: str, meant: str | None) -> None:
+def test_approval_policies_map_to_ours(sent: str, meant: str | None) -> None:
     asked = params(f'{{"id":1,"method":"thread/start","params":{{"approvalPolicy":{sent}}}}}')
     assert isinstance(asked, ThreadStartParams)
     assert approval_policy(asked.approval_policy) == meant
@@ -226,7 +226,7 @@ def test_approval_policies_come_to_one_of_ours(sent: str, meant: str | None) -> 
         ("null", None),
     ],
 )
-def test_sandbox_policies_come_to_one_of_our_modes(sent: str, meant: str | None) -> None:
+def test_sandbox_policies_map_to_our_modes(sent: str, meant: str | None) -> None:
     beside = '"threadId":"T","input":[]'
     asked = params(f'{{"id":1,"method":"turn/start","params":{{{beside},"sandboxPolicy":{sent}}}}}')
     assert isinstance(asked, TurnStartParams)

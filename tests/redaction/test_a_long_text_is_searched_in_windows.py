@@ -89,7 +89,7 @@ def test_a_known_secret_there_is_found_as_well() -> None:
         assert b"k3yWithout" not in REDACTOR(text)
 
 
-def test_strings_of_a_long_json_are_those_of_a_short_one() -> None:
+def test_strings_of_a_long_json_are_those_of_a_short_json() -> None:
     chance = random.Random(3)
     pieces = ["word ", '"', "\\", "\n", "é", "🙂", "\u0000", "x" * 5000, '\\"']
     for _ in range(20):

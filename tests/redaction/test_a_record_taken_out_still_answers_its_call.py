@@ -25,7 +25,7 @@ def taken_out(event: Event) -> Event:
     return read
 
 
-def test_a_call_and_its_answer_have_one_id_before_the_model_after_they_are_taken_out() -> None:
+def test_after_scrubbing_a_call_and_its_answer_have_one_id_for_the_model() -> None:
     call = replace(CALL, item=msgspec.Raw(bytes(CALL.item).replace(b'"own"', b'"c1"')))
     history = ModelHistory().after_all((taken_out(call), taken_out(ended("own"))))
     read = [msgspec.json.decode(item) for item in history.items]
@@ -33,7 +33,7 @@ def test_a_call_and_its_answer_have_one_id_before_the_model_after_they_are_taken
     assert "done" not in read[1]["output"]
 
 
-def test_a_question_keeps_the_hash_of_what_it_was_about() -> None:
+def test_a_question_keeps_the_hash_of_its_action() -> None:
     read = taken_out(ASKED)
     assert isinstance(read, ApprovalRequested)
     assert (read.approval_id, read.action_hash) == (ASKED.approval_id, ASKED.action_hash)

@@ -69,7 +69,7 @@ def test_ordinary_text_is_not_held_back() -> None:
         assert stream.feed(piece) == piece
 
 
-def test_what_never_ends_is_let_out() -> None:
+def test_an_endless_secret_is_passed_on() -> None:
     stream = StreamRedactor(lambda: REDACTOR)
     out = [stream.feed(b"https://" + b"a" * 1000) for _ in range(40)]
     assert sum(map(len, out)) > 40_000 - HELD_BYTES_MAX

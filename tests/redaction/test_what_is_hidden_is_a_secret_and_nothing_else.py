@@ -50,7 +50,7 @@ def test_no_sign_of_a_shells_goes_with_a_secret(kind: str, text: str) -> None:
         "machine x login y password\n./evil1.sh",
     ],
 )
-def test_a_program_behind_a_secrets_name_is_seen(line: str) -> None:
+def test_a_program_after_a_secrets_name_is_visible(line: str) -> None:
     clean = REDACTOR.text(line)
     assert syntax_of(clean) == syntax_of(line)
     assert clean.count("evil") == line.count("evil")

@@ -43,7 +43,7 @@ LEFT_ALONE = [
 
 
 @pytest.mark.parametrize(("kind", "text"), CASES)
-def test_a_token_is_replaced_by_what_it_was(kind: str, text: str) -> None:
+def test_a_token_is_replaced_by_its_kind(kind: str, text: str) -> None:
     clean = REDACTOR.text(text)
     stand_in = find_stand_in(clean)
     assert stand_in is not None
@@ -55,7 +55,7 @@ def test_a_token_is_replaced_by_what_it_was(kind: str, text: str) -> None:
 @pytest.mark.parametrize(
     "around", ["x={}", '"{}"', "({})", "\\n{}\\n", "\x1b[01;31m\x1b[K{}\x1b[m", "\n{}\n", "\t{} "]
 )
-def test_whatever_stands_around_it(kind: str, text: str, around: str) -> None:
+def test_in_any_surrounding_text(kind: str, text: str, around: str) -> None:
     clean = REDACTOR.text(around.format(text))
     assert kind in (find_stand_in(clean) or "")
 
@@ -95,7 +95,7 @@ def test_an_image_within_an_event_is_not_searched_for_tokens() -> None:
     assert b"aB3aB3aB3aB3" not in known(event)
 
 
-def test_what_is_no_json_loses_its_secrets_and_nothing_else() -> None:
+def test_invalid_json_loses_its_secrets_and_nothing_else() -> None:
     token = b"ghp_" + b"aB3" * 12
     for content in (b"\x00\xff{" + token + b"\xfe", b'{"open ' + token, b"\x89PNG\r\n" + token):
         clean = REDACTOR(content)

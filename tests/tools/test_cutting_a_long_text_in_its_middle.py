@@ -45,7 +45,7 @@ def test_where_not_even_the_marker_fits_there_is_only_the_marker(bytes_max: int)
     assert truncate_middle("x" * 400, bytes_max) == ("…100 tokens truncated…", 100)
 
 
-def test_what_was_gone_before_is_counted() -> None:
+def test_text_that_was_removed_before_is_counted() -> None:
     assert truncate_middle("a" * 50 + "z" * 50, 60, gone_bytes=4_000) == (
         "a" * 16 + "…1017 tokens truncated…\n" + "z" * 17,
         1025,
@@ -68,7 +68,7 @@ def test_it_says_the_tokens_of_the_whole_or_none(text: str, bytes_max: int) -> N
 
 @settings(max_examples=60)
 @given(PROSE, st.integers(40, 300))
-def test_what_is_left_is_the_start_and_the_end_and_the_number_is_what_lay_between(
+def test_the_start_and_the_end_are_left_and_the_number_counts_the_rest(
     text: str, bytes_max: int
 ) -> None:
     cut, total = truncate_middle(text, bytes_max)

@@ -15,19 +15,19 @@ def kept(chunks: list[bytes], bytes_max: int) -> KeptOutput:
     return output
 
 
-def test_what_fits_is_kept_whole() -> None:
+def test_output_that_fits_is_kept_whole() -> None:
     output = kept([b"one\n", b"two"], 100)
     assert output.text() == KeptText(head="one\ntwo", tail="", gone_bytes=0)
     assert output.text().for_screens() == "one\ntwo"
 
 
-def test_of_what_does_not_fit_the_start_and_the_end_are_kept() -> None:
+def test_of_longer_output_the_start_and_the_end_are_kept() -> None:
     output = kept([b"0123456789"] * 10, 20)
     assert output.text() == KeptText(head="0123456789", tail="0123456789", gone_bytes=80)
     assert output.total_bytes == 100
 
 
-def test_screens_are_told_how_much_is_missing() -> None:
+def test_screens_get_the_size_of_the_missing_part() -> None:
     assert kept([b"aaaa", b"bbbb", b"cccc"], 8).text().for_screens() == (
         "aaaa\n…4 bytes omitted…\ncccc"
     )

@@ -74,19 +74,19 @@ async def test_the_model_is_given_the_image_by_its_name() -> None:
 
 
 @trio_test
-async def test_what_cannot_be_shown_is_said_in_words() -> None:
+async def test_a_file_that_cannot_be_shown_is_reported_in_a_sentence() -> None:
     result = await TOOL.perform(ViewImage("/work/a.txt"), CONTEXT, Silent())
     text = "/work/a.txt was not shown: expected an image file, found a text."
     assert result == ToolResult("failed", text, text)
 
 
-def test_only_models_that_read_images_are_told_of_it() -> None:
+def test_only_models_that_read_images_get_it() -> None:
     registry = Registry(TOOL)
     assert registry.offered(Traits(images=True), ThreadState()) == (DECLARATION,)
     assert registry.offered(Traits(images=False), ThreadState()) == ()
     assert registry.read_call("view_image", '{"path":"a"}', CONTEXT) == ViewImage("/work/a")
 
 
-def test_a_reviewer_is_not_told_of_it() -> None:
+def test_a_reviewer_does_not_get_it() -> None:
     reviews = ReviewOf(ThreadId("th"), TurnId("t1"))
     assert Registry(TOOL).offered(Traits(), ThreadState(reviews=reviews)) == ()

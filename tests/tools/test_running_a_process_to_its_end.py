@@ -37,7 +37,7 @@ def acting(pid: int) -> bool:
 
 
 @trio_test
-async def test_output_and_errors_come_in_the_order_in_which_they_were_written() -> None:
+async def test_output_and_errors_are_in_the_order_of_writing() -> None:
     screen = Screen()
     await run("echo one; echo two >&2; echo three; echo four >&2", screen)
     assert screen.text == "one\ntwo\nthree\nfour\n"
@@ -82,7 +82,7 @@ async def test_folder_and_environment_are_those_asked_for() -> None:
 
 
 @trio_test
-async def test_it_says_which_process_it_is_and_since_when() -> None:
+async def test_it_reports_its_process_and_start_time() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run, "echo $$; sleep 60", screen)
@@ -106,7 +106,7 @@ async def test_cancelling_ends_the_leader_and_what_it_started() -> None:
 
 
 @trio_test
-async def test_what_is_cancelled_before_it_began_is_never_started() -> None:
+async def test_a_call_that_is_cancelled_before_it_began_is_never_started() -> None:
     screen = Screen()
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -115,7 +115,7 @@ async def test_what_is_cancelled_before_it_began_is_never_started() -> None:
 
 
 @trio_test
-async def test_a_program_may_tidy_up_when_it_is_cancelled_and_its_last_words_are_kept() -> None:
+async def test_a_program_may_clean_up_when_it_is_cancelled_and_its_last_output_is_kept() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(
@@ -128,7 +128,7 @@ async def test_a_program_may_tidy_up_when_it_is_cancelled_and_its_last_words_are
 
 @pytest.mark.slow
 @trio_test
-async def test_who_ignores_the_signal_to_end_is_killed_with_its_grandchildren() -> None:
+async def test_a_process_that_ignores_the_signal_is_killed_with_its_grandchildren() -> None:
     screen = Screen()
     stubborn = (
         "trap '' TERM; (trap '' TERM; sleep 60; sleep 60) & echo $$ $! ready; sleep 60; sleep 60"
@@ -144,7 +144,7 @@ async def test_who_ignores_the_signal_to_end_is_killed_with_its_grandchildren() 
 
 
 @trio_test
-async def test_who_moved_to_a_process_group_of_its_own_is_ended_too() -> None:
+async def test_a_process_in_a_group_of_its_own_is_ended_too() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:
         # The program `timeout` leaves its caller's group, so that it can signal its own.
@@ -164,23 +164,21 @@ async def test_a_background_child_that_holds_the_output_is_ended_with_the_leader
 
 
 @trio_test
-async def test_a_background_child_that_let_go_of_the_output_is_ended_too() -> None:
+async def test_a_background_child_without_the_output_is_ended_too() -> None:
     screen = Screen()
     assert await run("sleep 60 >/dev/null 2>&1 & echo $!", screen) == 0
     assert not acting(int(screen.text))
 
 
 @trio_test
-async def test_what_was_written_before_the_end_is_all_there_though_somebody_holds_the_output() -> (
-    None
-):
+async def test_output_before_the_end_is_complete_though_a_child_holds_the_pipe() -> None:
     screen = Screen()
     await run("head -c 200000 /dev/zero | tr '\\0' x; sleep 60 &", screen)
     assert screen.text == "x" * 200_000
 
 
 @trio_test
-async def test_nobody_is_left_undead() -> None:
+async def test_no_zombie_is_left() -> None:
     screen = Screen()
     await run("echo $$", screen)
     with pytest.raises(ProcessLookupError):

@@ -45,7 +45,7 @@ async def test_commands_get_what_the_profile_sets(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_what_the_profile_prints_and_traces_is_not_taken_for_environment(
+async def test_output_and_traces_of_the_profile_are_not_taken_for_environment(
     tmp_path: Path,
 ) -> None:
     write_profile(tmp_path, "echo NOISE=1; echo MORE=2 >&2; export REAL=3; set -x")
@@ -76,7 +76,7 @@ async def test_a_profile_that_has_changed_is_read_again(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_profile_that_comes_into_being_is_read(tmp_path: Path) -> None:
+async def test_a_new_profile_is_read(tmp_path: Path) -> None:
     environment = LoginEnvironment(own(tmp_path))
     assert "NEW" not in await environment.variables()
     write_profile(tmp_path, "export NEW=1")
@@ -84,7 +84,7 @@ async def test_a_profile_that_comes_into_being_is_read(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_a_profile_that_fails_costs_nothing_but_what_it_would_have_set(
+async def test_a_failing_profile_loses_only_its_own_variables(
     tmp_path: Path,
 ) -> None:
     write_profile(tmp_path, "exit 3")
@@ -98,7 +98,7 @@ async def test_a_profile_that_fails_costs_nothing_but_what_it_would_have_set(
 
 
 @trio_test
-async def test_a_profile_that_asks_something_gets_no_answer_and_goes_on(tmp_path: Path) -> None:
+async def test_a_profile_that_asks_something_gets_no_answer_and_continues(tmp_path: Path) -> None:
     write_profile(tmp_path, "read answer; export ANSWER=${answer:-none}")
     assert (await LoginEnvironment(own(tmp_path)).variables())["ANSWER"] == "none"
 
@@ -118,7 +118,7 @@ async def test_a_shell_that_does_not_exist_is_said(tmp_path: Path) -> None:
 
 
 @trio_test
-async def test_who_stops_waiting_leaves_the_others_their_environment(tmp_path: Path) -> None:
+async def test_a_cancelled_wait_leaves_the_others_their_environment(tmp_path: Path) -> None:
     write_profile(tmp_path, "export SET=1")
     environment = LoginEnvironment(own(tmp_path))
     with trio.CancelScope() as impatient:
@@ -178,7 +178,7 @@ def test_output_is_plain_and_nothing_waits_in_a_pager() -> None:
     assert variables == {"A": "1", **FORCED}
 
 
-def test_what_the_service_manager_tells_the_daemon_is_not_passed_on() -> None:
+def test_variables_of_the_service_manager_are_not_passed_on() -> None:
     told = {"JOURNAL_STREAM": "9:1", "INVOCATION_ID": "f", "XPC_SERVICE_NAME": "c"}
     told |= {"NOTIFY_SOCKET": "/run/x", "LISTEN_FDS": "1", "LISTEN_PID": "7", "PWD": "/", "_": "x"}
     assert tool_environment(told, frozenset()) == FORCED

@@ -52,7 +52,7 @@ def without_time(text: str) -> str:
     return re.sub(r"(?m)^Wall time: \d+\.\d{4} seconds$", "Wall time: S seconds", text)
 
 
-def test_a_call_comes_to_a_command_in_the_users_shell() -> None:
+def test_a_call_becomes_a_command_in_the_users_shell() -> None:
     assert SHELL.read_call('{"command": "ls -l | wc"}', CONTEXT) == RunCommand(
         command="ls -l | wc",
         argv=("/bin/sh", "-c", "ls -l | wc"),
@@ -61,7 +61,7 @@ def test_a_call_comes_to_a_command_in_the_users_shell() -> None:
     )
 
 
-def test_half_of_a_character_in_a_call_is_a_stand_in() -> None:
+def test_half_of_a_character_in_a_call_is_replaced() -> None:
     call = Registry(SHELL).read_call(SHELL.name, r'{"command": "echo \ud83d"}', CONTEXT)
     assert isinstance(call, RunCommand)
     assert call.command == "echo \ufffd"
@@ -94,13 +94,13 @@ def test_a_call_may_say_where_how_long_and_why() -> None:
     )
 
 
-def test_what_a_call_leaves_empty_is_as_if_left_out() -> None:
+def test_empty_arguments_count_as_left_out() -> None:
     arguments = """{"command": "ls", "workdir": "", "timeout_ms": null, "sandbox_permissions": null,
         "justification": ""}"""
     assert SHELL.read_call(arguments, CONTEXT) == SHELL.read_call('{"command": "ls"}', CONTEXT)
 
 
-def test_an_absolute_folder_stands_for_itself() -> None:
+def test_an_absolute_folder_is_used_unchanged() -> None:
     action = SHELL.read_call('{"command": "ls", "workdir": "/etc"}', CONTEXT)
     assert isinstance(action, RunCommand)
     assert action.cwd == "/etc"
@@ -135,16 +135,14 @@ def test_no_command_may_run_longer_than_the_limit() -> None:
         ('{"command": "ls", "sandbox_permissions": "root"}', "at `$.sandbox_permissions`"),
     ],
 )
-def test_arguments_that_cannot_be_used_are_answered_with_what_is_wrong(
-    arguments: str, reason: str
-) -> None:
+def test_unusable_arguments_are_answered_with_the_reason(arguments: str, reason: str) -> None:
     action = SHELL.read_call(arguments, CONTEXT)
     assert isinstance(action, BadCall)
     assert reason in action.reason
     assert "Nothing was run." in action.reason
 
 
-def test_the_model_is_told_of_every_argument_that_is_read() -> None:
+def test_the_model_gets_every_argument_that_is_read() -> None:
     declared = msgspec.json.decode(DECLARATION)
     assert (declared["type"], declared["name"], declared["strict"]) == (
         "function",
@@ -174,7 +172,7 @@ def test_it_is_one_of_the_tools_of_a_thread() -> None:
 
 
 @trio_test
-async def test_the_model_is_told_the_code_the_time_and_the_output() -> None:
+async def test_the_model_gets_the_code_the_time_and_the_output() -> None:
     result = await perform("echo out; echo err >&2; exit 3")
     assert without_time(result.model_text) == (
         "Exit code: 3\nWall time: S seconds\nOutput:\nout\nerr\n"
@@ -209,7 +207,7 @@ async def test_long_output_is_cut_in_the_middle_for_the_model_and_whole_for_scre
 
 
 @trio_test
-async def test_a_command_whose_time_is_over_is_ended_and_its_output_so_far_is_told() -> None:
+async def test_a_command_whose_time_is_over_is_ended_and_its_output_is_returned() -> None:
     result = await perform("echo begun; sleep 60", timeout_ms=100)
     assert without_time(result.model_text) == (
         "Exit code: 124\nWall time: S seconds\nOutput:\ncommand timed out after 100 ms\nbegun\n"
@@ -246,7 +244,7 @@ def test_no_shell_reads_a_file_before_a_line_that_could_set_what_is_kept_from_co
 
 
 @trio_test
-async def test_what_runs_is_the_line_whatever_a_log_says_of_its_argv(tmp_path: Path) -> None:
+async def test_the_line_runs_and_not_the_argv_of_a_log(tmp_path: Path) -> None:
     other = ("/bin/sh", "-c", f"touch {tmp_path}/other")
     action = RunCommand(command="echo shown", argv=other, cwd="/", timeout_ms=20_000)
     result = await SHELL.perform(action, CONTEXT, Screen())
@@ -275,7 +273,7 @@ async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
 
 
 @trio_test
-async def test_an_interrupted_command_leaves_nothing_behind() -> None:
+async def test_an_interrupted_command_leaves_no_process() -> None:
     screen = Screen()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(SHELL.perform, command("echo ready; sleep 60"), CONTEXT, screen)

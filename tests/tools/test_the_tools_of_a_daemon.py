@@ -40,7 +40,7 @@ class BellTool:
 ONE_BY_ONE = Traits(parallel_tool_calls=False)
 
 
-def test_a_model_is_told_of_those_that_are_offered_in_their_order() -> None:
+def test_a_model_gets_the_offered_tools_in_their_order() -> None:
     registry = Registry(BellTool("b"), BellTool("a"))
     assert registry.offered(ONE_BY_ONE, ThreadState()) == (b"b", b"a")
     assert registry.offered(Traits(), ThreadState()) == ()

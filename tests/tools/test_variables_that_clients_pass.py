@@ -51,7 +51,7 @@ def test_path_has_the_folders_of_the_client_and_those_of_the_profile(
     assert found["PATH"] == expected
 
 
-def test_a_turn_has_what_its_client_passed_and_else_what_the_threads_last_turn_had() -> None:
+def test_a_turn_has_its_clients_variables_and_else_those_of_the_threads_last_turn() -> None:
     known: list[Mapping[str, str]] = []
     passed = PassedVariables(known.append)
     passed.begin("thread", "t0", None)
@@ -64,7 +64,7 @@ def test_a_turn_has_what_its_client_passed_and_else_what_the_threads_last_turn_h
     assert known == [{"A": "1"}, {"A": "2"}]  # for the redaction, before any command has them
 
 
-def test_what_is_kept_is_bounded_and_the_newest_stays() -> None:
+def test_kept_variables_are_bounded_and_the_newest_stay() -> None:
     passed = PassedVariables(lambda variables: None)
     for number in range(KEPT_MAX):
         passed.begin("thread", f"t{number}", {"A": str(number)})
