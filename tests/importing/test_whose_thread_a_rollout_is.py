@@ -75,6 +75,7 @@ async def test_an_agents_thread_is_on_no_list_and_keeps_its_parent(tmp_path: Pat
         head = meta(source={"subagent": {"thread_spawn": SPAWNED}})
         report = await here.one(written(tmp_path, lines(head, *TURN)))
         summary = await summary_of(here, report.thread_ids[0])
+        assert report.message == "it is an agent's thread, which no list shows"
         assert (summary.hidden, summary.agent, summary.parent) == (True, "thread_spawn", PARENT)
         forked = [*await here.records(thread_id(99))]
         for record in forked[-1:]:

@@ -38,6 +38,7 @@ from codexd_eventstore.store import EventStore, StoreError
 
 # Lines that are appended before other tasks run: some 2 ms.
 LINES_WITHOUT_A_BREATH = 16
+_OF_AGENT = "it is an agent's thread, which no list shows"
 
 
 class _Refused(Exception):
@@ -133,6 +134,7 @@ class _Run:
             "imported" if earlier is None else "grown",
             (stream,),
             writing.count,
+            message=_OF_AGENT if agent_of(rollout.sources[0].meta) is not None else None,
             problems=tuple(problems),
             problems_in_all=len(problems) - len(rollout.complaints) + rollout.complained,
         )
