@@ -69,15 +69,27 @@ def test_each_call_has_one_answer(
 
 
 def test_a_compaction_between_a_call_and_its_answer_waits_for_it(tmp_path: Path) -> None:
-    kept = [message("user", "Go.")["payload"], called("c0")["payload"], answered("cx")["payload"]]
+    """And what it keeps is what any model can be given: each call with an answer, and no answer alone."""
+    agent = {"type": "agent_message", "content": [{"type": "input_text", "text": "Done."}]}
+    kept = [
+        message("user", "Go.")["payload"],
+        called("c0")["payload"],
+        {"type": "local_shell_call", "id": "l1", "action": {}},
+        {"type": "tool_search_call", "call_id": "s1", "arguments": {}},
+        answered("cx")["payload"],
+        agent,
+    ]
     compacted = of("compacted", message="Short.", replacement_history=kept)
     read = read_lines(tmp_path, meta(), *TURN[:3], compacted, *TURN[3:])
     assert read.shown[0][1][:2] == SHOWN[:2]
-    assert [item["type"] for item in read.to_model] == [
-        "message",
-        "function_call",
-        "function_call_output",
-        "message",
+    assert [(item["type"], item.get("call_id")) for item in read.to_model] == [
+        ("message", None),
+        ("function_call", "c0"),
+        ("local_shell_call", "l1"),
+        ("message", None),
+        ("function_call_output", "c0"),
+        ("function_call_output", "l1"),
+        ("message", None),
     ]
 
 

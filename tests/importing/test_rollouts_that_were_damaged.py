@@ -43,6 +43,10 @@ WHOLE = lines(meta(), *TURN)
             ["4: expected text, found 4096 zero bytes: these were not imported"],
         ),
         (
+            b"\0" * 4096 + WHOLE,
+            ["1: expected text, found 4096 zero bytes: these were not imported"],
+        ),
+        (
             WHOLE + b"\0" * 9,
             [
                 "7: expected a whole line, found 9 bytes of one that was cut off: they were not imported"
@@ -55,7 +59,16 @@ WHOLE = lines(meta(), *TURN)
             ],
         ),
     ],
-    ids=["BOM", "CRLF", "empty lines", "no last newline", "zeros", "zeros last", "cut off"],
+    ids=[
+        "BOM",
+        "CRLF",
+        "empty lines",
+        "no last newline",
+        "zeros",
+        "zeros first",
+        "zeros last",
+        "cut off",
+    ],
 )
 def test_damage_around_lines_costs_no_line(
     tmp_path: Path, content: bytes, warned: list[str]

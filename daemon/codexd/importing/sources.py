@@ -84,11 +84,6 @@ def kind_of(path: Path) -> Literal["package", "rollout"]:
         head = read_file(path, _TAR_MAGIC_AT + 5)
     except OSError as error:
         raise UnreadableSource(f"{path}: cannot be read: {error.strerror}") from error
-    if head.startswith(b"\0"):
-        raise UnreadableSource(
-            f"{path}: expected a rollout or a package, found a file that begins with zeros: nothing "
-            f"was imported"
-        )
     return "package" if head[_TAR_MAGIC_AT:].startswith(b"ustar") else "rollout"
 
 

@@ -26,6 +26,7 @@ from codexd.importing.rollout.model_items import (
     SEARCH_ANSWER,
     from_agent,
     is_encrypted,
+    with_call_id,
 )
 from codexd.importing.rollout.reading import Reading
 from codexd.importing.rollout.timeline import OPEN_CALLS_MAX, OpenCall
@@ -159,22 +160,21 @@ class Items:
         self._timeline.emit_beside(ItemCompleted(named, "other", cleaned(item)))
 
     def _call(self, item: Members) -> None:
-        call_id = text_of(item.get("call_id")) or text_of(item.get("id"))
-        calls = self._timeline.calls
-        if not call_id or call_id in calls:
-            found = f"another one {call_id!r} is open" if call_id else "none"
+        found, calls = with_call_id(item), self._timeline.calls
+        call_id = found["call_id"] if found is not None else ""
+        if found is None or call_id in calls:
+            words = f"another one {call_id!r} is open" if call_id else "none"
             self._reading.warn(
-                f"expected a call with an id of its own, found {found}: it was not imported"
+                f"expected a call with an id of its own, found {words}: it was not imported"
             )
             return
         if len(calls) == OPEN_CALLS_MAX:
-            found = f"expected at most {OPEN_CALLS_MAX} calls without an answer, found another one"
-            self._reading.warn(f"{found}: it was not imported")
+            words = f"expected at most {OPEN_CALLS_MAX} calls without an answer, found another one"
+            self._reading.warn(f"{words}: it was not imported")
             return
-        item = {**item, "call_id": call_id}  # Some have only an `id`, by which they are answered.
         name = text_of(item.get("name")) or text_of(item.get("type"))
         custom = item.get("type") == "custom_tool_call"
-        if not self._of_model(item, "call", ToolCallRef(CallId(call_id), name, custom)):
+        if not self._of_model(found, "call", ToolCallRef(CallId(call_id), name, custom)):
             return
         assert self._timeline.settings is not None
         calls[call_id] = OpenCall(command_of(item, self._timeline.settings.cwd))

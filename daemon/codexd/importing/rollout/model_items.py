@@ -48,23 +48,30 @@ def from_agent(payload: Members) -> Members | None:
     return user_item(f"<agent_message{''.join(names)}>\n{text}{rest}\n</agent_message>")
 
 
+def with_call_id(call: Members) -> Members | None:
+    """A call with the id by which it is answered; None without any."""
+    call_id = text_of(call.get("call_id")) or text_of(call.get("id"))
+    return {**call, "call_id": call_id} if call_id else None
+
+
 def paired(items: Iterable[Members]) -> list[Members]:
-    """Items in which each call has one answer."""
+    """Items that any model can be given, in which each call has one answer."""
     kept: list[Members] = []
     calls = dict[str, Members]()
     for item in items:
-        kind, call_id = text_of(item.get("type")), text_of(item.get("call_id"))
+        readable = _readable(item)
+        if readable is None:
+            continue
+        kind, call_id = text_of(readable.get("type")), text_of(readable.get("call_id"))
         if kind in CALLS or (kind == SEARCH and call_id):
             if call_id in calls:
                 continue
-            calls[call_id] = item
+            calls[call_id] = readable
         elif kind in ANSWERS or (kind == SEARCH_ANSWER and call_id):
             answered = calls.pop(call_id, None)
             if answered is None:
                 continue
-        readable = from_agent(item) if kind == "agent_message" else item
-        if readable is not None and kind not in CARRIES_NOTHING:
-            kept.append(readable)
+        kept.append(readable)
     for call_id, call in calls.items():
         kind = "custom_tool_call" if call.get("type") == "custom_tool_call" else "function_call"
         if call.get("type") == SEARCH:
@@ -72,3 +79,12 @@ def paired(items: Iterable[Members]) -> list[Members]:
         else:
             kept.append({"type": f"{kind}_output", "call_id": call_id, "output": UNANSWERED})
     return kept
+
+
+def _readable(item: Members) -> Members | None:
+    kind = text_of(item.get("type"))
+    if kind in CALLS:
+        return with_call_id(item)
+    if kind == "agent_message":
+        return from_agent(item)
+    return None if kind in CARRIES_NOTHING else item
