@@ -21,7 +21,7 @@ from codexd.core.events.record import decode_record
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
 from codexd.importing.import_state import ImportState, fork_point, import_state_of
-from codexd.importing.plan import ImportPlan, plan
+from codexd.importing.plan import ImportPlan, plan, refused
 from codexd.importing.record_size import Fitted, fitted
 from codexd.importing.rollout.lines import read_time, text_of
 from codexd.importing.rollout.settings import MODEL_UNKNOWN, agent_of
@@ -75,10 +75,9 @@ class Importer:
         """Import the rollouts of a plan, parents before their forks."""
         async with self._alone:
             run = _Run(self, planned, tell, dry_run)
-            reports = [_refused(str(refused.path), refused.message) for refused in planned.refused]
             for source_id in planned.threads:
                 await run.thread(source_id)
-            return [*reports, *run.reports.values()]
+            return [*planned.refused, *run.reports.values()]
 
 
 class _Run:
@@ -94,12 +93,12 @@ class _Run:
         if source_id in self.reports:
             return self.reports[source_id]
         sources = self._planned.threads[source_id]
-        path = str(sources[-1].path)
-        self.reports[source_id] = _refused(path, f"{path}: forks of each other")
+        path = sources[-1].path
+        self.reports[source_id] = refused(path, f"{path}: forks of each other")
         try:
             report = await self._thread(source_id, sources)
         except (_Refused, UnreadableSource, StoreError, InvalidEvent) as problem:
-            report = _refused(path, str(problem))
+            report = refused(path, str(problem))
         self.reports[source_id] = report
         return report
 
@@ -271,7 +270,3 @@ class _Run:
         async for record in records(self._store, stream, upto=seq):
             state = evolve(state, decode_record(record.line).event)
         return state
-
-
-def _refused(path: str, message: str) -> ImportedFile:
-    return ImportedFile(path, "rollout", "refused", message=message)

@@ -17,13 +17,12 @@ from codexd.importing.sources import (
     peek,
     rollouts_of,
 )
+from codexd.protocol.transfer import ImportedFile
 
 
-class Refusal(msgspec.Struct, frozen=True):
+def refused(path: Path, message: str) -> ImportedFile:
     """A file that cannot be imported."""
-
-    path: Path
-    message: str
+    return ImportedFile(str(path), "rollout", "refused", message=message)
 
 
 class ImportPlan(msgspec.Struct):
@@ -33,7 +32,7 @@ class ImportPlan(msgspec.Struct):
     threads: dict[
         str, list[RolloutFile]
     ] = {}  # by the id in Codex; the files of each thread, the oldest first
-    refused: list[Refusal] = []
+    refused: list[ImportedFile] = []
 
 
 def plan(paths: Sequence[str]) -> ImportPlan:
@@ -43,7 +42,7 @@ def plan(paths: Sequence[str]) -> ImportPlan:
         found = files_under(Path(named))
         if not found:
             missing = f"{named}: expected rollouts or packages in this folder, found none"
-            planned.refused.append(Refusal(Path(named), missing))
+            planned.refused.append(refused(Path(named), missing))
         for path in found:
             _add(planned, path, seen)
     wanted = [id_ for sources in planned.threads.values() for id_ in _needed(sources)]
@@ -73,7 +72,7 @@ def _without_copies(planned: ImportPlan, sources: list[RolloutFile]) -> list[Rol
                 f"{source.path}: expected one file of thread {source.source_id}, found {kept.path} too, "
                 f"which is longer and was imported: this file was not imported"
             )
-            planned.refused.append(Refusal(source.path, message))
+            planned.refused.append(refused(source.path, message))
     return [source for source in sources if source is kept or source.is_segment]
 
 
@@ -87,7 +86,7 @@ def _add(planned: ImportPlan, path: Path, seen: set[Path]) -> None:
             return
         source = peek(path)
     except UnreadableSource as problem:
-        planned.refused.append(Refusal(path, str(problem)))
+        planned.refused.append(refused(path, str(problem)))
         return
     planned.threads.setdefault(source.source_id, []).append(source)
     if source.is_segment:  # A segment alone has no beginning.

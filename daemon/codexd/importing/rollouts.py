@@ -20,8 +20,7 @@ from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Line,
     LineWarning,
-    UnreadableLine,
-    read_line,
+    line_of,
     read_time,
     text_of,
 )
@@ -176,7 +175,7 @@ class Rollout:
         )
         if before is None:
             return False
-        line = _read(raw)
+        line = line_of(raw.number, raw.text)
         return line is not None and line.ordinal is not None and line.ordinal >= before
 
     def _complain(self, source: RolloutFile, warning: LineWarning) -> None:
@@ -215,7 +214,7 @@ class Rollout:
     def _taken_back(self, facts: Facts) -> tuple[tuple[int, int], ...]:
         fold = RolledBack(facts)
         for raw in raw_lines(self.source.path):
-            line = _read(raw)
+            line = line_of(raw.number, raw.text)
             if line is not None:
                 fold.apply(line)
         return fold.spans
@@ -246,13 +245,6 @@ def _apart(events: list[TimedEvent]) -> list[list[TimedEvent]]:
 
 def _ends(timed: TimedEvent) -> bool:
     return isinstance(timed.event, TurnCompleted | TurnInterrupted | TurnFailed)
-
-
-def _read(raw: RawLine) -> Line | None:
-    try:
-        return read_line(raw.number, raw.text)
-    except UnreadableLine:
-        return None
 
 
 class RolledBack:

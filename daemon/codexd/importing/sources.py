@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import IO, Literal
 
 import msgspec
 
@@ -30,9 +30,8 @@ from codexd.importing.document import (
 from codexd.importing.rollout.lines import (
     LINE_BYTES_MAX,
     Members,
-    UnreadableLine,
+    line_of,
     members_of,
-    read_line,
     text_of,
 )
 from codexd.machine.foreign_files import open_file, read_file
@@ -49,13 +48,6 @@ _TAR_MAGIC_AT = 257
 _ID_IN_NAME = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(?:_[0-9a-f-]{36})?\.json"
 )
-
-
-class Digest(Protocol):
-    """A hash that takes bytes in pieces."""
-
-    def update(self, data: bytes, /) -> None:
-        """Add bytes."""
 
 
 class UnreadableSource(Exception):
@@ -170,7 +162,7 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
 
 
 def raw_lines(
-    path: Path, digest: Digest | None = None, *, past_overlong: bool = True
+    path: Path, digest: hashlib._Hash | None = None, *, past_overlong: bool = True
 ) -> Generator[RawLine]:
     """All lines of a file; `digest` is fed with the complete lines. Raises: UnreadableSource.
 
@@ -203,7 +195,9 @@ def raw_lines(
                 return
 
 
-def _lines_of_document(path: Path, content: bytes, digest: Digest | None) -> Iterator[RawLine]:
+def _lines_of_document(
+    path: Path, content: bytes, digest: hashlib._Hash | None
+) -> Iterator[RawLine]:
     try:
         lines = lines_of(content)
     except BrokenDocument as error:
@@ -232,9 +226,8 @@ def peek(path: Path) -> RolloutFile:
             if raw.overlong:  # Its rest is not read here; the name shows what it is.
                 readable = readable or _ID_IN_NAME.search(path.name) is not None
                 continue
-            try:
-                line = read_line(raw.number, raw.text)
-            except UnreadableLine:
+            line = line_of(raw.number, raw.text)
+            if line is None:
                 continue
             readable = True
             if line.type == "session_meta" and (meta is None or _is_named(path, line.payload)):
@@ -304,10 +297,4 @@ def given_name(source: RolloutFile) -> str | None:
 
 def torn(raw: RawLine) -> bool:
     """Whether a line is the incomplete end of a file that was being written."""
-    if raw.whole:
-        return False
-    try:
-        read_line(raw.number, raw.text)
-    except UnreadableLine:
-        return True
-    return False
+    return not raw.whole and line_of(raw.number, raw.text) is None

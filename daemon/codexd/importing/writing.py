@@ -41,16 +41,13 @@ class Writing:
             if fitted.blob is not None and not self._dry:
                 await self._store.put_blob(fitted.blob)
             if fitted.data is not None:
-                event, members = (
-                    fitted.timed.event,
-                    encode_members(fitted.timed.by, fitted.timed.turn),
-                )
-                events.append(NewEvent(event.type, fitted.data, event.v, members, foreign=True))
+                timed = fitted.timed
+                events.append(_new(timed.event, timed.by, timed.turn, fitted.data))
         await self._append(events, group[0].timed.at_us, durable=False)
 
     async def close(self, events: Sequence[Event], at_us: int) -> None:
         """Append the last records, and sync the log to disk."""
-        await self._append([_new(event, IMPORTER, None) for event in events], at_us, durable=True)
+        await self._append([_new(event, IMPORTER) for event in events], at_us, durable=True)
 
     async def fork(
         self, parent: ThreadId, point: int, state: ThreadState, by: str, at_us: int
@@ -63,15 +60,11 @@ class Writing:
         if self._dry:
             return
         for seq in range(point, max(point - APPEND_RECORDS_MAX, 0), -1):
-            events = [
-                _new(event, by, None) for event in (ThreadForked(parent, seq), *transition.events)
-            ]
+            events = [_new(event, by) for event in (ThreadForked(parent, seq), *transition.events)]
             try:
                 appended = await self._store.fork(parent, seq, self.stream, events, at_us=at_us)
-            except (
-                Refused
-            ):  # The point is within an append, so the line before it is the last shared one.
-                continue
+            except Refused:
+                continue  # The point is within an append, so the line before it is the last shared one.
             self._version = appended.last
             return
         raise Refused(f"thread {parent} has no fork point before record {point + 1}")
@@ -86,6 +79,7 @@ class Writing:
         self._version = appended.last
 
 
-def _new(event: Event, by: str, turn: str | None) -> NewEvent:
+def _new(event: Event, by: str, turn: str | None = None, data: bytes | None = None) -> NewEvent:
+    """`data`: the event, if it is encoded already."""
     members = encode_members(by, turn)
-    return NewEvent(event.type, encode_event(event), event.v, members, foreign=True)
+    return NewEvent(event.type, data or encode_event(event), event.v, members, foreign=True)

@@ -18,7 +18,6 @@ from codexd.importing.rollout.facts import Facts, Survey
 from codexd.importing.rollout.items import Items
 from codexd.importing.rollout.kinds import CARRIES_NOTHING, cleaned
 from codexd.importing.rollout.lines import (
-    Line,
     LineWarning,
     Members,
     UnreadableLine,
@@ -85,10 +84,6 @@ class Converter:
         except UnreadableLine as error:
             self._reading.warn(f"{error}: the line was not imported", line=number)
             return []
-        return self.feed_line(line)
-
-    def feed_line(self, line: Line) -> list[TimedEvent]:
-        """The events of a parsed line."""
         self._timeline.at(line)
         self._begin()
         if line.mended is not None:

@@ -18,10 +18,9 @@ from codexd.core.values.items import TextInput
 from codexd.importing.rollout.kinds import Author, Part, user_parts
 from codexd.importing.rollout.lines import (
     Members,
-    UnreadableLine,
+    line_of,
     list_of,
     members_of,
-    read_line,
     read_time,
     text_of,
 )
@@ -269,10 +268,8 @@ def _key(texts: Iterable[str]) -> bytes:
 
 
 def _payload(number: int, text: bytes) -> Members | None:
-    try:
-        return read_line(number, text).payload
-    except UnreadableLine:
-        return None
+    line = line_of(number, text)
+    return None if line is None else line.payload
 
 
 def _time_in(head: bytes) -> int:

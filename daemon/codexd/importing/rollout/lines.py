@@ -113,6 +113,14 @@ def read_line(number: int, text: bytes) -> Line:
     )
 
 
+def line_of(number: int, text: bytes) -> Line | None:
+    """The line; None if it does not belong to a rollout."""
+    try:
+        return read_line(number, text)
+    except UnreadableLine:
+        return None
+
+
 def _decoded(text: bytes) -> tuple[Any, str | None]:
     """The JSON, and the damage that it was read without. Raises: ValueError."""
     try:

@@ -35,9 +35,7 @@ async def thread_export(
     services: Services, connection: Connection, params: t.ThreadExportParams
 ) -> t.ThreadExportResponse:
     """Pack a thread. An old file stays until the new file is whole."""
-    thread_id, path = thread_id_of(params.thread_id), Path(params.path)
-    if not path.is_absolute() or "\0" in params.path:
-        raise invalid_params(f"path: expected an absolute path, found {params.path!r}")
+    thread_id, path = thread_id_of(params.thread_id), _absolute(params.path)
     beside = f".codexd-export-{services.new_id()}"
     look = partial(ExportTarget, path, services.own_folders, beside, force=params.force)
     target = None
@@ -90,11 +88,8 @@ async def _unpack(services: Services, path: Path, *, dry: bool) -> t.ImportedFil
         unpacked = await services.store.unpack(str(path), is_thread_id)
     except StoreError as error:
         return t.ImportedFile(str(path), "package", "refused", message=str(error))
-    said = [
-        await _take_in(services, ThreadId(stream), path)
-        for stream in (*unpacked.added, *unpacked.extended)
-    ]
     streams = (*unpacked.added, *unpacked.extended)
+    said = [await _take_in(services, ThreadId(stream), path) for stream in streams]
     return t.ImportedFile(
         str(path),
         "package",
