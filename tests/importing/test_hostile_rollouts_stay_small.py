@@ -12,12 +12,12 @@ import pytest
 
 from codexd.core.events.tools import ToolEnded
 from codexd.importing import sources
-from codexd.importing.rollout.converting import read_rollout
 from codexd.importing.rollout.lines import LINE_BYTES_MAX, UnreadableLine, read_line
 from codexd.importing.rollout.settings import Heading
 from codexd.importing.rollout.timeline import INPUTS_MAX, OPEN_CALLS_MAX
 from codexd.importing.sources import UnreadableSource, raw_lines
 from peak_memory import HAS_PROC, peak_mib
+from rollout_files import read_rollout
 
 HEADING = Heading("0194d2a0-0000-7000-8000-000000000001", {"cwd": "/work"}, {})
 META = (

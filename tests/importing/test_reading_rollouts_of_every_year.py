@@ -16,12 +16,11 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.tools import ToolEnded
 from codexd.core.state.state import ThreadState, fold
-from codexd.importing.rollout.converting import read_rollout
 from codexd.importing.rollout.settings import Heading
 from codexd.importing.rollout.timeline import UNANSWERED, TimedEvent
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import Usage
-from rollout_files import FILES, MODEL, files_of, read, shown
+from rollout_files import FILES, MODEL, files_of, read, read_rollout, shown
 
 
 def told(number: int) -> list[TimedEvent]:

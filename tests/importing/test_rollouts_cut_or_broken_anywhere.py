@@ -12,10 +12,9 @@ import pytest
 
 from codexd.core.events.events import encode_event
 from codexd.core.state.state import fold
-from codexd.importing.rollout.converting import Converted, read_rollout
 from codexd.importing.rollout.settings import Heading
 from codexd.projections.model.history import ModelHistory
-from rollout_files import ANSWERS, CALLS, FILES, read, recorded, shown
+from rollout_files import ANSWERS, CALLS, FILES, Converted, read, read_rollout, recorded, shown
 
 # Every byte takes minutes; a prime steps through the places of all kinds of members.
 STEP = 1 if os.environ.get("CODEXD_NIGHTLY") else 211

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import fold
@@ -22,6 +22,10 @@ from codexd.core.values.items import (
     UserMessage,
     plain_text,
 )
+from codexd.importing.rollout.converting import Converter
+from codexd.importing.rollout.facts import Survey
+from codexd.importing.rollout.lines import LineWarning
+from codexd.importing.rollout.settings import Heading
 from codexd.importing.rollout.timeline import TimedEvent
 from codexd.importing.rollouts import Rollout
 from codexd.importing.sources import peek
@@ -51,6 +55,25 @@ def read(*paths: Path) -> tuple[list[TimedEvent], Rollout]:
     rollout = Rollout([peek(path) for path in paths], "0.0", MODEL)
     told = [event for page in rollout.pages() for group in page.groups for event in group]
     return told, rollout
+
+
+class Converted(NamedTuple):
+    """The events and warnings of a whole rollout."""
+
+    events: list[TimedEvent]
+    complaints: list[LineWarning]
+
+
+def read_rollout(lines: Iterable[bytes], heading: Heading, daemon_version: str = "") -> Converted:
+    """The events of all lines; an open turn at the end is closed."""
+    converter, survey = Converter(heading, daemon_version), Survey()
+    numbered = list(enumerate(lines, 1))
+    for number, text in numbered:
+        survey.apply(number, text)
+    converter.begin_file(survey.facts())
+    events = [event for number, text in numbered for event in converter.feed(number, text)]
+    events += converter.close()
+    return Converted(events, converter.complaints)
 
 
 def recorded(told: Sequence[TimedEvent]) -> list[Recorded]:

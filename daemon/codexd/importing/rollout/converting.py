@@ -6,15 +6,11 @@ Nothing is converted twice. A line that is not understood gives a warning, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import msgspec
-
 from codexd.core.events.history import HistoryCompacted
 from codexd.core.values.ids import ItemId
 from codexd.core.values.settings import Settings
 from codexd.importing.rollout.client_events import ClientEvents
-from codexd.importing.rollout.facts import Facts, Survey
+from codexd.importing.rollout.facts import Facts
 from codexd.importing.rollout.items import Items
 from codexd.importing.rollout.kinds import CARRIES_NOTHING, cleaned
 from codexd.importing.rollout.lines import (
@@ -29,27 +25,6 @@ from codexd.importing.rollout.model_items import paired, user_item
 from codexd.importing.rollout.reading import Reading
 from codexd.importing.rollout.settings import Heading, started
 from codexd.importing.rollout.timeline import TimedEvent
-
-
-class Converted(msgspec.Struct, frozen=True):
-    """The events and warnings of a whole rollout."""
-
-    events: list[TimedEvent]
-    complaints: list[LineWarning]
-
-
-def read_rollout(lines: Iterable[bytes], heading: Heading, daemon_version: str = "") -> Converted:
-    """The events of all lines; an open turn at the end is closed. For rollouts that fit into memory."""
-    converter, survey = Converter(heading, daemon_version), Survey()
-    numbered = list(enumerate(lines, 1))
-    for number, text in numbered:
-        survey.apply(number, text)
-    converter.begin_file(survey.facts())
-    events: list[TimedEvent] = []
-    for number, text in numbered:
-        events += converter.feed(number, text)
-    events += converter.close()
-    return Converted(events, converter.complaints)
 
 
 class Converter:
