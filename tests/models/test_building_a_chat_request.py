@@ -267,6 +267,34 @@ def test_mistral_gets_ids_of_nine_letters_and_digits_for_calls_of_others() -> No
     assert told(*calls, quirks=QUIRKS["mistral"])[0] == message
 
 
+@pytest.mark.parametrize("kind", ["openai", "azure"])
+def test_openai_gets_ids_of_forty_characters_at_most(kind: str) -> None:
+    long = "call_" + "x" * 300
+    calls = (
+        call(long),
+        call("functions.look:0"),
+        output("functions.look:0", "A"),
+        output(long, "B"),
+    )
+    message, first, second = told(*calls, quirks=QUIRKS[kind])
+    ids = [made["id"] for made in message["tool_calls"]]
+    assert ids[1] == "functions.look:0"
+    assert ids[0] != long
+    assert len(ids[0]) <= 40
+    assert [first["tool_call_id"], second["tool_call_id"]] == ids
+    assert told(*calls)[0]["tool_calls"][0]["id"] == long
+
+
+def test_moonshot_gets_a_blank_for_reasoning_of_others() -> None:
+    (message,) = told(call("1"), quirks=QUIRKS["moonshot"])[:1]
+    assert message["reasoning_content"] == " "
+
+
+def test_a_name_that_no_api_takes_back_is_mended() -> None:
+    (message,) = told(call("1", name="multi_tool_use.parallel"))[:1]
+    assert message["tool_calls"][0]["function"]["name"] == "multi_tool_use_parallel"
+
+
 def test_mistral_hears_the_assistant_between_a_tool_and_the_user() -> None:
     told_mistral = told(
         call("123456789"),

@@ -538,6 +538,25 @@ async def test_a_chat_server_that_does_not_stream_is_understood(head: bytes) -> 
     assert isinstance(events[-1], ModelResponseDone)
 
 
+@pytest.mark.parametrize("size", [1, 100_000])
+@trio_test
+async def test_a_server_of_responses_that_does_not_stream_is_understood(size: int) -> None:
+    text = b"H" * size
+    answer = (
+        b'{"id":"r","object":"response","status":"completed","error":null,"output":[{"type":"message",'
+        b'"id":"m","role":"assistant","content":[{"type":"output_text","text":"%b"}]}],'
+        b'"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}'
+    ) % text
+    async with (
+        scripted_model([Fail(200, body=answer)]) as model,
+        client_of(model.base_url) as client,
+    ):
+        events = await asked(client)
+    (item,) = [event for event in events if isinstance(event, ModelItemDone)]
+    assert text in bytes(item.item)
+    assert isinstance(events[-1], ModelResponseDone)
+
+
 @trio_test
 async def test_an_error_in_place_of_a_stream_is_an_error() -> None:
     async with (

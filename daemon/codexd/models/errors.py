@@ -168,6 +168,12 @@ def not_answered(provider: Provider, reason: str) -> ModelError:
     )
 
 
+def is_whole_response(beginning: bytes) -> bool:
+    """Whether a success that is no event stream is a response all the same, of a server that does not stream."""
+    is_json = beginning.lstrip().startswith(b"{") and find_complaint(beginning) is None
+    return is_json and b'"output"' in beginning
+
+
 def not_a_stream(
     provider: Provider, content_type: str, body: bytes, secrets: tuple[str, ...]
 ) -> ModelError:

@@ -38,6 +38,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasoning_back: ReasoningBack = "none"  # the member for its reasoning in a request
     reasoning_always: bool = False  # and that with every message that has calls, be it empty
     reasoning_with_calls_only: bool = False  # and not with a message that has none
+    no_reasoning: str = (
+        ""  # what stands there for reasoning that is not known, such as another model's
+    )
+    call_id_characters_max: int | None = None  # longer ids of calls are refused
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
 
@@ -52,6 +56,7 @@ _OPENAI = Quirks(
     null_content=True,
     strict=True,
     cache_key=True,
+    call_id_characters_max=40,  # "Expected a string with maximum length 40"
     think_tags=False,
 )
 # llama.cpp, vLLM and LM Studio render a chat template, and know reasoning by either name.
@@ -93,8 +98,13 @@ QUIRKS: Final[Mapping[str, Quirks]] = {
         short_call_ids=True,
         think_tags=False,
     ),
-    # It refuses a message with calls that lacks what was thought before them.
-    "moonshot": Quirks(reasoning_back="reasoning_content", effort="none"),
+    # It refuses a message with calls that lacks what was thought before them, or says that it is nothing.
+    "moonshot": Quirks(
+        reasoning_back="reasoning_content",
+        reasoning_always=True,
+        no_reasoning=" ",
+        effort="none",
+    ),
 }
 
 # Where those servers are, for a provider that has another name: ends of host names.

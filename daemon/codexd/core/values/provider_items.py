@@ -9,6 +9,7 @@ Source: the OpenAI API reference, "Responses", for the members and their types.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Final, get_args
@@ -169,6 +170,10 @@ NO_REASONING: Final = ReasoningItem()
 # The errors of decoding foreign bytes: bad JSON or shape, a text that is not UTF-8, too deep nesting.
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+# What every API takes for a function's name.
+NAME_CHARACTERS_MAX: Final = 64
+_NAME_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
+
 _encode = msgspec.json.Encoder().encode
 _decode_item: Final[Callable[[bytes], _KnownItem]] = msgspec.json.Decoder(_KnownItem).decode
 _decode_message = msgspec.json.Decoder(MessageItem).decode
@@ -256,6 +261,11 @@ def answer_text(item: msgspec.Raw) -> str:
         return ""
     parts = parts_of(read.content)
     return "".join([part.text or "" for part in parts if part.type in _TEXTS]).strip()
+
+
+def call_name(name: str) -> str:
+    """The name of a called function as every API takes it back."""
+    return _NAME_FOREIGN.sub("_", name)[:NAME_CHARACTERS_MAX]
 
 
 def text_message(role: str, text: str) -> bytes:

@@ -8,24 +8,21 @@ fragments are of one call unless a sign of a new call comes, and no argument is 
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
 from codexd.core.values.foreign_json import decode_foreign, whole_characters
+from codexd.core.values.provider_items import call_name
 from codexd.models.responses.verbatim import normalized_json
 
 # No model calls more tools at once; a server that does is broken, and would fill the log.
 CALLS_MAX: Final = 128
-# What every API takes for a function's name.
-NAME_CHARACTERS_MAX: Final = 64
 # Each fragment with a name may be the first of another call, and then all that came before is read. Together it
 # is no more than this, or many fragments would take time with the square of their number.
 LOOKED_THROUGH_MAX: Final = 64 * 1024 * 1024
 # What a JSON value ends with.
 _LASTS: Final = '}]"0123456789el'
-_NAME_FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class TooManyCallsError(Exception):
@@ -82,7 +79,7 @@ class StreamedCall:
     @property
     def safe_name(self) -> str:
         """The name, as any API takes it back."""
-        return _NAME_FOREIGN.sub("_", self.name)[:NAME_CHARACTERS_MAX]
+        return call_name(self.name)
 
     def take(self, delta: CallDelta) -> None:
         """Go on with a fragment."""

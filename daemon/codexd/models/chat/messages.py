@@ -27,6 +27,7 @@ from codexd.core.values.provider_items import (
     OutputItem,
     ProviderItem,
     ReasoningItem,
+    call_name,
     parts_of,
     read_item,
 )
@@ -205,15 +206,17 @@ class _AssistantTurn:
         if not thought and not (quirks.reasoning_always and self.calls):
             return {}
         back = quirks.reasoning_back
-        return {"reasoning" if back == "reasoning_details" else back: thought}
+        name = "reasoning" if back == "reasoning_details" else back
+        return {name: thought or quirks.no_reasoning}
 
 
 def _call_id(call: CallItem, quirks: Quirks) -> str:
     """The id of a call as the server takes it; for the same id always the same."""
-    call_id = call.call_id or ""
-    if not quirks.short_call_ids or _SHORT_ID.fullmatch(call_id):
-        return call_id
-    return sha256(call_id.encode()).hexdigest()[:SHORT_ID_CHARACTERS]
+    call_id, most = call.call_id or "", quirks.call_id_characters_max
+    digits = sha256(call_id.encode()).hexdigest
+    if quirks.short_call_ids and not _SHORT_ID.fullmatch(call_id):
+        return digits()[:SHORT_ID_CHARACTERS]
+    return f"call_{digits()[:32]}" if most is not None and len(call_id) > most else call_id
 
 
 def _call(item: CallItem, extra: dict[str, msgspec.Raw], quirks: Quirks) -> Message:
@@ -223,7 +226,7 @@ def _call(item: CallItem, extra: dict[str, msgspec.Raw], quirks: Quirks) -> Mess
     call: Message = {
         "id": _call_id(item, quirks),
         "type": "function",
-        "function": {"name": item.name or "", "arguments": arguments},
+        "function": {"name": call_name(item.name or ""), "arguments": arguments},
     }
     if call_id in extra:
         call["extra_content"] = extra[call_id]

@@ -234,8 +234,11 @@ class _Exchange:
             self._beginning = await self._body(sse.FIELD_BYTES_MAX, self._idle_seconds)
             if not sse.begins_a_stream(self._beginning):
                 if self._provider.wire_api != "chat" or content_type.startswith("text/html"):
-                    body = await self._body()
-                    raise errors.not_a_stream(self._provider, content_type, body, headers.secrets)
+                    self._beginning = body = await self._body()
+                    if not errors.is_whole_response(body):
+                        raise errors.not_a_stream(
+                            self._provider, content_type, body, headers.secrets
+                        )
                 self._frames = sse.WholeBody()  # its answer has the same members, whole
         limits = limits_in_headers(answered.items())
         request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)

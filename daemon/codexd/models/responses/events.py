@@ -18,6 +18,7 @@ from codexd.core.values.provider_items import (
     CustomCallItem,
     ProviderItem,
     UnreadableItem,
+    call_name,
     read_item,
 )
 from codexd.models import errors
@@ -39,6 +40,7 @@ class Wire(msgspec.Struct, gc=False):
     item: msgspec.Raw = msgspec.Raw()
     response: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
+    output: msgspec.Raw = msgspec.Raw()  # of a response that is no event
 
 
 class _Incomplete(msgspec.Struct):
@@ -164,12 +166,14 @@ def readable(item: _Item) -> _Item:
 def with_given(
     raw: msgspec.Raw, item: CallItem, given: str, call_id: str
 ) -> tuple[msgspec.Raw, CallItem]:
-    """A call with an id that one answer is for, and with its arguments as text, wherever the provider said them."""
+    """A call that any API takes back: with an id of its own, a name without odd characters, and its arguments."""
     member = "input" if isinstance(item, CustomCallItem) else "arguments"
     members = decode_foreign(bytes(raw))
     # An empty object means "nothing yet" where the provider said more.
     text = given if given and item.given in ("", "{}") else item.given or given
     changed = {"call_id": call_id, **({member: text} if text else {})}
+    if item.name:
+        changed["name"] = call_name(item.name)
     if all(members.get(name) == value for name, value in changed.items()):
         return raw, item
     whole = msgspec.Raw(msgspec.json.encode({**members, **changed}))

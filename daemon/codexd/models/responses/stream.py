@@ -146,6 +146,10 @@ class ResponseReader:
         kind = wire.type or name
         read = _READERS.get(kind)
         if read is None:
+            if not wire.type and bytes(wire.output).startswith(b"["):
+                # A server that does not stream sends the response, whole.
+                self._complete_response(Wire(response=msgspec.Raw(data)), data, found)
+                return
             if not wire.type and wire.error and find_complaint(data) is not None:
                 self._fail(wire, data, found)
             if not wire.type and len(data) <= PLAIN_BYTES_MAX:
