@@ -74,7 +74,7 @@ def _quirks(notes: Mapping[str, str]) -> list[str]:
         choices = (
             " or ".join(f'"{word}"' for word in get_args(hint))
             if get_origin(hint) is Literal
-            else {bool: "true or false", str: "a string"}[hint]
+            else {bool: "true or false", str: "a string", int: "a number"}[hint]
         )
         rows.append(
             f"| `{field.name}` | {choices} | {_toml(field.default)} | {notes.get(field.name, '')} |"

@@ -38,10 +38,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasoning_back: ReasoningBack = "none"  # the member for its reasoning in a request
     reasoning_always: bool = False  # and that with every message that has calls, be it empty
     reasoning_with_calls_only: bool = False  # and not with a message that has none
-    no_reasoning: str = (
-        ""  # what stands there for reasoning that is not known, such as another model's
+    no_reasoning: str = ""  # the value of that member where the reasoning is not known
+    call_id_characters_max: int = (
+        512  # longer ids of calls are replaced; 512 is the longest that is kept
     )
-    call_id_characters_max: int | None = None  # longer ids of calls are refused
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
 

@@ -216,7 +216,7 @@ def _call_id(call: CallItem, quirks: Quirks) -> str:
     digits = sha256(call_id.encode()).hexdigest
     if quirks.short_call_ids and not _SHORT_ID.fullmatch(call_id):
         return digits()[:SHORT_ID_CHARACTERS]
-    return f"call_{digits()[:32]}" if most is not None and len(call_id) > most else call_id
+    return f"call_{digits()[:32]}" if len(call_id) > most else call_id
 
 
 def _call(item: CallItem, extra: dict[str, msgspec.Raw], quirks: Quirks) -> Message:
