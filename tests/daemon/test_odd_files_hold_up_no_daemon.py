@@ -138,6 +138,26 @@ async def test_a_command_whose_folder_no_longer_answers(home: Home, tmp_path: Pa
 
 @pytest.mark.slow
 @trio_test
+async def test_login_files_on_a_disk_that_does_not_answer_any_more(home: Home, mount: Path) -> None:
+    async with scripted_model() as model:
+        home.use_model(model.base_url)
+        daemon = home.start(SET="before")
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            await client.run_turn(thread, "run echo $SET")
+            (home.root / ".profile").symlink_to(mount / "profile")
+            await client.run_turn(thread, "run echo $SET")
+            printed = [
+                one.params["item"]["aggregatedOutput"]
+                for one in client.of("item/completed")
+                if one.params["item"]["type"] == "commandExecution"
+            ]
+            assert printed == ["before\n", "before\n"]
+            await stops_at_once(daemon)
+
+
+@pytest.mark.slow
+@trio_test
 async def test_a_stop_while_the_instructions_of_a_dead_mount_are_read(
     home: Home, mount: Path
 ) -> None:

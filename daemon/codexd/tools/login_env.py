@@ -12,10 +12,12 @@ import pwd
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 import trio
 
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.tools.passed_env import Passed, with_passed
 from codexd.tools.process import NotStarted, run_to_end
 
@@ -113,7 +115,7 @@ class LoginEnvironment:
     async def variables(self, turn_id: str = "") -> Mapping[str, str]:
         """The environment for a command of a turn; the first call runs a login shell."""
         async with self._lock:
-            stamp = _stamp(login_files(self._own))
+            stamp = await self._looked()
             if stamp != self._stamp:
                 # A command that runs just now could read the environment of the login shell.
                 hidden = self._secrets()
@@ -130,6 +132,13 @@ class LoginEnvironment:
             if not (passed := self._passed(turn_id)):
                 return self._tools
             return tool_environment(with_passed(self._captured, self._own, passed), hidden)
+
+    async def _looked(self) -> tuple[int, ...]:
+        """When the login files were changed; they may be on a disk that does not answer any more."""
+        try:
+            return await patiently("login files", partial(_stamp, login_files(self._own)))
+        except NoAnswer:
+            return self._stamp or ()  # The environment that was taken before counts, if one was.
 
 
 def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
