@@ -69,6 +69,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.models.provider_table",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
+            "codexd.machine.patience",
             "codexd.machine.linear",
             "codexd.machine.paths",
             "msgspec",
@@ -76,7 +77,12 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.config.live": frozenset(
-        {"codexd.config.file", "codexd.config.keys", "codexd.machine.owners"}
+        {
+            "codexd.config.file",
+            "codexd.config.keys",
+            "codexd.machine.owners",
+            "codexd.machine.patience",
+        }
     ),
     # The daemon's log as text; foreign text is drawn in it as on any screen
     "codexd.machine.log_lines": frozenset({"codexd.protocol.display.visible"}),

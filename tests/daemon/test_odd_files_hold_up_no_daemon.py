@@ -138,6 +138,26 @@ async def test_a_command_whose_folder_no_longer_answers(home: Home, tmp_path: Pa
 
 @pytest.mark.slow
 @trio_test
+async def test_a_config_on_a_disk_that_does_not_answer_any_more(home: Home, mount: Path) -> None:
+    async with scripted_model() as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            file = home.path / "config.toml"
+            file.unlink()
+            file.symlink_to(mount / "config.toml")
+            refusal = await client.refused("thread/start")
+            assert f"{file}: cannot be read: the disk did not answer" in refusal.message
+            assert (await client.run_turn(thread, "say 1"))["status"] == "completed"
+            file.unlink()
+            home.use_model(model.base_url)
+            await client.start_thread()
+            await stops_at_once(daemon)
+
+
+@pytest.mark.slow
+@trio_test
 async def test_login_files_on_a_disk_that_does_not_answer_any_more(home: Home, mount: Path) -> None:
     async with scripted_model() as model:
         home.use_model(model.base_url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -30,6 +31,7 @@ from codexd.core.values.shown import REDACTED, shown_url, shown_variable
 from codexd.machine.foreign_files import read_file
 from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.machine.owners import NotOurs, refuse_unless_ours
+from codexd.machine.patience import impatiently
 from codexd.models.provider_table import ProviderTable
 
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
@@ -80,10 +82,7 @@ Table = dict[str, object]  # as tomllib gives it: checked here, and nowhere else
 def read_config(file: Path) -> ReadConfig:
     """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
     try:
-        content = read_file(file, CONFIG_BYTES_MAX + 1)
-        # This file decides which server receives the conversations, and when no person is asked.
-        refuse_unless_ours(file)
-        refuse_unless_ours(file.parent)
+        content = impatiently(file, partial(_content, file))
     except FileNotFoundError:
         content = b""
     except NotOurs as error:
@@ -94,6 +93,15 @@ def read_config(file: Path) -> ReadConfig:
         problem = f"expected at most {CONFIG_BYTES_MAX} bytes, found more"
         raise InvalidConfig(str(file), None, None, problem)
     return parse_config(content, str(file))
+
+
+def _content(file: Path) -> bytes:
+    """Raises: OSError, NotOurs."""
+    content = read_file(file, CONFIG_BYTES_MAX + 1)
+    # This file decides which server receives the conversations, and when no person is asked.
+    refuse_unless_ours(file)
+    refuse_unless_ours(file.parent)
+    return content
 
 
 def parse_config(content: bytes, file: str) -> ReadConfig:

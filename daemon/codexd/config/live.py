@@ -6,11 +6,13 @@ If the file cannot be used, `read` raises. Running work continues with `last_goo
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from codexd.config.file import InvalidConfig, ReadConfig, read_config
 from codexd.config.keys import Config
 from codexd.machine.owners import NotOurs
+from codexd.machine.patience import impatiently
 
 
 class LiveConfig:
@@ -48,7 +50,7 @@ class LiveConfig:
 
     def _stamp_now(self) -> tuple[int, int, int, int]:
         try:
-            found = os.stat(self.file)
+            found = impatiently(self.file, partial(os.stat, self.file))
         except OSError as error:
             return (0, 0, 0, error.errno or 0)  # reading the file raises the same error
         # Includes ctime, which changes with owner and mode.

@@ -8,6 +8,8 @@ and blocks no other place.
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -79,3 +81,36 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
     if reading.is_begun:
         readings.silent[place] = reading
     raise NoAnswer(place, seconds)
+
+
+_unanswered: Final[dict[str, threading.Thread]] = {}  # by path
+
+
+def impatiently(path: str | os.PathLike[str], read: Callable[[], T]) -> T:
+    """The result of `read`, for callers that cannot await. A link may lead to a disk that does not answer: then it is
+    read in a thread, for which the caller and its event loop wait for PATIENCE_SECONDS once, and not again.
+
+    Raises: NoAnswer, and what `read` raises.
+    """
+    place = os.fspath(path)
+    if not os.path.islink(place):
+        return read()
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def noted() -> None:
+        try:
+            results.append(read())
+        except Exception as error:  # noqa: BLE001  # The caller's thread raises it.
+            errors.append(error)
+
+    if (reading := _unanswered.get(place)) is None:
+        reading = _unanswered[place] = threading.Thread(target=noted, daemon=True)
+        reading.start()
+        reading.join(PATIENCE_SECONDS)
+    if reading.is_alive():
+        raise NoAnswer(place, PATIENCE_SECONDS)
+    del _unanswered[place]
+    if errors:
+        raise errors[0]
+    return results[0] if results else impatiently(path, read)  # An earlier reading has ended.
