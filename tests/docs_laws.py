@@ -111,7 +111,7 @@ OF_MODULES: dict[str, str] = {
     "codexd.runtime.snapshots.codec": """
         runtime/test_going_on_from_a_snapshot runtime/test_going_back
         runtime/test_reading_a_thread_that_is_not_loaded""",
-    "codexd.runtime.snapshots.window": "runtime/test_reading_a_thread_that_is_not_loaded",
+    "codexd.runtime.snapshots.unloaded": "runtime/test_reading_a_thread_that_is_not_loaded",
     "codexd.runtime.take_over": "daemon/test_taking_up_what_a_dead_daemon_left",
     "codexd.server.connection.order": "daemon/test_requests_take_effect_in_their_order",
     "codexd.server.methods.export_targets": "daemon/test_an_export_replaces_nothing_of_the_home",

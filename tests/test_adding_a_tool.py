@@ -17,11 +17,11 @@ import trio
 
 from codexd.core import commands as c
 from codexd.core.events.tools import ToolEnded, ToolStarted
-from codexd.core.policy.action_hash import action_hash
 from codexd.core.policy.action_kinds import KINDS, ActionKind, Approval, ApprovalRequest
+from codexd.core.policy.approval import action_hash
 from codexd.core.state.state import ThreadState
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.index.build.documents import COMMAND, Document, documents_in
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.feed.asking import PARAMS

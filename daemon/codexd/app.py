@@ -35,9 +35,8 @@ from codexd.core.decide.lookups import Here, Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.limits import Limits
+from codexd.core.values.limits import Limits, Traits
 from codexd.core.values.settings import Settings, Tuned
-from codexd.core.values.traits import Traits
 from codexd.index.index import SearchIndex
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder

@@ -7,7 +7,7 @@ import pytest
 from builders import ENDED, FIRST_TURN, SETTINGS, answer, asked_about, line, made
 from codexd.core.events.events import ModelCallStarted
 from codexd.core.events.tools import ApprovalDecided, ToolEnded
-from codexd.core.policy.action_hash import stood_in_for
+from codexd.core.policy.approval import stood_in_for
 from codexd.core.values.ids import CallId, ModelCallId
 from codexd.core.values.redacted import find_stand_in, scrubbed_stand_in, secret_stand_in
 from codexd.core.values.tool_actions import ToolResult

@@ -26,8 +26,8 @@ from codexd.core.decide.effect_reports import NOBODY_TO_ASK, RESTARTED
 from codexd.core.events.events import Event, encode_event
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
-from codexd.core.policy.action_hash import action_hash
 from codexd.core.policy.action_kinds import KINDS, UNREAD, ActionKind, Approval
+from codexd.core.policy.approval import action_hash
 from codexd.core.state.due import RunTool
 from codexd.core.values.ids import CallId
 from codexd.core.values.tool_actions import ToolAction, ToolResult, UnreadAction, ViewImage

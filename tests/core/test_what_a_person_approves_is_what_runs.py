@@ -22,7 +22,7 @@ from builders import (
 )
 from codexd.core.events.events import Event, ToolCallRef
 from codexd.core.events.tools import ApprovalDecided, ToolEnded
-from codexd.core.policy.action_hash import action_hash, not_as_asked
+from codexd.core.policy.approval import action_hash, not_as_asked
 from codexd.core.values.ids import CallId
 from codexd.core.values.redacted import HASH_DIGITS, find_stand_in, secret_stand_in
 from codexd.core.values.tool_actions import RunCommand, ToolResult

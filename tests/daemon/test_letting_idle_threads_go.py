@@ -20,8 +20,8 @@ from codexd.core.events.events import ThreadForked
 from codexd.core.events.record import decode_record
 from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.limits import Traits
 from codexd.core.values.settings import Settings
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.models.sse import EventStreamReader
 from codexd.protocol.wire.framing import Lines

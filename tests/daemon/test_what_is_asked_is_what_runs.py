@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import action_hash
 from codexd.core.values.tool_actions import RunCommand
 from codexd.models.scripted.scripts import Call, Part, Raw, Reply, Say
 from codexd.models.scripted.server import scripted_model

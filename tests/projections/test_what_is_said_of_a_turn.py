@@ -12,7 +12,7 @@ import pytest
 from builders import BROKEN, FINISHED, ask, finished_call, finished_message, line, result, text
 from codexd.core import commands as c
 from codexd.core.commands import Command
-from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import action_hash
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import (
     AgentMessage,

@@ -16,8 +16,7 @@ from builders import ENDED, FIRST_TURN, begun, calling, finished_thought, queued
 from codexd.core.events.events import Event, ItemCompleted, ModelCallStarted, TurnCompleted
 from codexd.core.events.history import MARKERS, HistoryCompacted
 from codexd.core.values.ids import ItemId
-from codexd.projections.model.history import ModelHistory
-from codexd.projections.model.reasoning_owner import ReasoningOwners
+from codexd.projections.model.history import ModelHistory, ReasoningOwners
 from random_thread import Play
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=70)

@@ -13,8 +13,8 @@ from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.policy.action_kinds import KINDS, ActionKind
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ProcessId
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX
 from codexd.tools.registry import CallContext, CallSink
 from tool_house import House, ask, read_all, settled

@@ -21,7 +21,7 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
-from codexd.core.values.limits import Limits
+from codexd.core.values.limits import Limits, Traits
 from codexd.core.values.model_output import (
     ModelEvent,
     ModelItemDone,
@@ -31,7 +31,6 @@ from codexd.core.values.model_output import (
 )
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles

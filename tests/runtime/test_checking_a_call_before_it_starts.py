@@ -15,9 +15,9 @@ from codexd.core.events.tools import ApprovalDecided, ToolEnded, ToolStarted
 from codexd.core.state.due import Effect, RunTool
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import CallId, ItemId, ThreadId
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import ItemKind
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor

@@ -16,8 +16,7 @@ from codexd.projections.summary import Summary
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.codec import SnapshotCodec
 from codexd.runtime.snapshots.load import load
-from codexd.runtime.snapshots.summary import KEPT_EVENTS, NAME, summary_codec, summary_of
-from codexd.runtime.snapshots.window import fill_of
+from codexd.runtime.snapshots.unloaded import KEPT_EVENTS, NAME, fill_of, summary_codec, summary_of
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, Snapshot

@@ -10,8 +10,8 @@ import trio
 from codexd.core.commands import ChangeSettings, StartThread
 from codexd.core.state.due import Effect
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.limits import Traits
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles

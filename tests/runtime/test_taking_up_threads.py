@@ -13,7 +13,7 @@ from builders import FINISHED, SETTINGS, finished_call, line, report
 from codexd.core import commands as c
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
-from codexd.core.values.traits import Traits
+from codexd.core.values.limits import Traits
 from codexd.models.client import ModelClient
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles

@@ -21,7 +21,7 @@ from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, fold
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
-from codexd.core.values.traits import Traits
+from codexd.core.values.limits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.actor import ThreadActor

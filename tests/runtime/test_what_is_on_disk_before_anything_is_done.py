@@ -16,10 +16,11 @@ from codexd.core import commands as c
 from codexd.core.events.events import Event, ModelCallStarted, Unknown
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ApprovalDecided, ToolStarted
-from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import action_hash
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import (
     ModelItemDone,
     ModelResponseDone,
@@ -28,7 +29,6 @@ from codexd.core.values.model_output import (
 )
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.ports import World

@@ -20,6 +20,7 @@ from codexd.core.events.tools import ToolEnded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import (
     ModelEvent,
     ModelItemDone,
@@ -29,7 +30,6 @@ from codexd.core.values.model_output import (
 )
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelRequest, ModelStream, RetryBudget
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles

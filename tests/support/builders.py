@@ -21,7 +21,7 @@ from codexd.core.events.events import (
     TurnStarted,
 )
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
-from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import action_hash
 from codexd.core.policy.command_rules import NOT_KNOWN_HARMLESS
 from codexd.core.policy.read_only_commands import is_read_only
 from codexd.core.values.environment import environment_known, environment_of, environment_text

@@ -43,7 +43,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryCompacted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolEnded
-from codexd.core.policy.action_hash import action_hash
+from codexd.core.policy.approval import action_hash
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
 from codexd.core.state.visibility import Reverts, Visibility

@@ -15,6 +15,7 @@ from codexd.core import commands as c
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.items import TextInput
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import (
     ModelEvent,
     ModelItemDone,
@@ -23,7 +24,6 @@ from codexd.core.values.model_output import (
     ResponseStarted,
 )
 from codexd.core.values.settings import Settings
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelRequest, ModelStream, RetryBudget
 from codexd.protocol.wire.framing import Lines
 from codexd.runtime.actor.actor import ThreadActor

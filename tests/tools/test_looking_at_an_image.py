@@ -10,9 +10,9 @@ import pytest
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.images import BadImage
+from codexd.core.values.limits import Traits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
-from codexd.core.values.traits import Traits
 from codexd.tools.registry import CallContext, Registry
 from codexd.tools.view_image import DECLARATION, ViewImageTool
 from trio_test import trio_test

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from codexd.core.state.state import ThreadState
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from tools.screen import Screen
 from trio_test import trio_test

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.redaction.assignments import is_assigned_secret, is_mixed
+from codexd.redaction.names import is_assigned_secret, is_mixed
 from codexd.redaction.private_keys import private_keys
 from codexd.redaction.services import SERVICE_ANCHORS, SERVICES
 

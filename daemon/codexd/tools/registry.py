@@ -15,8 +15,8 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.foreign_json import whole_characters
 from codexd.core.values.ids import ProcessId
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
-from codexd.core.values.traits import Traits
 
 A = TypeVar("A", bound=ToolAction)
 

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
-from codexd.core.values.traits import Traits
 from codexd.core.values.truncate import truncate_middle
 from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK

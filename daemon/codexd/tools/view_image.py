@@ -15,8 +15,8 @@ import msgspec
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.images import DETAIL_DEFAULT, BadImage
+from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
-from codexd.core.values.traits import Traits
 from codexd.tools.registry import CallContext, OutputSink
 
 TOOL_NAME = "view_image"

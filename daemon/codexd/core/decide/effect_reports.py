@@ -21,9 +21,15 @@ from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
-from codexd.core.policy.action_hash import action_hash, not_as_asked, stood_in_for
 from codexd.core.policy.action_kinds import kind_of, request_for
-from codexd.core.policy.approval import needs_approval, permitted, runs_guarded
+from codexd.core.policy.approval import (
+    action_hash,
+    needs_approval,
+    not_as_asked,
+    permitted,
+    runs_guarded,
+    stood_in_for,
+)
 from codexd.core.state.turn import ModelCall, OpenCall
 from codexd.core.values.ids import ApprovalId
 from codexd.core.values.items import TurnError

@@ -1,4 +1,4 @@
-"""The limits of a model's context window, in tokens."""
+"""What is known of a model: the limits of its context window in tokens, and its capabilities."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class Limits(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc
     compact_at: int | None = (
         None  # the number of tokens in context at which the history is compacted
     )
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """The capabilities of a model."""
+
+    parallel_tool_calls: bool = True
+    least_effort: str | None = None  # for a request that needs no reasoning
+    images: bool = True  # whether it accepts images

@@ -26,14 +26,21 @@ from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import Usage
-from codexd.runtime.actor.append import Tentative, by_turn, has_changed_nothing
+from codexd.runtime.actor.append import (
+    Asked,
+    CommandResult,
+    Tentative,
+    by_turn,
+    changes_nothing,
+    first_answer,
+    has_changed_nothing,
+)
 from codexd.runtime.actor.crash_files import WorkMark
 from codexd.runtime.actor.lookups import decided
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.actor.recover import recovery
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
-from codexd.runtime.actor.submitted import Asked, CommandResult, changes_nothing, first_answer
 from codexd.runtime.actor.summary_request import kept_items_now
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import OnRecord, load

@@ -13,17 +13,48 @@ from codexd.core.commands import Command, StartThread, TakenFrom
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import ItemKind
-from codexd.core.values.traits import Traits
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
-from codexd.runtime.actor.redaction import AsItIs, Cleaner
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
+
+
+class Cleaner(Protocol):
+    """A redactor for one text that grows.
+
+    Text that may be the beginning of a secret is held until more has come, so drafts and screens get it later or never.
+    """
+
+    def feed(self, chunk: bytes) -> bytes:
+        """More of it came: what of it may be let out."""
+
+    def rest(self) -> bytes:
+        """The end of the text: returns the part that was held back."""
+
+
+class AsItIs:
+    """Passes everything on: no secrets are known."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        return chunk
+
+    def rest(self) -> bytes:
+        return b""
+
+
+def clean_pieces(cleaner: Cleaner, pieces: Sequence[str]) -> Sequence[str]:
+    """More of a text in pieces: they stay as they are where nothing was held or replaced."""
+    came = "".join(pieces).encode(errors="replace")
+    clean = cleaner.feed(came)
+    if clean == came:
+        return pieces
+    return (clean.decode(errors="replace"),) if clean else ()
 
 
 class Listener(Protocol):

@@ -18,8 +18,7 @@ from codexd.core.commands import OpenItem
 from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
-from codexd.runtime.actor.ports import Listener
-from codexd.runtime.actor.redaction import AsItIs, Cleaner, clean_pieces
+from codexd.runtime.actor.ports import AsItIs, Cleaner, Listener, clean_pieces
 from codexd_eventstore.store import BlobRef, Draft, Drafts, StoreFailed
 
 # A command's output beyond this is counted but not kept: one command cannot fill a disk.

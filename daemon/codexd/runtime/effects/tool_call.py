@@ -8,7 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.policy.action_hash import not_as_asked
+from codexd.core.policy.approval import not_as_asked
 from codexd.core.state.turn import OpenCall
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId

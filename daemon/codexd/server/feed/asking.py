@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from codexd.core.policy.action_hash import action_hash, not_as_asked
 from codexd.core.policy.action_kinds import ApprovalRequest, kind_of
+from codexd.core.policy.approval import action_hash, not_as_asked
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId

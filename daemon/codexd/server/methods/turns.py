@@ -19,7 +19,7 @@ from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd.protocol.settings import settings_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.submitted import CommandResult
+from codexd.runtime.actor.append import CommandResult
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import checked_change, open_thread
 from codexd.server.methods.passed import checked_passed

@@ -16,7 +16,7 @@ from codexd.projections.usage.requests import Kind
 from codexd.projections.usage.spent import DAY_MS, SPENDING_TYPES, Spent, TurnCost, UsageByTurn
 from codexd.protocol import usage as u
 from codexd.protocol.wire.rpc import invalid_params
-from codexd.runtime.snapshots.window import fill_of
+from codexd.runtime.snapshots.unloaded import fill_of
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.listing import cursors, start_of
 from codexd.server.methods.lookup import thread_id_of

@@ -35,7 +35,7 @@ from codexd.index.query.terms import Phrase
 from codexd.projections.summary import Summary
 from codexd.protocol.codexd_methods import Indexing
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.snapshots.summary import summary_of
+from codexd.runtime.snapshots.unloaded import summary_of
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.troubles import Trouble, unreadable
 from codexd_eventstore.store import Damaged, EventStore, NotFound, StoreError
