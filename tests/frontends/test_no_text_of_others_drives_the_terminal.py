@@ -83,7 +83,7 @@ CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
 # What a model or a person wrote to be read has lines of its own: it is what was asked for, and no word about it.
 # Structs that are read from no daemon.
-OF_OUR_OWN = ("Cursor", "FirstTold", "Style", "ModelChoice", "_Model", "_Models")
+OF_OUR_OWN = ("Cursor", "ModelInstructions", "Style", "ModelChoice", "_Model", "_Models")
 MAY_BE_REFUSED = (
     "config/read",
     "thread/usage/read",
@@ -156,7 +156,7 @@ class EvilDaemon:
 
     def _said(self) -> Iterator[Json]:
         for method, kind in NOTIFICATIONS.items():
-            if method in ("turn/completed", "thread/closed"):
+            if method in ("turn/completed", "thread/closed", "thread/archived", "thread/deleted"):
                 continue
             example = Example(kind, self.variant, IDS)
             params = self._evil(method, example)
@@ -181,6 +181,8 @@ class EvilDaemon:
             "method": "thread/name/updated",
             "params": {"threadId": THREAD, "threadName": THE_END},
         }
+        for ended in ("thread/archived", "thread/deleted"):
+            yield {"method": ended, "params": {"threadId": THREAD}}
 
     def _items(self, method: str, params: Json) -> Iterator[Json]:
         """An item of each kind, those that only frontends know among them."""
@@ -326,7 +328,7 @@ def test_nothing_that_is_not_seen_reaches_a_terminal(
                 terminal.wait_for(THE_END)
                 terminal.press_ctrl_c()
             elif words[0] == "delete" and "--yes" not in words:
-                terminal.wait_for("for good? [y/N]")
+                terminal.wait_for("permanently? [y/N]")
                 terminal.type("n\n")
             terminal.wait_exit()
     screen = terminal.screen.replace("\r\n", "\n").replace("\r\x1b[K", "")

@@ -83,6 +83,13 @@ def test_a_turn_whose_answer_cannot_be_written_is_said_to_be_seen_elsewhere(daem
         assert "The answer is 42." in codexctl(daemon.home, "show", thread).out
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_app_server_ends_without_a_traceback_on_a_full_disk(daemon: Daemon) -> None:
+    request = '{"id": 1, "method": "nosuch"}'
+    full = in_shell(daemon.home, f"app-server >/dev/full <<'END'\n{request}\nEND")
+    assert full == (1, "", "codexctl: stdout cannot be written: No space left on device\n")
+
+
 def test_a_closed_reader_is_no_error(daemon: Daemon) -> None:
     for words in ("list", "show nosuch --json", "--help"):
         closed = in_shell(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from . import said
-from .fake_daemon import FakeDaemon
+from .fake_daemon import WAIT_SECONDS_MAX, FakeDaemon, Json
 from .terminal import Terminal
 
 pytestmark = pytest.mark.slow
@@ -146,3 +147,37 @@ def test_a_question_that_the_model_draws_below_the_real_one_is_not_the_last_on_t
         terminal.type("n\n")
         terminal.wait_for("declined")
         assert fake.wait_answer() == {"id": 7, "result": {"decision": "decline"}}
+
+
+def test_delete_takes_no_yes_that_was_typed_ahead_or_pasted_and_ctrl_c_leaves_it(
+    tmp_path: Path,
+) -> None:
+    typed = threading.Event()
+
+    def initialize(request: Json) -> list[Json]:
+        assert typed.wait(WAIT_SECONDS_MAX)
+        return [{"id": request["id"], "result": {"userAgent": "codexd", "codexHome": "/h"}}]
+
+    words = ("delete", said.THREAD)
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("thread/delete", {})
+        fake.answer_by("initialize", initialize)
+        with Terminal("--socket", fake.path, *words) as terminal:
+            terminal.type("y\n")
+            terminal.wait_for("y\r\n")
+            typed.set()
+            terminal.wait_for("permanently? [y/N] ")
+            terminal.type("n\n")
+            terminal.wait_for("nothing was deleted")
+            assert terminal.wait_exit() == 1
+        for answer, code in (("y\ny\n", 1), ("\x04", 1), ("\x03", 130)):
+            with Terminal("--socket", fake.path, *words) as terminal:
+                terminal.wait_for("permanently? [y/N] ")
+                terminal.type(answer)
+                assert terminal.wait_exit() == code
+        assert "thread/delete" not in {message.get("method") for message in fake.heard()}
+        with Terminal("--socket", fake.path, *words) as terminal:
+            terminal.wait_for("permanently? [y/N] ")
+            terminal.type("yes\n")
+            terminal.wait_for(f"deleted {said.THREAD}")
+            assert terminal.wait_exit() == 0

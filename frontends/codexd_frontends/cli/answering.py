@@ -11,11 +11,14 @@ daemon for a while; the daemon sends the rest later.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import Question, Questions, decision_for, read_question, said
+from codexd_frontends.cli.watch import CtrlC, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.messages import Message
 from codexd_frontends.screen.drawn import title
@@ -33,6 +36,21 @@ WRITING_SECONDS_MAX = 5.0
 HOLD_SECONDS = 10.0
 # The most of the discarded input that is shown.
 TAKEN_CHARACTERS_MAX = 100
+
+
+def confirmed(question: str, console: Console) -> bool:
+    """Whether a person types yes after a question is drawn, in a line of its own. Raises: KeyboardInterrupt."""
+    with Interrupts() as interrupts:
+        lines = InputLines(sys.stdin.fileno())
+        lines.drop()  # What was typed by now was typed to something else.
+        console.ask(f"{question} [y/N] ")
+        match Watch(interrupts, lines).next(None, join_pasted=False):
+            case Typed(text):
+                return not lines.drop() and text.strip().lower() in ("y", "yes")
+            case CtrlC():
+                raise KeyboardInterrupt
+            case _:
+                return False
 
 
 class Typing(Protocol):

@@ -91,12 +91,9 @@ class Console:
         """A line on stderr."""
         talk_on_stderr(f"{last_look_at_line(line)}\n")
 
-    def ask(self, question: str) -> str:
-        """The answer that a person types to a question; empty at the end of the input."""
-        try:
-            return input(last_look_at_line(question))
-        except EOFError:
-            return ""
+    def ask(self, question: str) -> None:
+        """Write what is to be answered on the same line, where it is seen whatever stdout is."""
+        talk_on_stderr(last_look_at_line(question))
 
     def prompt(self, words: str) -> None:
         """The prompt before the input."""

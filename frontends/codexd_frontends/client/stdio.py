@@ -42,10 +42,10 @@ class _Flow:
         return not self.ended and len(self.waiting) < WAITING_BYTES_MAX
 
     def read(self) -> None:
-        """Take what the source has; the end of it ends the flow."""
+        """Take what the source has; its end, or a source that cannot be read, ends the flow."""
         try:
             taken = os.read(self.source, READ_BYTES)
-        except ConnectionResetError:
+        except OSError:
             taken = b""
         self.waiting += self._drawn(taken) if self._is_drawn else taken
         self.ended = not taken

@@ -7,6 +7,7 @@ import sys
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.streams import writing_stdout
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.stdio import bridge
 
@@ -15,5 +16,6 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     """Copy until either side ends."""
     with connect(console):
         pass  # It runs now; the client's own handshake goes over a connection of its own.
-    bridge(console.socket_path, sys.stdin.fileno(), sys.stdout.fileno())
+    with writing_stdout():
+        bridge(console.socket_path, sys.stdin.fileno(), sys.stdout.fileno())
     return DONE

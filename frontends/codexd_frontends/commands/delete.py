@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from codexd_frontends.cli.answering import confirmed
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
@@ -30,5 +31,4 @@ def _is_meant(thread_id: str, console: Console) -> bool:
         raise UsageError(
             f"deleting cannot be undone: say --yes to delete {thread_id}; nothing was deleted"
         )
-    answer = console.ask(f"Delete {thread_id} permanently? [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
+    return confirmed(f"Delete {thread_id} permanently?", console)
