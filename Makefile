@@ -31,7 +31,7 @@ $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 demo: $(VENV)/installed
 	@$(PY) -I -m codexd_frontends.demo.demo
 
-# One worker a core: most of the time is spent waiting for processes that the tests started.
+# How many workers that is, and in which order the tests run, is said in tests/conftest.py.
 PYTEST := $(PY) -m pytest -n auto --dist worksteal
 
 test: $(VENV)/installed-dev

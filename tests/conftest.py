@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from installed_codex import NOT_CHECKED, absence, excuse
@@ -21,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from coverage_of_rooms import measure
 
         measure(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: a test waits for disks, pauses and pipes, too."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)  # once every test has its marks

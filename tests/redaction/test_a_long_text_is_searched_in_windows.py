@@ -77,7 +77,7 @@ def test_windows_of_any_size_find_what_one_search_finds(window: int) -> None:
 @pytest.mark.parametrize(("kind", "token"), [case for case in CASES if len(case[1]) < 200])
 def test_a_secret_where_two_windows_meet_is_found(kind: str, token: str) -> None:
     for shift in range(-len(token), 1, max(1, len(token) // 3)):
-        text = "w " * ((WINDOW_BYTES + shift) // 2) + f" {token}\n and more" + " w" * 5000
+        text = "+ " * ((WINDOW_BYTES + shift) // 2) + f" {token}\n and more" + " w" * 5000
         clean = REDACTOR.text(text)
         assert f"«secret {kind} " in clean
         assert clean.endswith(" and more" + " w" * 5000)

@@ -3,13 +3,15 @@
     $ make coverage     # these tests alone
     $ make test         # all tests; while the others run nothing is traced, which would double what they cost
 
-Each process that runs tests traces its imports and those tests. The process that prints the summary adds the figures
+Each process that runs tests traces the imports of these packages, and those tests. The process that prints the summary adds the figures
 of each room to it.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import sys
 import threading
 from collections import Counter
@@ -24,24 +26,26 @@ from coverage.exceptions import CoverageException
 from checkout import CHECKOUT
 
 MEASURED = CHECKOUT / ".venv" / "coverage"
+ROOMS = ("codexd.core", "codexd.projections", "codexd_eventstore")
 TRACED = ("tests/core/", "tests/projections/", "tests/eventstore/")
 FIGURES = ("num_branches", "covered_branches", "num_statements", "covered_lines")
 
 
 def measuring(*, data_suffix: bool | None = None) -> Coverage:
     """What measures, as `pyproject.toml` says it."""
-    return Coverage(config_file=str(CHECKOUT / "pyproject.toml"), data_suffix=data_suffix)
+    settings = str(CHECKOUT / "pyproject.toml")
+    return Coverage(config_file=settings, source_pkgs=ROOMS, data_suffix=data_suffix)
 
 
 class Tracing:
-    """In a process that runs tests: traces what is imported, and the quick tests of the rooms."""
+    """In a process that runs tests: traces the imports of the rooms, and their quick tests."""
 
     def __init__(self) -> None:
         self._coverage = measuring(data_suffix=True)
         self._coverage.start()
-
-    def pytest_collection_finish(self) -> None:
-        """Everything is imported."""
+        for room in ROOMS:
+            for module in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+                importlib.import_module(module.name)
         self._coverage.stop()
 
     @pytest.hookimpl(wrapper=True)
