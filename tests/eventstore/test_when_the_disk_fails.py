@@ -14,7 +14,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd_eventstore.log.committer import LOGS_FAILED_MAX, STORE_PENDING_BYTES_MAX
+from codexd_eventstore.log.committer import (
+    FILES_OPEN_MAX,
+    LOGS_FAILED_MAX,
+    STORE_PENDING_BYTES_MAX,
+)
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NotFound, StoreFailed
 from fault_plans import FaultAt, NoFaults
@@ -198,6 +202,44 @@ async def test_a_look_at_a_file_that_fails_costs_that_append_alone(durable: bool
             faults.stop()
             assert (await append(store, "a", version, durable=True)).last == version + 1
         assert files.descriptors() == []
+
+
+@trio_test
+async def test_a_file_that_could_not_be_looked_at_does_not_stay_open() -> None:
+    for nth in (1, 2):  # of its folder's names, and of the file that was made
+        faults = FaultAt(nth, errno.EIO, kinds=frozenset({"state", "fd_state"}), concerns=is_log)
+        files = SimulatedFileSystem(faults=faults)
+        async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+            faults.start()
+            with pytest.raises(StoreFailed):
+                await append(store, "a", 0, durable=True)
+            assert not any(map(is_log, files.descriptors()))
+
+
+@trio_test
+async def test_a_write_at_once_that_the_disk_fails_is_not_to_be_repeated() -> None:
+    faults = failing(errno.EIO, frozenset({"write"}))
+    files = SimulatedFileSystem(faults=faults)
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        await append(store, "a", 0, durable=True)
+        faults.start()
+        with pytest.raises(StoreFailed, match="shows when it is opened again") as caught:
+            await append(store, "a", 1)
+        assert not caught.value.retry
+        assert not any(map(is_log, files.descriptors()))
+
+
+@trio_test
+async def test_files_that_were_closed_take_no_place_among_those_that_may_be_open() -> None:
+    files = SimulatedFileSystem()
+    async with open_jsonl_store(DATA, state_dir=STATE, files=files) as store:
+        for number in range(FILES_OPEN_MAX + 1):
+            await append(store, f"s{number}", 0, durable=True)
+            store.close(f"s{number}")
+        assert not any(map(is_log, files.descriptors()))
+        for stream in ("a", "b"):
+            await append(store, stream, 0, durable=True)
+        assert len([path for path in files.descriptors() if is_log(path)]) == 2
 
 
 @trio_test
