@@ -56,7 +56,14 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),
     "codexd.tools": frozenset(
-        {"codexd.core", "codexd.machine.patience", "codexd.machine.umask", "msgspec", "trio"}
+        {
+            "codexd.core",
+            "codexd.machine.patience",
+            "codexd.machine.python_child",
+            "codexd.machine.umask",
+            "msgspec",
+            "trio",
+        }
     ),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),

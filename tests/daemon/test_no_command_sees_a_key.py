@@ -111,3 +111,22 @@ def test_a_crash_of_the_daemon_leaves_no_dump(home: Home) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (before, most))
     assert resource.prlimit(daemon.pid, resource.RLIMIT_CORE) == (0, most)
+
+
+@pytest.mark.slow
+@trio_test
+async def test_git_is_asked_for_a_review_without_any_key(keyed: Home) -> None:
+    programs = keyed.root / "programs"
+    programs.mkdir()
+    seen = keyed.root / "seen"
+    git = programs / "git"
+    git.write_text(f"#!/bin/sh\nenv > {seen}\nexit 1\n")
+    git.chmod(0o755)
+    keyed.configure(FIRST)
+    keyed.start(PATH=f"{programs}:{keyed.env['PATH']}")
+    async with connected(keyed.socket) as client:
+        thread = await client.start_thread(cwd=str(keyed.work))
+        target = {"type": "baseBranch", "branch": "main"}
+        await client.refused("review/start", threadId=thread, target=target)
+    assert "GIT_TERMINAL_PROMPT=0" in seen.read_text()
+    assert MARK not in seen.read_text()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import Final
 
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
+from codexd.machine.python_child import plain_environment
 from codexd.tools.guarded import guarded
 
 # What git says of a repository that it does not read is a line.
@@ -31,7 +31,7 @@ def _why_no_commit(cwd: str, name: str) -> str | None:
             words,
             check=False,
             cwd=cwd,
-            env={**guarded(os.environ), "LC_ALL": "C"},
+            env={**guarded(plain_environment()), "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
