@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -567,3 +569,37 @@ async def test_an_error_in_place_of_a_stream_is_an_error() -> None:
     ):
         assert (await error_of(client)).message == "no"
         assert "before the response was complete" in (await error_of(client)).message
+
+
+SAID = b"upstream connect error or disconnect/reset before headers"
+STREAM = (("content-type", "text/event-stream"),)
+
+
+@pytest.mark.parametrize("wire_api", ["chat", "responses"])
+@pytest.mark.parametrize("body", [SAID, SAID + b"\n\n", b"<html><title>%b</title></html>" % SAID])
+@trio_test
+async def test_a_text_in_place_of_events_is_shown(wire_api: str, body: bytes) -> None:
+    async with (
+        scripted_model([Fail(200, STREAM, body)]) as model,
+        client_of(model.base_url, wire_api=wire_api) as client,
+    ):
+        error = await error_of(client)
+    assert error.message.endswith(f"before the response was complete: {SAID.decode()}")
+    assert error.retry
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+@trio_test
+async def test_a_packed_stream_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    chunk = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+    encoding = "gzip" if pack is gzip.compress else "deflate"
+    packed = Fail(200, (*STREAM, ("content-encoding", encoding)), pack(chunk + b"data: [DONE]\n\n"))
+    unknown = Fail(200, (*STREAM, ("content-encoding", "br")), b"\x8b\x02")
+    broken = Fail(200, (*STREAM, ("content-encoding", "gzip")), b"\x1f\x8bnot at all")
+    async with (
+        scripted_model([packed, unknown, broken]) as model,
+        client_of(model.base_url, wire_api="chat") as client,
+    ):
+        assert text_of(await asked(client)) == "Hi"
+        assert "packed stream (br)" in (await error_of(client)).message
+        assert "cannot be unpacked" in (await error_of(client)).message

@@ -186,6 +186,12 @@ def is_page(body: bytes) -> bool:
     return body[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
+def is_whole_response(beginning: bytes) -> bool:
+    """Whether a success that is no event stream is a response all the same, of a server that does not stream."""
+    is_json = beginning.lstrip().startswith(b"{") and find_complaint(beginning) is None
+    return is_json and b'"output"' in beginning
+
+
 def page_text(body: bytes) -> str:
     """The text of an HTML page: its title, else the beginning of its text."""
     page = plain_text(body)

@@ -108,7 +108,7 @@ def _refused(
         after_ms = retry_after_ms(headers, now)
         if after_ms is None:
             after_ms = wait_named_in(complaint.message)
-        return _passing(text, info, "request", after_ms, limits, _details(status))
+        return _passing(text, info, "request", after_ms, limits, f"HTTP {status}")
     return _refused_for_good(provider, status, headers, said, limits)
 
 
@@ -168,12 +168,6 @@ def not_answered(provider: Provider, reason: str) -> ModelError:
     )
 
 
-def is_whole_response(beginning: bytes) -> bool:
-    """Whether a success that is no event stream is a response all the same, of a server that does not stream."""
-    is_json = beginning.lstrip().startswith(b"{") and find_complaint(beginning) is None
-    return is_json and b'"output"' in beginning
-
-
 def not_a_stream(
     provider: Provider, content_type: str, body: bytes, secrets: tuple[str, ...]
 ) -> ModelError:
@@ -188,6 +182,21 @@ def not_a_stream(
         at="request",
         retry=False,
     )
+
+
+def packed(provider: Provider, encoding: str) -> ModelError:
+    """A success whose body is packed in a way that is not read here."""
+    text = (
+        f"{provider.name} at {provider.base_url} answered with a packed stream ({encoding[:40]}) where a plain "
+        "one was asked for: it was not read"
+    )
+    return _final(text, "other", "request", None, {})
+
+
+def said_instead(stray: bytes, secrets: tuple[str, ...]) -> ModelError:
+    """The stream had a text in place of events, such as the error of a proxy."""
+    said = page_text(stray) if is_page(stray) else plain_text(stray)
+    return disconnected(scrubbed(said, secrets))
 
 
 def disconnected(reason: str) -> ModelError:
@@ -341,7 +350,7 @@ def _final(
     details: str | None = None,
 ) -> ModelError:
     if status is not None:
-        details = _details(status)
+        details = f"HTTP {status}"
     return ModelError(text, info=info, at=at, retry=False, details=details, rate_limits=limits)
 
 
@@ -377,10 +386,6 @@ def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelEr
         if error.info == "other":
             error.info = "badRequest"
     return error
-
-
-def _details(status: int) -> str:
-    return f"HTTP {status}"
 
 
 def _span(seconds: float) -> str:

@@ -27,6 +27,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # How gateways fail within a stream, beside the standard: a bare JSON text, and a line `error: …`.
 _BARE = (b"{", b"[", b"error:")
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_FIELD_NAMES = (b"id", b"retry")
+# What a person reads of a text in place of a stream.
+STRAY_BYTES_MAX = 4_096
 # The longest of those fields: what is shorter may still become it.
 FIELD_BYTES_MAX = 6
 
@@ -85,6 +88,7 @@ class EventStreamReader:
 
     def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
         self.last_event_id = ""  # the newest `id` of the stream
+        self.stray = b""  # the first text that is no field, such as the error of a proxy
         self.retry_ms: int | None = None  # the server's time to wait before a reconnect
         self._event_bytes_max = event_bytes_max
         self._is_begun = False  # its first bytes, with the byte order mark, were read
@@ -201,6 +205,8 @@ class EventStreamReader:
                 self.last_event_id = value.decode("utf-8", "replace")
             elif field == b"retry" and value.isdigit():
                 self.retry_ms = int(value)
+            elif field and field not in _FIELD_NAMES and not self.stray:
+                self.stray = block[:STRAY_BYTES_MAX]
         return ServerSentEvent(b"\n".join(data), event or "message") if data else None
 
 
@@ -211,6 +217,7 @@ class WholeBody:
         self._pieces: list[bytes] = []
         self._left = event_bytes_max
         self.held_bytes = 0  # what comes is only kept
+        self.stray = b""
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Nothing is complete before the end. Raises: InvalidEventStream."""

@@ -7,6 +7,7 @@ cookies, redirects and content decoding, which a request with a key must not hav
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -16,6 +17,7 @@ import trio
 from codexd.core.values.model_output import ModelEvent, ResponseStarted
 from codexd.models import errors, sse
 from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
+from codexd.models.complaints import is_whole_response
 from codexd.models.http.apis import Reader, prepare
 from codexd.models.http.backend import NetworkStream
 from codexd.models.http.proxies import proxy_for, shown
@@ -144,6 +146,7 @@ class _Exchange:
         self._request = request
         self._frames: sse.EventStreamReader | sse.WholeBody = sse.EventStreamReader()
         self._ended = False  # the response was read to its end
+        self._inflate: zlib._Decompress | None = None
         self._beginning = b""  # of the body, where it was looked at before it is read
 
     async def __aenter__(self) -> ModelStream:
@@ -192,6 +195,8 @@ class _Exchange:
         reader = self._reader
         size = reader.text_bytes if reader.text_bytes > TEXT_BYTES_MAX else 0
         size += sum([len(frame.data) for frame in frames])
+        if not frames and self._frames.stray and not reader.answered:
+            raise errors.said_instead(self._frames.stray, self._secrets)
         return await _beside(lambda: reader.feed(frames) if frames else reader.end(), size)
 
     async def _sent(
@@ -229,19 +234,21 @@ class _Exchange:
                 now=time.time(),
                 secrets=headers.secrets,
             )
+        self._inflate = _inflater(self._provider, answered.get("content-encoding", ""))
         content_type = answered.get("content-type", "")
         if content_type.startswith(("text/html", "application/json")):
             self._beginning = await self._body(sse.FIELD_BYTES_MAX, self._idle_seconds)
             if not sse.begins_a_stream(self._beginning):
                 if self._provider.wire_api != "chat" or content_type.startswith("text/html"):
                     self._beginning = body = await self._body()
-                    if not errors.is_whole_response(body):
+                    if not is_whole_response(body):
                         raise errors.not_a_stream(
                             self._provider, content_type, body, headers.secrets
                         )
                 self._frames = sse.WholeBody()  # its answer has the same members, whole
         limits = limits_in_headers(answered.items())
         request_id = next((answered[n] for n in _REQUEST_ID_HEADERS if n in answered), None)
+        self._secrets = headers.secrets
         self._reader: Reader = self._new_reader(request_id, limits, headers.secrets)
         return ResponseStarted(request_id, limits)
 
@@ -282,6 +289,18 @@ class _Exchange:
         raise errors.silent(self._provider.stream_idle_timeout_ms)
 
     async def _read(self) -> bytes:
+        """The next bytes of the body, unpacked; empty at the end. Raises: httpx.TransportError, ModelError."""
+        if self._inflate is None:
+            return await self._read_packed()
+        while chunk := self._inflate.unconsumed_tail or await self._read_packed():
+            try:
+                if plain := self._inflate.decompress(chunk, STEP_BYTES_MAX):
+                    return plain
+            except zlib.error as error:
+                raise errors.unreadable(f"it cannot be unpacked: {error}") from error
+        return b""
+
+    async def _read_packed(self) -> bytes:
         """The bytes of the next network read; empty at the end. Raises: httpx.TransportError."""
         if self._beginning:
             beginning, self._beginning = self._beginning, b""
@@ -297,7 +316,7 @@ class _Exchange:
         import httpx
 
         with trio.move_on_after(DRAIN_SECONDS), suppress(httpx.TransportError):
-            while await self._read():
+            while await self._read_packed():
                 pass
 
     async def _close(self) -> None:
@@ -312,9 +331,19 @@ class _Exchange:
             with suppress(httpx.TransportError):
                 if not self._ended:
                     await self._connection.aclose()
-                while await self._read():
+                while await self._read_packed():
                     pass
             await cast("httpx.AsyncByteStream", self._response.stream).aclose()
+
+
+def _inflater(provider: Provider, encoding: str) -> zlib._Decompress | None:
+    """What unpacks an answer; None for one that is not packed. Raises: ModelError, for an unknown packing."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # with a head of either kind
+    raise errors.packed(provider, encoding)
 
 
 async def _beginning(response: httpx.Response) -> bytes:

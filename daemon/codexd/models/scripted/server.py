@@ -184,8 +184,9 @@ class _Connection:
         self, status: int, headers: tuple[tuple[str, str], ...], body: bytes
     ) -> None:
         """An answer that is no stream."""
-        named = [("content-type", "application/json"), ("content-length", str(len(body))), *headers]
-        await self.send(h11.Response(status_code=status, headers=named))
+        given = {name.lower(): value for name, value in headers}
+        named = {"content-type": "application/json", "content-length": str(len(body)), **given}
+        await self.send(h11.Response(status_code=status, headers=list(named.items())))
         await self.send(h11.Data(data=body))
         await self.send(h11.EndOfMessage())
 
