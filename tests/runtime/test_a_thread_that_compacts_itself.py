@@ -205,9 +205,9 @@ async def settled(thread: ThreadActor) -> None:
 
 async def pin_last(thread: ThreadActor, model: Model) -> None:
     """Pin the newest message of a person."""
-    words = thread.history.compaction_keep.words[-1]
+    words = thread.folds.history.compaction_keep.words[-1]
     item = next(
-        item for item in reversed(thread.history.items) if model.last_words.encode() in item
+        item for item in reversed(thread.folds.history.items) if model.last_words.encode() in item
     )
     model.pinned.append(item)
     await thread.submit(c.PinRecord(seq=words.seq, items=(msgspec.Raw(item),)))

@@ -6,30 +6,21 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.events import (
-    LogRepaired,
-    SettingsChanged,
-    ThreadArchived,
-    ThreadForked,
-    ThreadRenamed,
-    ThreadUnarchived,
-)
-from codexd.core.events.history import ThreadImported, ThreadTakenIn
+from codexd.core.events import events as e
 from codexd.core.events.record import decode_record
-from codexd.core.events.warnings import ThreadWarned
 from codexd_eventstore.event_log import EventLog, NotFound
 from codexd_eventstore.reading import records, records_back
 
 IMPORT_BY = "import:"
 # Events that do not count as a continuation of an imported thread.
 _ASIDE = (
-    ThreadRenamed,
-    ThreadArchived,
-    ThreadUnarchived,
-    SettingsChanged,
-    LogRepaired,
-    ThreadTakenIn,
-    ThreadWarned,
+    e.ThreadRenamed,
+    e.ThreadArchived,
+    e.ThreadUnarchived,
+    e.SettingsChanged,
+    e.LogRepaired,
+    e.ThreadTakenIn,
+    e.ThreadWarned,
 )
 
 Kind = Literal["absent", "imported", "cut_off", "continued", "foreign"]
@@ -41,7 +32,7 @@ class ImportState(msgspec.Struct, frozen=True):
     kind: Kind
     version: int = 0
     archived: bool = False
-    imported: ThreadImported | None = None  # the newest mark
+    imported: e.ThreadImported | None = None  # the newest mark
 
 
 async def import_state_of(log: EventLog, stream: str, source_id: str) -> ImportState:
@@ -55,14 +46,14 @@ async def import_state_of(log: EventLog, stream: str, source_id: str) -> ImportS
     async for record in records_back(log, stream):
         recorded = decode_record(record.line)
         event, by = recorded.event, recorded.by or ""
-        if isinstance(event, ThreadImported) and event.source_id == source_id:
+        if isinstance(event, e.ThreadImported) and event.source_id == source_id:
             return ImportState(kind, head.version, head.archived, event)
         if record.seq < own_first:
             break
         if not by.startswith(IMPORT_BY) and not isinstance(event, _ASIDE):
             kind = "continued"
         last_by = by
-        if isinstance(event, ThreadForked) and not by.startswith(IMPORT_BY):
+        if isinstance(event, e.ThreadForked) and not by.startswith(IMPORT_BY):
             return ImportState("foreign", head.version, head.archived)
     cut_off = kind == "imported" and last_by.startswith(IMPORT_BY)
     return ImportState("cut_off" if cut_off else "foreign", head.version, head.archived)

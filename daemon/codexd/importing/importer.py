@@ -10,13 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from codexd.core.events.events import (
-    Event,
-    InvalidEvent,
-    ThreadArchived,
-    ThreadRenamed,
-)
-from codexd.core.events.history import ThreadImported
+from codexd.core.events import events as e
+from codexd.core.events.events import InvalidEvent
 from codexd.core.events.record import decode_record
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.values.ids import ThreadId
@@ -229,12 +224,12 @@ class _Run:
         source, up_to = rollout.source, rollout.up_to
         agent = agent_of(rollout.sources[0].meta)
         at_us = rollout.last_at_us or self._of._now_us()
-        events: list[Event] = []
+        events: list[e.Event] = []
         name = await trio.to_thread.run_sync(given_name, source, abandon_on_cancel=True)
         if name is not None:
-            events.append(ThreadRenamed(name))
+            events.append(e.ThreadRenamed(name))
         events.append(
-            ThreadImported(
+            e.ThreadImported(
                 str(source.path),
                 source.source_id,
                 up_to.sha256,
@@ -250,7 +245,7 @@ class _Run:
             )
         )
         if source.archived:
-            events.append(ThreadArchived())
+            events.append(e.ThreadArchived())
         await writing.close(events, at_us)
         if source.archived and not self._dry_run:
             await self._store.archive(writing.stream)

@@ -14,23 +14,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.decide.transition import ABORTED_NOTE
-from codexd.core.events.events import (
-    ContextAdded,
-    Event,
-    InputQueued,
-    ItemCompleted,
-    ModelCallEnded,
-    ModelCallStarted,
-    ToolCallRef,
-    TurnCompleted,
-    TurnFailed,
-    TurnInterrupted,
-    TurnKind,
-    TurnStarted,
-    TurnSteered,
-)
-from codexd.core.events.history import HistoryCompacted
-from codexd.core.events.tools import ToolEnded, ToolStarted
+from codexd.core.events import events as e
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, TurnId, uuid7
 from codexd.core.values.items import UserInput
 from codexd.core.values.limits import Limits
@@ -49,13 +33,13 @@ HELD_MAX = 64
 UNANSWERED = "aborted: the log that this was imported from has no answer to this call; its result is not known"
 
 # The members of an event that are replaced; the other members of a converted event stay.
-TurnEnd = TurnCompleted | TurnInterrupted | TurnFailed
+TurnEnd = e.TurnCompleted | e.TurnInterrupted | e.TurnFailed
 
 
 class TimedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event and its source."""
 
-    event: Event
+    event: e.Event
     at_us: int
     line: int
     ordinal: int | None = None
@@ -85,7 +69,7 @@ class OpenTurn(msgspec.Struct):
     turn_id: TurnId
     spoken_of: bool  # whether the rollout says where it begins and ends
     line: Line  # its first line
-    kind: TurnKind = "user"
+    kind: e.TurnKind = "user"
     window: int | None = None  # tokens of its model's context window, if the rollout has it
     begun: bool = False  # whether its start was emitted
     inputs: list[Input] = []
@@ -117,8 +101,8 @@ class Timeline:
         self.settings: Settings | None = None
         self.line, self.at_us = _NO_LINE, at_us
         self._pending: list[TimedEvent] = []
-        self._held: list[tuple[Event, Line]] = []  # until all calls have their answers
-        self._counts: list[ModelCallEnded] = []  # until a turn begins
+        self._held: list[tuple[e.Event, Line]] = []  # until all calls have their answers
+        self._counts: list[e.ModelCallEnded] = []  # until a turn begins
         self._deferred: list[TimedEvent] = []  # until the end of the turn is emitted
 
     def at(self, line: Line) -> None:
@@ -127,16 +111,16 @@ class Timeline:
             line = msgspec.structs.replace(line, at_us=None)
         self.line, self.at_us = line, max(line.at_us or 0, self.at_us)
 
-    def emit(self, event: Event, line: Line | None = None) -> None:
+    def emit(self, event: e.Event, line: Line | None = None) -> None:
         """Add an event."""
         source = line or self.line
         turn = self.turn.turn_id if self.turn is not None and self.turn.begun else None
         at_us = source.at_us if line is not None and source.at_us else self.at_us
         self._pending.append(TimedEvent(event, at_us, source.number, source.ordinal, turn))
 
-    def emit_beside(self, event: Event) -> None:
+    def emit_beside(self, event: e.Event) -> None:
         """Add an event that is no part of a turn, such as context for the next model call."""
-        waits = isinstance(event, ItemCompleted | HistoryCompacted)
+        waits = isinstance(event, e.ItemCompleted | e.HistoryCompacted)
         if self.calls and waits and len(self._held) < HELD_MAX:
             self._held.append((event, self.line))
         elif self.turn is not None and self.turn.ending is not None:
@@ -150,7 +134,7 @@ class Timeline:
         events, self._pending = self._pending, []
         return events
 
-    def open_turn(self, turn_id: str | None, kind: TurnKind = "user") -> OpenTurn:
+    def open_turn(self, turn_id: str | None, kind: e.TurnKind = "user") -> OpenTurn:
         """Open a turn that the rollout names, or that must have begun."""
         named = turn_id or self.made_id()
         self.turn = OpenTurn(TurnId(named), turn_id is not None, self.line, kind)
@@ -161,7 +145,7 @@ class Timeline:
         place = f"{self._source_id}/{self.line.number}".encode()
         return uuid7(self.at_us // 1000, int.from_bytes(hashlib.sha256(place).digest()[:9]))
 
-    def began(self, kind: TurnKind = "user") -> OpenTurn:
+    def began(self, kind: e.TurnKind = "user") -> OpenTurn:
         """The open turn, after its start was emitted."""
         turn = self.turn or self.open_turn(None, kind)
         if turn.begun:
@@ -170,12 +154,12 @@ class Timeline:
         if not turn.inputs and turn.kind == "user":
             turn.kind = kind
         for input_ in turn.inputs:
-            self.emit(InputQueued(input_.item_id, turn.turn_id, input_.content), input_.line)
+            self.emit(e.InputQueued(input_.item_id, turn.turn_id, input_.content), input_.line)
         turn.begun = True
         inputs = tuple(input_.item_id for input_ in turn.inputs)
         first = turn.inputs[0].line if turn.inputs else turn.line
         limits = Limits(effective=turn.window)
-        self.emit(TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
+        self.emit(e.TurnStarted(turn.turn_id, self.settings, inputs, turn.kind, limits), first)
         self._take_counts()
         return turn
 
@@ -194,7 +178,7 @@ class Timeline:
         self.finish()
         turn = self.turn
         if turn is not None and turn.begun and (turn.spoken_of or within):
-            self.emit(TurnSteered(item_id, content))
+            self.emit(e.TurnSteered(item_id, content))
             return
         if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
             self.end(self._supposed_end())
@@ -205,12 +189,12 @@ class Timeline:
             self.began()
 
     def model_item(
-        self, item_id: ItemId, kind: ItemKind, item: msgspec.Raw, call: ToolCallRef | None = None
+        self, item_id: ItemId, kind: ItemKind, item: msgspec.Raw, call: e.ToolCallRef | None = None
     ) -> None:
         """An item of the model: a message, reasoning or a call."""
         turn = self.model_call()
         turn.answered = kind == "message"
-        self.emit(ItemCompleted(item_id, kind, item, None, call))
+        self.emit(e.ItemCompleted(item_id, kind, item, None, call))
 
     def model_call(self) -> OpenTurn:
         """The open turn, after the start of a model call was emitted."""
@@ -224,16 +208,16 @@ class Timeline:
             turn.model_call, turn.answered_since, turn.counted = True, False, False
             assert self.settings is not None
             call_id = ModelCallId(f"{turn.turn_id}/{turn.calls_made}")
-            self.emit(ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
+            self.emit(e.ModelCallStarted(call_id, 1, self.settings.model, self.settings.provider))
         return turn
 
     def end_model_call(self) -> None:
         """The response is complete, and its tokens are not known."""
         if self.turn is not None and self.turn.model_call:
             self.turn.model_call = False
-            self.emit(ModelCallEnded(0))
+            self.emit(e.ModelCallEnded(0))
 
-    def count(self, ended: ModelCallEnded) -> None:
+    def count(self, ended: e.ModelCallEnded) -> None:
         """The tokens of a response: of the running one, or of one whose items follow."""
         turn = self.turn
         if turn is None or not (turn.begun or turn.inputs):
@@ -261,7 +245,7 @@ class Timeline:
             call.command, call.ran = command, ran
         if call.command is not None and not call.begun:
             call.begun = True
-            self.emit(ToolStarted(CallId(call_id), call.command))
+            self.emit(e.ToolStarted(CallId(call_id), call.command))
 
     def end_call(self, call_id: str, result: ToolResult) -> None:
         """The result of a tool call."""
@@ -272,7 +256,7 @@ class Timeline:
             turn.answered_since, turn.answered = True, False
             if turn.ending is not None:
                 turn.last = self.line, self.at_us
-        self.emit(ToolEnded(CallId(call_id), result))
+        self.emit(e.ToolEnded(CallId(call_id), result))
         if not self.calls:
             held, self._held = self._held, []
             for event, line in held:
@@ -303,7 +287,7 @@ class Timeline:
         if turn.model_call:
             self.end_model_call()
         if note:
-            self.emit(ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+            self.emit(e.ContextAdded("turn_aborted", "user", ABORTED_NOTE))
         self.emit(how)
         self.turn = None
 
@@ -316,8 +300,8 @@ class Timeline:
         if not turn.begun and not turn.inputs:
             self.turn = None
             return
-        how = TurnInterrupted(reason) if turn.spoken_of else self._supposed_end(reason)
-        self.end(how, note=isinstance(how, TurnInterrupted))
+        how = e.TurnInterrupted(reason) if turn.spoken_of else self._supposed_end(reason)
+        self.end(how, note=isinstance(how, e.TurnInterrupted))
 
     def close(self) -> None:
         """The lines end: nothing stays open."""
@@ -326,7 +310,7 @@ class Timeline:
 
     def _supposed_end(
         self, reason: Literal["interrupted", "restarted"] = "interrupted"
-    ) -> TurnCompleted | TurnInterrupted:
+    ) -> e.TurnCompleted | e.TurnInterrupted:
         """How a turn ended for which the rollout has no end."""
         finished = self.turn is not None and self.turn.answered and not self.calls
-        return TurnCompleted() if finished else TurnInterrupted(reason)
+        return e.TurnCompleted() if finished else e.TurnInterrupted(reason)

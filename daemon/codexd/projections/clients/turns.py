@@ -6,7 +6,7 @@ and its text up to now (docs/explanation/decisions/0007); for a client that only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -61,17 +61,8 @@ class TurnView(msgspec.Struct, gc=False):
         if view == "notLoaded":
             return ()
         said = tuple(item for item in self.items if isinstance(item, UserMessage))
-        last = final_message(self.items)
+        last = next((item for item in reversed(self.items) if isinstance(item, AgentMessage)), None)
         return (*said, last) if last is not None else said
-
-
-def final_message(items: Iterable[ThreadItem]) -> AgentMessage | None:
-    """The last thing that the model said."""
-    last = None
-    for item in items:
-        if isinstance(item, AgentMessage):
-            last = item
-    return last
 
 
 def _shown(opened: OpenItem) -> ThreadItem | None:

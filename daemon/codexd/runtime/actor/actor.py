@@ -25,7 +25,6 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
-from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.append import (
     Asked,
     CommandResult,
@@ -149,14 +148,6 @@ class ThreadActor:
         return self.folds.state
 
     @property
-    def history(self) -> ModelHistory:
-        return self.folds.history
-
-    @property
-    def usage(self) -> Usage:
-        return self.folds.usage
-
-    @property
     def summary(self) -> Summary:
         return self.folds.summary
 
@@ -189,8 +180,8 @@ class ThreadActor:
 
     async def restore(self) -> None:
         """Have all items of the history in memory. Raises: StoreError, InvalidEvent."""
-        while count := self.history.evicted:
-            since = self.history.since
+        while count := self.folds.history.evicted:
+            since = self.folds.history.since
             store, writer = self.world.store, self._snapshot_writer
             items = await evicted_items(store, self.thread_id, self.folds, writer)
             for folds in [self.folds] if self._ahead is None else [self.folds, self._ahead.folds]:
@@ -306,7 +297,9 @@ class ThreadActor:
             case c.ReportModel() if isinstance(command.seen[-1], ModelResponseDone):
                 left = self.streaming.freeze()
                 return replace(
-                    command, open_items=left, kept_items=kept_items_now(self.state, self.history)
+                    command,
+                    open_items=left,
+                    kept_items=kept_items_now(self.state, self.folds.history),
                 )
             case _:
                 return command

@@ -17,10 +17,10 @@ from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import ItemKind
 from codexd.models.client import ModelClient
 from codexd.projections.clients.deltas import TextPart
-from codexd.projections.usage.totals import Usage
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.images.images import ImageCache, Images
+from codexd.runtime.snapshots.folds import Folds
 from codexd.tools.registry import Registry
 from codexd_eventstore.store import EventStore
 
@@ -88,13 +88,11 @@ class Listener(Protocol):
 class LoadedThread(Protocol):
     """A loaded thread that works for another thread, as that other thread sees it."""
 
-    @property
-    def state(self) -> ThreadState:
-        """Its state."""
+    folds: Folds
 
     @property
-    def usage(self) -> Usage:
-        """The thread's usage."""
+    def state(self) -> ThreadState:
+        """The same as in the folds."""
 
     async def submit(self, command: Command) -> object:
         """Ask it for something; returns once that is on disk. Raises: Rejected, StoreError."""

@@ -111,7 +111,7 @@ class ModelCalling:
     def _items(self) -> tuple[bytes, ...]:
         """The history as the model that is asked may have it."""
         settings = self._settings
-        return self._thread.history.for_whom(settings.model, settings.provider)
+        return self._thread.folds.history.for_whom(settings.model, settings.provider)
 
     def _request(self) -> ModelRequest:
         thread, turn = self._thread, self._thread.state.turn
@@ -122,7 +122,9 @@ class ModelCalling:
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
-            input=question(turn, items, thread.history.compaction_keep) if summarising else items,
+            input=question(turn, items, thread.folds.history.compaction_keep)
+            if summarising
+            else items,
             tools=() if summarising else thread.world.tools_of(settings.model, thread.state),
             cache_key=thread.thread_id,
             effort=tuning.effort,
@@ -137,7 +139,7 @@ class ModelCalling:
         world, settings = self._thread.world, self._settings
         items = await world.images.for_model(
             request.input,
-            self._thread.history.refused_by(settings.model, settings.provider),
+            self._thread.folds.history.refused_by(settings.model, settings.provider),
             reads_images=world.traits(settings.model).images,
         )
         return replace(request, input=items)
@@ -251,7 +253,7 @@ class ModelCalling:
 
     def _size(self) -> c.RequestSize | None:
         """The size of the request's parts, while its items are in memory."""
-        if self._thread.history.evicted:
+        if self._thread.folds.history.evicted:
             return None
         request = self._request()
         return c.RequestSize(
@@ -265,12 +267,12 @@ class ModelCalling:
 
         First the newest, which no request has had; of too many, the older ones, which the model has seen.
         """
-        if not error.about_images or self._thread.history.evicted:
+        if not error.about_images or self._thread.folds.history.evicted:
             return ()
         settings, items = self._settings, self._items
         if not self._thread.world.traits(settings.model).images:
             return ()
-        known = self._thread.history.refused_by(settings.model, settings.provider)
+        known = self._thread.folds.history.refused_by(settings.model, settings.provider)
         newest = () if self._compacts else newest_images(items)  # a summary needs no pictures
         every = images_in(items)
         first = (

@@ -74,7 +74,7 @@ async def _reviewed(thread: ThreadActor, turn: Turn, review: Review) -> ReportRe
         )
     ended, answer, error = await _outcome(thread, review)
     child = await thread.world.threads().load(review.child_id)
-    used = child.usage.total
+    used = child.folds.usage.total
     return ReportReview(
         child_id=review.child_id,
         ended=ended,

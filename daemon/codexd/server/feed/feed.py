@@ -99,7 +99,7 @@ class Feed:
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded from its log; no follower gets an event again."""
         thread = self._actor
-        wire = ClientProjection(self.thread_id, thread.usage)
+        wire = ClientProjection(self.thread_id, thread.folds.usage)
         wire.start_at(state, turn_so_far)
         self.lag_all()
         self._wire, self._seq = wire, thread.version
@@ -315,7 +315,7 @@ class Feed:
         return messages
 
     def _usage_so_far(self) -> list[ServerMessage]:
-        return [self._wire.token_usage()] if self._actor.usage.last.total_tokens else []
+        return [self._wire.token_usage()] if self._actor.folds.usage.last.total_tokens else []
 
     def _forget_unneeded(self) -> None:
         if self._thread is None and not self._followers:

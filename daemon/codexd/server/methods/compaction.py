@@ -61,7 +61,7 @@ async def thread_compact_preview(
     """What a compaction would keep and lose (codexd only)."""
     thread = await open_thread(services, params.thread_id)
     await thread.restore()
-    model_history, state = thread.history, thread.state
+    model_history, state = thread.folds.history, thread.state
     assert state.settings is not None
     limits = thread.world.lookups.limits(state.settings)
     kept_items = kept_items_of(model_history.compaction_keep, limits.window)
@@ -130,7 +130,7 @@ async def thread_pin_list(
 
 
 def _pins(thread: ThreadActor) -> codexd_methods.ThreadPinsResponse:
-    pins = thread.history.compaction_keep.pins
+    pins = thread.folds.history.compaction_keep.pins
     return codexd_methods.ThreadPinsResponse(
         tuple(
             codexd_methods.PinView(pin.seq, _tokens(pin.items), _line(_text(pin.items)))

@@ -167,7 +167,7 @@ async def _window(services: Services, thread_id: ThreadId) -> ContextWindow:
     """The thread's context window; read from the end of the log where the thread is not loaded."""
     thread = services.supervisor.loaded(thread_id)
     if thread is not None:
-        return thread.usage.window
+        return thread.folds.usage.window
     version = (await services.store.head(thread_id)).version
     return await fill_of(services.store, thread_id, version)
 
