@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from codexd.index.store.schema import (
     COMPLETE,
+    Rotten,
     fact,
     is_broken,
     is_whole,
@@ -88,8 +89,8 @@ class Connections:
         self.drop()
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
-            if not is_broken(error):
+        except (sqlite3.DatabaseError, Rotten) as error:
+            if not isinstance(error, Rotten) and not is_broken(error):
                 raise
             log.warning("the index is rebuilt: %s", error)
             self.throw_away()
@@ -101,9 +102,7 @@ class Connections:
         self.is_doubtful = bool(fact(writer, _OPEN))
         if self.is_doubtful and self.path.stat().st_size <= CHECKED_AT_ONCE_BYTES_MAX:
             if not is_whole(writer):
-                log.warning("the index is built again: it was found broken after an unclean end")
-                self.throw_away()
-                self._writer = writer = open_index(self.path)
+                raise Rotten("it was found broken after an unclean end")
             self.is_doubtful = False
         self._reader = open_to_read(self.path)
         self.is_complete = bool(fact(writer, COMPLETE))
