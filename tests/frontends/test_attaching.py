@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,9 @@ def test_a_line_that_was_typed_after_the_end_of_a_turn_begins_a_new_turn(
         with attach(fake) as terminal:
             terminal.wait_for("› count\r\n")
             terminal.type("faster\n")
-            assert fake.wait_for("turn/start")["input"] == [{"type": "text", "text": "faster"}]
+            params = fake.wait_for("turn/start")
+            assert params["input"] == [{"type": "text", "text": "faster"}]
+            assert params["updateEnvironment"]["PATH"] == os.environ["PATH"]
 
 
 def test_a_line_typed_while_a_compaction_runs_waits_for_its_end(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from codexd.models.scripted.scripts import Call, Say
+from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.ctl import main
 from daemon_house import Daemon, Home
 from hostile_repositories import made
@@ -61,6 +62,7 @@ def test_the_findings_go_to_stdout_and_what_the_reviewer_does_to_stderr(
         assert fake.wait_for("thread/start") == {"cwd": os.getcwd()}
         asked = fake.wait_for("review/start")
         assert (asked["threadId"], asked["target"]) == (said.THREAD, {"type": "uncommittedChanges"})
+        assert asked["updateEnvironment"] == passed_variables()
     out, err = capfd.readouterr()
     assert out == TEXT + "\n"
     assert err == (

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.ctl import main
 
 from . import said
@@ -55,7 +56,7 @@ def test_a_new_thread_works_in_the_current_folder(tmp_path: Path) -> None:
         assert fake.wait_for("thread/start") == {"cwd": os.getcwd(), "model": "big"}
         params = fake.wait_for("turn/start")
     key = params.pop("clientUserMessageId")
-    del params["updateEnvironment"]
+    assert params.pop("updateEnvironment") == passed_variables()
     assert params == {
         "threadId": said.THREAD,
         "input": [{"type": "text", "text": "hi"}],

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from codexd.tools.passed_env import KEPT_MAX, Passed, PassedVariables, with_passed
+from codexd_frontends.client.passed_env import passed_variables
 
 USUAL = "/usr/bin:/bin"
 
@@ -70,3 +71,18 @@ def test_kept_variables_are_bounded_and_the_newest_stay() -> None:
         passed.begin("thread", f"t{number}", {"A": str(number)})
     assert not passed.of_turn("t0")
     assert passed.of_turn(f"t{KEPT_MAX - 1}") == passed.last("thread")
+
+
+def test_codexctl_passes_its_list_and_the_named_ones_with_null_for_what_is_not_set() -> None:
+    environ = {
+        "SSH_AUTH_SOCK": "/tmp/agent",
+        "DISPLAY": "",
+        "KUBECONFIG": "/caf\udce9",  # no UTF-8
+        "MINE": "1",
+        "OTHER": "2",
+        "CODEXD_PASS_ENV": "MINE, ABSENT\t",
+    }
+    passed = passed_variables(environ)
+    assert (passed["SSH_AUTH_SOCK"], passed["DISPLAY"], passed["MINE"]) == ("/tmp/agent", "", "1")
+    assert passed["VIRTUAL_ENV"] is passed["ABSENT"] is None
+    assert not {"KUBECONFIG", "OTHER", "", "HOME"} & passed.keys()
