@@ -17,30 +17,30 @@ ARCHITECTURE = CHECKOUT / "docs/explanation/architecture.md"
 # Number of a law of the architecture -> the files and folders of tests that hold it.
 OF_THE_ARCHITECTURE: dict[int, str] = {
     1: """
-        runtime/test_what_is_on_disk_before_anything_is_done core/test_any_run_at_all
+        runtime/test_what_is_on_disk_before_anything_is_done core/test_any_run
         daemon/test_killed_again_and_again test_chaos_for_a_while""",
     2: """
         eventstore/test_power_cuts eventstore/test_killing_the_writer eventstore/test_faults_at_any_call
-        daemon/test_surviving_a_crash daemon/test_killed_while_files_change_for_good""",
+        daemon/test_surviving_a_crash daemon/test_killed_while_files_are_rewritten""",
     3: """
         eventstore/test_committing_together eventstore/test_the_durable_point eventstore/test_what_was_on_disk
         eventstore/test_power_cuts""",
     4: """
         core/test_reading_old_logs projections/test_the_models_history core/test_what_a_command_had_printed
-        tools/test_keeping_output daemon/test_what_the_model_is_told""",
+        tools/test_keeping_output daemon/test_what_the_model_receives""",
     5: """
-        projections/test_the_models_history core/test_telling_the_model_where_it_works
-        projections/test_what_leads_over_a_compaction""",
+        projections/test_the_models_history core/test_sending_the_environment
+        projections/test_what_a_compaction_keeps""",
     6: """
-        projections/test_live_and_replayed_alike daemon/test_coming_back_at_any_notification
+        projections/test_live_and_replayed_alike daemon/test_resuming_at_any_notification
         daemon/test_attaching_in_mid_answer eventstore/test_following_from_anywhere""",
     7: """
         daemon/test_a_follower_that_hardly_reads eventstore/test_following_from_anywhere""",
     8: """
-        core/test_archiving_and_renaming core/test_what_counts_after_reverts core/test_taking_turns_back
+        core/test_archiving_and_renaming core/test_what_counts_after_reverts core/test_reverting_turns
         eventstore/test_forks_of_forks test_what_only_reads_changes_nothing""",
     9: """
-        index/test_the_index_equals_the_logs daemon/test_whatever_happens_to_the_state_folder daemon/test_listing_from_the_index""",
+        index/test_the_index_equals_the_logs daemon/test_any_state_of_the_state_folder daemon/test_listing_from_the_index""",
     10: """
         core/test_reading_old_logs core/test_reading_images_of_old_logs core/test_reading_reviews_of_old_logs
         eventstore/test_logs_of_any_shape""",
@@ -56,30 +56,30 @@ OF_MODULES: dict[str, str] = {
     "codexd.catalog.prices": "test_what_tokens_cost",
     "codexd.config.file": "test_reading_the_config test_a_config_of_any_shape",
     "codexd.context_files.agents_md": "test_reading_agents_files test_files_that_are_not_files",
-    "codexd.core.decide.context": "core/test_telling_the_model_where_it_works",
+    "codexd.core.decide.context": "core/test_sending_the_environment",
     "codexd.core.decide.lookups": "test_floors runtime/test_looking_up_before_a_decision",
     "codexd.core.events.title": "core/test_naming_a_thread",
     "codexd.core.state.window": "core/test_how_full_the_window_is",
-    "codexd.core.values.agents_md": "core/test_telling_the_model_where_it_works",
+    "codexd.core.values.agents_md": "core/test_sending_the_environment",
     "codexd.core.values.enforced": "core/test_approval_policy tools/test_the_shell_tool",
-    "codexd.core.values.environment": "core/test_telling_the_model_where_it_works",
-    "codexd.core.values.images": "core/test_telling_images_apart daemon/test_keeping_images",
+    "codexd.core.values.environment": "core/test_sending_the_environment",
+    "codexd.core.values.images": "core/test_recognising_images daemon/test_keeping_images",
     "codexd.core.values.review_findings": "core/test_reading_what_a_reviewer_answers",
     "codexd.importing.writing": """
         importing/test_importing_into_a_store core/test_a_past_from_elsewhere_grants_nothing""",
     "codexd.index.build.writer": "index/test_the_index_equals_the_logs",
-    "codexd.index.index": "index/test_the_process_that_indexes daemon/test_whatever_happens_to_the_state_folder",
+    "codexd.index.index": "index/test_the_process_that_indexes daemon/test_any_state_of_the_state_folder",
     "codexd.index.query.listing": "daemon/test_listing_from_the_index",
-    "codexd.index.store.connections": "daemon/test_whatever_happens_to_the_state_folder",
+    "codexd.index.store.connections": "daemon/test_any_state_of_the_state_folder",
     "codexd.index.store.schema": "index/test_the_index_equals_the_logs",
     "codexd.machine.foreign_files": """
         test_files_that_are_not_files daemon/test_odd_files_hold_up_no_daemon""",
     "codexd.machine.pacing": "daemon/test_no_foreign_text_holds_the_event_loop",
-    "codexd.machine.paths": "test_places",
+    "codexd.machine.paths": "test_paths",
     "codexd.machine.patience": "daemon/test_odd_files_hold_up_no_daemon",
     "codexd.machine.repository": "test_git_runs_nothing_that_a_repository_names",
     "codexd.projections.model.images": "projections/test_putting_images_in_place",
-    "codexd.projections.model.kept_by_compaction": "projections/test_what_leads_over_a_compaction",
+    "codexd.projections.model.kept_by_compaction": "projections/test_what_a_compaction_keeps",
     "codexd.projections.usage.totals": "projections/test_counting_tokens",
     "codexd.protocol.notifications": "protocol/test_encoding_notifications",
     "codexd.protocol.policies": "protocol/test_what_real_clients_send",
@@ -89,9 +89,9 @@ OF_MODULES: dict[str, str] = {
         protocol/test_speaking_as_the_schemas_say protocol/test_what_real_clients_send""",
     "codexd.protocol.wire.complaints": "protocol/test_refusing_params",
     "codexd.protocol.wire.framing": """
-        protocol/test_messages_in_lines protocol/test_any_bytes_at_all""",
+        protocol/test_messages_in_lines protocol/test_any_bytes""",
     "codexd.protocol.wire.request_ids": "protocol/test_malformed_requests_keep_their_ids",
-    "codexd.protocol.wire.rpc": "protocol/test_reading_messages protocol/test_any_bytes_at_all",
+    "codexd.protocol.wire.rpc": "protocol/test_reading_messages protocol/test_any_bytes",
     "codexd.protocol.wire.websocket": "protocol/test_messages_over_a_websocket",
     "codexd.redaction.daemon_secrets": "redaction/test_the_daemons_own_log",
     "codexd.redaction.patterns": """
@@ -104,23 +104,23 @@ OF_MODULES: dict[str, str] = {
     "codexd.redaction.windows": "redaction/test_a_long_text_is_searched_in_windows",
     "codexd.runtime.actor.lookups": "runtime/test_looking_up_before_a_decision",
     "codexd.runtime.actor.stall": """
-        runtime/test_taking_up_threads daemon/test_when_the_disk_is_full""",
+        runtime/test_resuming_threads daemon/test_when_the_disk_is_full""",
     "codexd.runtime.actor.crash_files": "runtime/test_the_mark_follows_from_the_log",
     "codexd.runtime.images.images": """
         daemon/test_keeping_images daemon/test_showing_the_model_images""",
     "codexd.runtime.snapshots.codec": """
-        runtime/test_going_on_from_a_snapshot runtime/test_going_back
+        runtime/test_continuing_from_a_snapshot runtime/test_reverting_from_snapshots
         runtime/test_reading_a_thread_that_is_not_loaded""",
     "codexd.runtime.snapshots.unloaded": "runtime/test_reading_a_thread_that_is_not_loaded",
-    "codexd.runtime.take_over": "daemon/test_taking_up_what_a_dead_daemon_left",
+    "codexd.runtime.take_over": "daemon/test_resuming_after_a_dead_daemon",
     "codexd.server.connection.order": "daemon/test_requests_take_effect_in_their_order",
     "codexd.server.methods.export_targets": "daemon/test_an_export_replaces_nothing_of_the_home",
     "codexd.server.methods.scrub": "frontends/test_scrubbing",
     "codexd.server.reads.answer_size": "daemon/test_answers_of_any_size",
     "codexd.server.reads.git": """
-        test_what_is_told_of_a_repository daemon/test_git_in_a_hostile_repository""",
+        test_reporting_a_repository daemon/test_git_in_a_hostile_repository""",
     "codexd.server.reads.images": "daemon/test_keeping_images daemon/test_answers_of_any_size",
-    "codexd.server.reads.turns": "daemon/test_pages_of_any_past daemon/test_taking_turns_back",
+    "codexd.server.reads.turns": "daemon/test_pages_of_any_past daemon/test_reverting_turns_of_a_thread",
     "codexd_eventstore.consumers": "eventstore/test_consumers",
     "codexd_eventstore.disk.blobs": "eventstore/test_power_cuts eventstore/test_every_engine",
     "codexd_eventstore.disk.drafts": "eventstore/test_killing_the_writer",
@@ -131,10 +131,10 @@ OF_MODULES: dict[str, str] = {
     "codexd_eventstore.disk.package": "eventstore/test_packing_a_stream",
     "codexd_eventstore.disk.redact": "eventstore/test_redacting_before_anything_is_stored",
     "codexd_eventstore.format.lines": """
-        eventstore/test_lines_that_somebody_else_wrote eventstore/test_bit_flips""",
+        eventstore/test_lines_of_another_program eventstore/test_bit_flips""",
     "codexd_eventstore.format.offsets": "eventstore/test_opening_by_the_tail",
     "codexd_eventstore.format.preface": "eventstore/test_the_preface_of_a_rewritten_log",
-    "codexd_eventstore.format.seals": "eventstore/test_knowing_ones_own_records",
+    "codexd_eventstore.format.seals": "eventstore/test_knowing_own_records",
     "codexd_eventstore.log.commit_round": """
         eventstore/test_when_the_disk_fails eventstore/test_power_cuts""",
     "codexd_eventstore.log.committer": """
@@ -142,7 +142,7 @@ OF_MODULES: dict[str, str] = {
     "codexd_eventstore.log.keys": """
         eventstore/test_notes_that_may_be_lost eventstore/test_opening_by_the_tail""",
     "codexd_eventstore.log.log": """
-        eventstore/test_committing_together eventstore/test_any_calls_at_all""",
+        eventstore/test_committing_together eventstore/test_any_calls""",
     "codexd_eventstore.log.open": "eventstore/test_notes_that_may_be_lost",
     "codexd_eventstore.log.open_logs": "eventstore/test_logs_that_are_only_read",
     "codexd_eventstore.log.recovery_check": "eventstore/test_the_durable_point",
@@ -150,9 +150,9 @@ OF_MODULES: dict[str, str] = {
     "codexd_eventstore.log.walk": """
         eventstore/test_checking_many_lines_at_once eventstore/test_logs_of_any_shape""",
     "codexd_eventstore.memory.store": """
-        eventstore/test_every_engine eventstore/test_any_calls_at_all""",
+        eventstore/test_every_engine eventstore/test_any_calls""",
     "codexd_eventstore.operations.append": """
-        eventstore/test_any_calls_at_all eventstore/test_cancelling_at_any_checkpoint""",
+        eventstore/test_any_calls eventstore/test_cancelling_at_any_checkpoint""",
     "codexd_eventstore.operations.archive": """
         eventstore/test_every_engine eventstore/test_cancelling_at_any_checkpoint""",
     "codexd_eventstore.operations.delete": """
