@@ -47,6 +47,31 @@ def test_a_body_with_a_status_of_its_own_and_no_choices_is_an_error() -> None:
         assert error.info == "usageLimitExceeded"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"code":500,"message":"the shift is disabled"}',
+        b'{"detail":"the shift is disabled"}',
+        b'{"errors":[{"message":"the shift is disabled"}]}',
+        b'{"success":false,"message":"the shift is disabled"}',
+        b'{"choices":null,"base_resp":{"status_code":1002,"status_msg":"the shift is disabled"}}',
+        b'{"error":true,"message":"the shift is disabled"}',
+    ],
+)
+def test_an_error_in_the_middle_of_an_answer_is_no_end_of_it(said: bytes) -> None:
+    half = b'data: {"choices":[{"delta":{"content":"half"}}]}\n\n'
+    error = chat_error(half + b"data: %b\n\ndata: [DONE]\n\n" % said)
+    assert (error.message, error.retry) == ("the shift is disabled", True)
+
+
+@pytest.mark.parametrize("nothing", [b"null", b"false", b"[]", b"{}", b'""'])
+def test_an_error_that_is_nothing_is_none(nothing: bytes) -> None:
+    reader = ChatReader()
+    sent = GOOD_CHAT.replace(b'{"choices"', b'{"error":%b,"choices"' % nothing)
+    reader.feed(EventStreamReader().feed(sent))
+    assert (reader.error, reader.completed) == (None, True)
+
+
 def test_a_code_without_a_message_is_read_as_the_error() -> None:
     error = chat_error(b'data: {"error":{"code":"invalid_prompt"}}\n\n')
     assert (error.message, error.info, error.retry) == ("invalid_prompt", "badRequest", False)

@@ -216,6 +216,8 @@ class ChatReader:
     def _end_of_data(self, found: list[ModelEvent]) -> None:
         if not self._begun:
             raise self._said_instead() or errors.unreadable("it ended without an answer in it")
+        if not self.answered and (failure := self._said_instead()) is not None:
+            raise failure
         if not self.completed:
             self._complete(found)
 
@@ -345,4 +347,4 @@ class ChatReader:
 
 
 def _is_given(raw: msgspec.Raw) -> bool:
-    return bool(raw) and bytes(raw) not in (b"null", b"{}", b'""')
+    return bool(raw) and bytes(raw) not in (b"null", b"{}", b'""', b"[]", b"false", b"0")
