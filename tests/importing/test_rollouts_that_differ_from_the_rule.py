@@ -139,6 +139,19 @@ def test_codexs_own_texts_are_no_prompt(tmp_path: Path, text: str, place: str) -
     assert outputs == ["a\n"]
 
 
+@pytest.mark.parametrize("text", INJECTED)
+@pytest.mark.parametrize("steered", [False, True])
+def test_what_codex_says_later_in_a_turn_is_no_prompt(
+    tmp_path: Path, text: str, *, steered: bool
+) -> None:
+    more = asked("And b.") if steered else []
+    rows = [started("t1"), *TURN, message("user", text), *more, message("assistant", "Yes.")]
+    read = read_lines(tmp_path, meta(), *rows, ended("t1"))
+    said = ["> And b."] if steered else []
+    assert (read.shown, read.warned) == ([("completed", [*SHOWN, *said, "Yes."])], [])
+    assert text in read.texts
+
+
 @pytest.mark.parametrize("text", INJECTED[:9])
 def test_marks_show_it_where_no_event_repeats_a_prompt(tmp_path: Path, text: str) -> None:
     rows = [message("user", text), TURN[0], *TURN[2:]]
@@ -171,6 +184,25 @@ def test_members_may_be_in_any_order_and_long(tmp_path: Path) -> None:
     ((status, items),) = read.shown
     assert (status, items[0]) == ("completed", f"> {ENVIRONMENT}{long}")
     assert (len(items), read.warned) == (3, [])
+
+
+def test_an_answer_to_a_prompt_in_a_running_turn_follows_it(tmp_path: Path) -> None:
+    for counts in ([], [counted(500, 500)]):
+        rows = [
+            started("t1"),
+            *TURN[:2],
+            counts,
+            TURN[4],
+            asked("And b."),
+            message("assistant", "Yes."),
+        ]
+        read = read_lines(tmp_path, meta(), *rows, ended("t1"))
+        assert read.shown == [("completed", ["> Go.", "Done.", "> And b.", "Yes."])]
+        assert [text for text in read.texts if text in ("Done.", "And b.", "Yes.")] == [
+            "Done.",
+            "And b.",
+            "Yes.",
+        ]
 
 
 def test_a_prompt_between_a_call_and_its_answer_is_in_the_same_turn(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What the lines of a rollout say of each other: read before its conversion, which goes through the lines once. Pure.
 
 A message in the user's role is a person's if an event repeats it, whatever it looks like. Without such an event it is
-not a person's between a call and its answer, nor beside a message that an event repeats: Codex put it there.
+not a person's between a call and its answer, nor beside a message that an event repeats, nor later in the turn of
+such a message, if the turn's beginning was recorded: Codex put it there.
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ _CWD = re.compile(
 _CALLS = {b"function_call", b"custom_tool_call", b"local_shell_call"}
 _ANSWERS = {b"function_call_output", b"custom_tool_call_output"}
 _OF_MODEL = {b"reasoning", *_CALLS}
-_ENDS = {b"task_started", b"turn_started", b"task_complete", b"turn_complete", b"turn_aborted"}
+_BEGINNINGS = {b"task_started", b"turn_started"}
+_ENDS = {*_BEGINNINGS, b"task_complete", b"turn_complete", b"turn_aborted"}
 # A bound for what is remembered while a file is read: no real rollout has more.
 OPEN_MAX = 1024
 # Each answer looks at the newest messages alone: a call that is never answered would keep all of them.
 WAITING_MAX = 64
 # Each line up to the last mark has a byte in memory; no rollout that may be imported has so many.
 LINES_MAX = 32 * 1024 * 1024
-# The marks of a message: an event repeats it, or a part of it; or another message beside it; or it is between a call
-# and its answer; or an event repeats all of its parts.
+# The marks of a message: an event repeats it, or a part of it; or another message beside it or before it in the turn;
+# or it is between a call and its answer; or an event repeats all of its parts.
 _REPEATED, _BESIDE, _WITHIN, _WHOLE = 1, 2, 4, 8
 
 
@@ -110,6 +112,8 @@ class Survey:
         self._said: dict[bytes, _Said] = {}  # messages that no event has repeated, by their text
         self._repeated: dict[bytes, None] = {}  # texts of events that came before their message
         self._gap: list[int] = []  # messages that the model has not answered
+        # Whether the lines are in a turn whose beginning was recorded, and an event has repeated its prompt.
+        self._in_turn = self._prompted = False
 
     def facts(self) -> Facts:
         """The facts, after the last line."""
@@ -200,6 +204,7 @@ class Survey:
             self._rolls_back = True
         if types & _ENDS:
             self._close_gap()
+            self._prompted, self._in_turn = False, bool(types & _BEGINNINGS)
             self._calls.clear()
             self._waiting.clear()
         elif b"user_message" in types or b"UserMessage" in types:
@@ -225,9 +230,11 @@ class Survey:
         """The model speaks, or a turn begins or ends."""
         if not self._gap:
             return
-        if any(self._marks_of(line) & _REPEATED for line in self._gap):
+        repeated = any(self._marks_of(line) & _REPEATED for line in self._gap)
+        if repeated or self._prompted:
             for line in self._gap:
                 self._mark(line, _BESIDE)
+        self._prompted = self._prompted or (repeated and self._in_turn)
         self._gap = []
 
     def _mark(self, line: int, mark: int) -> None:

@@ -178,6 +178,8 @@ class Timeline:
         self.finish()
         turn = self.turn
         if turn is not None and turn.begun and (turn.spoken_of or within):
+            self.end_model_call()  # What the model says next, it says to this.
+            turn.counted = False
             self.emit(e.TurnSteered(item_id, content))
             return
         if turn is not None and not turn.spoken_of and (turn.begun or turn.inputs):
