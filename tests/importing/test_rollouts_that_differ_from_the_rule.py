@@ -187,16 +187,10 @@ def test_members_may_be_in_any_order_and_long(tmp_path: Path) -> None:
 
 
 def test_an_answer_to_a_prompt_in_a_running_turn_follows_it(tmp_path: Path) -> None:
-    for counts in ([], [counted(500, 500)]):
-        rows = [
-            started("t1"),
-            *TURN[:2],
-            counts,
-            TURN[4],
-            asked("And b."),
-            message("assistant", "Yes."),
-        ]
-        read = read_lines(tmp_path, meta(), *rows, ended("t1"))
+    counts: list[list[Json]] = [[], [counted(500, 500)]]
+    for count in counts:
+        rows = [started("t1"), *TURN[:2], *count, TURN[4], *asked("And b.")]
+        read = read_lines(tmp_path, meta(), *rows, message("assistant", "Yes."), ended("t1"))
         assert read.shown == [("completed", ["> Go.", "Done.", "> And b.", "Yes."])]
         assert [text for text in read.texts if text in ("Done.", "And b.", "Yes.")] == [
             "Done.",
