@@ -142,6 +142,4 @@ def _provider(name: str, config: Config, file: str) -> Provider:
         raise ModelError(
             f"model provider {name!r} cannot be used: {problem} (see {file}); nothing was sent",
             info="badRequest",
-            at="request",
-            retry=False,
         ) from problem

@@ -41,15 +41,18 @@ FailedAt = Literal["request", "stream"]
 
 
 class ModelError(Exception):
-    """A request came to nothing. The message is fit for the person who asked, and holds no secret."""
+    """A request came to nothing. The message is fit for the person who asked, and holds no secret.
+
+    By default nothing was sent, and another attempt would fail the same way.
+    """
 
     def __init__(
         self,
         message: str,
         *,
         info: ErrorInfo,
-        at: FailedAt,
-        retry: bool,
+        at: FailedAt = "request",
+        retry: bool = False,
         after_ms: int | None = None,
         details: str | None = None,
         rate_limits: dict[str, str] | None = None,

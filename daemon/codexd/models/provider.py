@@ -145,8 +145,6 @@ def _key_in(provider: Provider, variable: str, env: Mapping[str, str]) -> str:
         f"No key for the model provider {provider.name!r}: the environment variable {shown_variable(variable)} is "
         f"not set for the daemon. Nothing was sent.{hint}",
         info="unauthorized",
-        at="request",
-        retry=False,
     )
 
 
@@ -157,8 +155,6 @@ def _sendable(provider: Provider, variable: str, value: str) -> str:
         f"The environment variable {shown_variable(variable)} for the model provider {provider.name!r} holds "
         "characters that no HTTP header may have. Nothing was sent.",
         info="unauthorized",
-        at="request",
-        retry=False,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from secrets import token_hex
 from typing import Protocol
 
@@ -50,23 +51,9 @@ class Prepared(msgspec.Struct, frozen=True):
 
 def prepare(provider: Provider, request: ModelRequest) -> Prepared:
     """A request in the API that the provider speaks."""
-    return (
-        _chat(provider, request) if provider.wire_api == "chat" else _responses(provider, request)
-    )
-
-
-def _responses(provider: Provider, request: ModelRequest) -> Prepared:
-    body = encode_request(request, stored=provider.requires_item_ids)
-
-    def reader(
-        request_id: str | None, limits: dict[str, str], secrets: tuple[str, ...]
-    ) -> ResponseReader:
-        return ResponseReader(request_id, limits, secrets, name=token_hex(8))
-
-    return Prepared("responses", body, reader)
-
-
-def _chat(provider: Provider, request: ModelRequest) -> Prepared:
+    if provider.wire_api == "responses":
+        body = encode_request(request, stored=provider.requires_item_ids)
+        return Prepared("responses", body, partial(ResponseReader, name=token_hex(8)))
     chat = encode_chat(request, provider.quirks)
 
     def reader(

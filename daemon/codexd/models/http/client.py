@@ -375,8 +375,6 @@ def _http_request(
         raise ModelError(
             f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
             info="badRequest",
-            at="request",
-            retry=False,
         ) from error
     # Reading has no limit here: how long a stream may be silent is ours to say.
     timeouts = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}

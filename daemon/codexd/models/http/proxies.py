@@ -50,7 +50,7 @@ def shown(proxy: str) -> str:
 def unusable(problem: str) -> ModelError:
     """What the environment names cannot be used."""
     text = f"{problem}. Nothing was sent.".encode(errors="replace").decode()
-    return ModelError(text, info="badRequest", at="request", retry=False)
+    return ModelError(text, info="badRequest")
 
 
 def _check(variable: str, url: str) -> None:
