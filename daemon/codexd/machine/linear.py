@@ -44,9 +44,8 @@ class _Shape(msgspec.Struct, frozen=True):
     first: frozenset[int] = _ALL  # letters that it may begin with
     letters: frozenset[int] = _ALL  # letters that it may have
     empty: bool = False  # whether it may match nothing
-    loops: frozenset[int] | None = (
-        None  # the letters that it repeats, if each repetition matches in one way
-    )
+    # The letters that it repeats, if each repetition matches in one way.
+    loops: frozenset[int] | None = None
 
 
 def linear_pattern(text: str) -> re.Pattern[bytes]:

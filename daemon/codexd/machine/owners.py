@@ -57,9 +57,8 @@ def refuse_unless_ours(path: Path) -> None:
 def make_own_folder(folder: Path) -> None:
     """Make a folder of ours, or remove other users' access to an existing one. Raises: NotOurs, OSError."""
     if folder.parent == folder:
-        raise NotOurs(
-            f"expected a folder of codexd's own, found {folder}"
-        )  # Others need access to it.
+        # Others need access to it.
+        raise NotOurs(f"expected a folder of codexd's own, found {folder}")
     refuse_unless_ours(folder)
     make_folders(folder)
     found = folder.stat()

@@ -19,9 +19,7 @@ from typing import Final
 
 from codexd.machine.foreign_files import read_file
 
-CONFIG_BYTES_MAX: Final = (
-    1 << 20
-)  # as for other files of a repository; a large one has some kilobytes
+CONFIG_BYTES_MAX: Final = 1 << 20  # as for other files of a repository; a large one has some KB
 # An entry needs at least 70 bytes: half a million files. Checking more would take longer than a person waits.
 INDEX_BYTES_MAX: Final = 64 << 20
 _NAME_BYTES_MAX: Final = 4096  # of the folder that a `.git` file names

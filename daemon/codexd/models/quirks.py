@@ -22,9 +22,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     system_role: Literal["system", "developer"] = "system"
     system_anywhere: bool = False  # not only as the first message; else later ones go as the user's
-    merge_user_messages: bool = (
-        True  # some templates refuse two of the user in a row: they become one
-    )
+    merge_user_messages: bool = True  # two in a row become one: some templates refuse two
     user_after_tool: bool = True  # takes the user's message directly after a tool's answer
     null_content: bool = False  # a message of nothing but calls has content null, else ""
     images: bool = True
@@ -39,9 +37,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reasoning_always: bool = False  # and that with every message that has calls, be it empty
     reasoning_with_calls_only: bool = False  # and not with a message that has none
     no_reasoning: str = ""  # the value of that member where the reasoning is not known
-    call_id_characters_max: int = (
-        512  # longer ids of calls are replaced; 512 is the longest that is kept
-    )
+    call_id_characters_max: int = 512  # longer ids of calls are replaced; 512 is the maximum
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
 

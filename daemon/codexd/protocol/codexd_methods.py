@@ -237,9 +237,7 @@ class ThreadCompactPreviewResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The effect of a compaction, without the summary, which is not known before."""
 
     context_tokens: int = 0  # now
-    compact_at: int | None = (
-        None  # the number of tokens at which the thread is compacted; null: unknown
-    )
+    compact_at: int | None = None  # at so many tokens the thread is compacted; null: unknown
     history: HistoryCount = HistoryCount()
     kept: tuple[KeptPreview, ...] = ()
     kept_tokens: int = 0
@@ -266,9 +264,7 @@ class ThreadCompactUndoResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The model's history without the compaction."""
 
     context_tokens: int = 0  # an estimate
-    compact_at: int | None = (
-        None  # the number of tokens at which the next turn compacts again; null: unknown
-    )
+    compact_at: int | None = None  # at so many tokens the next turn compacts again; null: unknown
     fits: bool = True  # whether the next turn can use the history without a compaction
     left: bool = False  # whether an earlier compaction still counts
 

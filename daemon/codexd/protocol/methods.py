@@ -37,9 +37,7 @@ class ClientInfo(msgspec.Struct, frozen=True):
 class CodexdCapabilities(msgspec.Struct, frozen=True):
     """Extensions of Codex's protocol that a client wants."""
 
-    cursor: bool = (
-        False  # `seq` on every notification, `offset` on deltas, `after` in thread/resume
-    )
+    cursor: bool = False  # `seq` on notifications, `offset` on deltas, `after` in thread/resume
 
 
 class Capabilities(msgspec.Struct, frozen=True, rename="camel"):

@@ -74,9 +74,7 @@ class ThreadRevertedNotification(_OfThread, frozen=True, kw_only=True):
     """
 
     turns: int  # how many
-    before_turn_id: str | None = (
-        None  # this turn and all later turns were reverted; null: turns were restored
-    )
+    before_turn_id: str | None = None  # this and later turns are reverted; null: turns are restored
 
 
 class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -25,9 +25,7 @@ class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Members that Codex's request does not have."""
 
     approval_id: str
-    action_hash: (
-        str  # of the action that would run; an answer that repeats it is an answer to this action
-    )
+    action_hash: str  # of the action that would run; an answer that repeats it is to this action
     reason: str  # the daemon's own reason only
     model_says: str | None = None  # the model's reason, on one line
 

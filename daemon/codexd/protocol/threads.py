@@ -175,9 +175,7 @@ class _Settled(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     approvals_reviewer: Literal["user"] = "user"
     sandbox: SandboxPolicy
     reasoning_effort: str | None = None
-    seq: int | msgspec.UnsetType = (
-        msgspec.UNSET
-    )  # codexd only: notifications continue after this event
+    seq: int | msgspec.UnsetType = msgspec.UNSET  # codexd only: notifications follow this event
 
 
 class ThreadStartResponse(_Settled, frozen=True, kw_only=True):

@@ -51,9 +51,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: Callable[[], None]  # imports what the first turn will need
     version: str
     home: Path  # where the logs lie
-    own_folders: tuple[
-        Path, ...
-    ]  # all that codexd keeps is in these, and nothing of others is written there
+    own_folders: tuple[Path, ...]  # codexd keeps all in these; nothing else is written there
     socket: Path
     cwd: Path  # where a thread works that names no folder: the home folder of the person
     started_at_ms: int

@@ -160,9 +160,8 @@ class Drafts:
                 state = self.fs.state(path)
                 whole = self.fs.read_range(path, 0, state.size_bytes if state else 0)
                 header, newline, content = whole.partition(b"\n")
-                if (
-                    newline
-                ):  # else its process died before the header was whole, and no text was shown
+                # Without one its process died before the header was whole, and no text was shown.
+                if newline:
                     name = path.rpartition("/")[2].partition("-")[2]
                     found.append(LeftDraft(name, header, content))
         except OSError as error:

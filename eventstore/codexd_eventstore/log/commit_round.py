@@ -36,9 +36,8 @@ class Round:
         self.size: int = log.size if before is None else before.size + before.batch.size
         self.error: StoreFailed | None = None
         self.ruined = False  # whether the file must not be written any more
-        self.disk_failed = (
-            False  # whether the disk failed, and not another program changed the file
-        )
+        # Whether the disk failed, and not another program changed the file.
+        self.disk_failed = False
 
     def run(self, fs: FileSystem, layout: Layout) -> None:
         """Run the round; the attributes have the result, also after a failure."""

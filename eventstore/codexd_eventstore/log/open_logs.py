@@ -44,9 +44,8 @@ class OpenLogs:
         self._fs = fs
         self._layout = layout
         self._notes = notes
-        self._on_growth = (
-            on_growth  # called when a log has grown so far that its hint is to be written
-        )
+        # Called when a log has grown so far that its hint is to be written.
+        self._on_growth = on_growth
         self._on_change = on_change  # called when a stream was appended to
         self._evict = evict  # called with the least recently read log
         self._logs: dict[str, Log] = {}

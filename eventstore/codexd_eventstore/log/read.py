@@ -166,9 +166,8 @@ async def _in_file(fs: FileSystem, log: Log, first: int, last: int, bytes_max: i
     wanted = _Wanted(first, last, bytes_max)
     if _is_at_hand(fs, log, low, high, first):
         if high.start - low.start > INLINE_BYTES_MAX:
-            await (
-                trio.lowlevel.checkpoint()
-            )  # a caller that reads page after page lets other tasks run
+            # A caller that reads page after page lets other tasks run.
+            await trio.lowlevel.checkpoint()
         return await _by_path(log, lambda path: _read_between(fs, path, log, low, high, wanted))
 
     found: tuple[LogOffset, LogOffset] = (low, high)

@@ -137,9 +137,8 @@ class JsonlStore(Engine):
             if not records or records[-1].seq == last:
                 records.reverse()
                 return records
-            first = (
-                last - (last - first) // 2
-            )  # They are too long for one page: take the newer half.
+            # They are too long for one page: take the newer half.
+            first = last - (last - first) // 2
 
     def subscribe(self, stream: str, *, after: int = 0) -> AbstractContextManager[Subscription]:
         return nullcontext(CatchUp(self, stream, after))

@@ -10,9 +10,7 @@ from codexd_eventstore.format.offsets import LogOffset
 class OpenHint(msgspec.Struct, frozen=True, gc=False):
     """The open hint of a log."""
 
-    head: (
-        int  # the checksum of its first line, which distinguishes it from another file of its name
-    )
+    head: int  # the checksum of its first line: another file of its name has another
     offset: LogOffset  # where to start reading when it is opened
     durable: LogOffset  # the offset up to which it was known to be on disk
     keys_to: int = -1  # the keys of all appends up to this `seq` are stored; -1: none

@@ -51,9 +51,8 @@ def read_words(arguments: argparse.Namespace) -> None:
 
 
 def _word(name: str, word: str) -> str:
-    if (
-        not word and name != "prompt"
-    ):  # Mostly a shell variable that is not set: the default is not what was meant.
+    # Mostly a shell variable that is not set: the default is not what was meant.
+    if not word and name != "prompt":
         raise UsageError(
             f"expected a value for {name.upper()}, found an empty word; nothing was done"
         )

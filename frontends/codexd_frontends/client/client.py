@@ -263,9 +263,8 @@ def open_socket(path: str) -> socket.socket:
         raise Unreachable(f"no daemon is running at {path}") from error
     except OSError as error:
         connection.close()
-        if (
-            len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX
-        ):  # A daemon makes it a link to a short one.
+        # A daemon makes it a link to a short one.
+        if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
             raise Unreachable(f"no daemon is running at {path}") from error
         raise Unreachable(f"the daemon at {path} cannot be reached: {error}") from error
     except BaseException:

@@ -62,9 +62,8 @@ class TerminalScreen:
         the beginning of one that was cut off and asked for again.
         """
         self._holds = holds
-        self._cut_off = (
-            ""  # a message that was cut off, until it is clear whether it is asked for again
-        )
+        # A message that was cut off, until it is clear whether it is asked for again.
+        self._cut_off = ""
         self._answer_style = answer
         self._talk_style = answer if whole else talk
         self._whole = whole

@@ -37,9 +37,7 @@ class Heading(msgspec.Struct, frozen=True):
     meta: Members  # of its first `session_meta`
     context: Members  # of its first `turn_context`
     forked_from: str | None = None
-    forked_before: int | None = (
-        None  # the ordinal of the parent's first line that it does not share
-    )
+    forked_before: int | None = None  # the ordinal of the parent's first line that it lacks
     # Lines that were rolled back in Codex: the first and the last of each span, in order and disjoint.
     taken_back: tuple[tuple[int, int], ...] = ()
     default_model: str = MODEL_UNKNOWN

@@ -52,9 +52,8 @@ class UsageReader:
     def of_count(self, event: Members) -> ModelCallEnded | None:
         """A `token_count`; None if it repeats the last count or a record."""
         info = members_of(event.get("info"))
-        last = info.get(
-            "last_token_usage", event
-        )  # The first counts were the last response's alone.
+        # The first counts were the last response's alone.
+        last = info.get("last_token_usage", event)
         tokens = self._part(_tokens(info.get("total_token_usage")), _tokens(last))
         recorded, self._recorded = self._recorded, False
         if recorded or tokens is None or _spent(tokens) == (0, 0):

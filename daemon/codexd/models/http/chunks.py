@@ -27,9 +27,8 @@ class ChunkTaker:
     def __init__(self) -> None:
         self.in_body = False  # chunks come next: they are there to `take`
         self._in_head = False
-        self._held = (
-            b""  # bytes that make no sense without those to come, or that are for the other call
-        )
+        # Bytes that make no sense without those to come, or that are for the other call.
+        self._held = b""
         self._left = 0  # bytes of the present chunk that are to come, its line end included
 
     def begin(self) -> None:

@@ -49,9 +49,8 @@ class Connection:
         self._beneath = beneath
         self._chunks = ChunkTaker()
         self._closed = False
-        self._head = (
-            b""  # of a request, held back until its body is written: one packet instead of two
-        )
+        # Of a request, held back until its body is written: one packet instead of two.
+        self._head = b""
 
     @property
     def in_body(self) -> bool:

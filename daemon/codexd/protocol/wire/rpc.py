@@ -114,9 +114,7 @@ class Notification(msgspec.Struct, frozen=True):
     params: msgspec.Raw  # empty if the message has none
     emitted_at_ms: int | None = None
     seq: int | None = None  # codexd only: the event that caused it
-    offset: int | None = (
-        None  # codexd only, deltas: bytes of the item's text up to and with this delta
-    )
+    offset: int | None = None  # codexd only, deltas: bytes of the text up to and with it
 
 
 class ErrorObject(msgspec.Struct, frozen=True):

@@ -75,9 +75,7 @@ class MethodResult(msgspec.Struct, frozen=True):
 
     result: msgspec.Struct | msgspec.Raw
     then: Callable[[], None] | None = None
-    done: str = (
-        "nothing was sent"  # what became of the request, if the result is too large to be sent
-    )
+    done: str = "nothing was sent"  # what became of a request whose result is too large to be sent
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -87,9 +85,7 @@ class Call(msgspec.Struct, frozen=True):
     params: msgspec.Struct | None  # None: the answer is the same for all
     thread_id: str | None = None  # the thread that it is about
     large: bool = False  # its answer grows with the thread
-    precedes: bool = (
-        False  # later requests, on that thread or on all, wait until this has taken effect
-    )
+    precedes: bool = False  # later requests, on that thread or on all, wait for its effect
 
 
 class Handlers(Protocol):

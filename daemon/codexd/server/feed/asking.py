@@ -83,9 +83,8 @@ PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], CommandA
 def _own_reason(asks: ApprovalAsked) -> str:
     """Why the daemon asks, and whether the log shows the command as it is."""
     action, reason = asks.action, asks.reason
-    if (
-        isinstance(action, RunCommand) and reason == action.justification
-    ):  # So it was recorded by versions before there was a hash.
+    # So it was recorded by versions before there was a hash.
+    if isinstance(action, RunCommand) and reason == action.justification:
         reason = LEAVES_SANDBOX if action.escalated else NOT_KNOWN_HARMLESS
     reason = visible_line(reason, REASON_CHARACTERS_MAX)
     if not_as_asked(action, asks.asked_hash) is not None:

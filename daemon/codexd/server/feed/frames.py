@@ -99,9 +99,8 @@ class Questions(msgspec.Struct):
     """
 
     last: int
-    state_of: Callable[[ThreadId], ThreadState | None] = (
-        _not_loaded  # has the action that would run
-    )
+    # The state has the action that would run.
+    state_of: Callable[[ThreadId], ThreadState | None] = _not_loaded
     open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
     settled: dict[str, int] = {}  # questions settled lately, for lagging followers

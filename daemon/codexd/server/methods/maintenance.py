@@ -65,9 +65,8 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
     await services.supervisor.unload(thread_id)
     for reviewer in await _reviewers(services, thread_id):
         await services.supervisor.unload(reviewer)
-        with suppress(
-            NotFound, Refused
-        ):  # A reviewer's thread that was forked is part of that fork.
+        # A reviewer's thread that was forked is part of that fork.
+        with suppress(NotFound, Refused):
             services.sweeper.sweep_soon(await services.store.delete(reviewer))
     named = await services.store.delete(thread_id, detach_children=detach_children)
     # Another request may have loaded it in between: then its actor has no log.
@@ -79,9 +78,8 @@ async def _delete(services: Services, thread_id: ThreadId, detach_children: bool
 async def _reviewers(services: Services, thread_id: ThreadId) -> list[ThreadId]:
     """The threads of its reviewers: only its own log names them."""
     found: list[ThreadId] = []
-    with suppress(
-        Damaged, InvalidEvent
-    ):  # It is deleted anyway; so are those that it named up to now.
+    # It is deleted anyway; so are those that it named up to now.
+    with suppress(Damaged, InvalidEvent):
         async for record in records(services.store, thread_id):
             if record.type == ThreadForked.type:
                 found.clear()  # They are its parent's.
