@@ -34,8 +34,7 @@ from codexd.core.values.environment import (
     environment_text,
 )
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.notice import Notice
-from codexd.core.values.settings import Settings, SettingsChange, Tuned, Tuning
+from codexd.core.values.settings import Notice, Settings, SettingsChange, Tuned, Tuning
 from codexd.runtime.actor.lookups import LookupSource
 from lookups import decide_with
 

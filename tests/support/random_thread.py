@@ -53,9 +53,8 @@ from codexd.core.values.images import ImageName
 from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.notice import Notice
 from codexd.core.values.review_target import Custom, UncommittedChanges
-from codexd.core.values.settings import SettingsChange, Tuned, Tuning
+from codexd.core.values.settings import Notice, SettingsChange, Tuned, Tuning
 from codexd.core.values.tool_actions import (
     NO_PARTS,
     BadCall,

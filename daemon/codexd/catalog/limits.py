@@ -6,8 +6,7 @@ from typing import Final
 
 from codexd.config.keys import Config
 from codexd.core.values.limits import Limits
-from codexd.core.values.notice import Notice
-from codexd.core.values.settings import Settings, Tuned, Tuning
+from codexd.core.values.settings import Notice, Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 
 # The usable part of the raw window: above it an answer may not fit. The figure is that of Codex.

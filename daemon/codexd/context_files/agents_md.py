@@ -21,7 +21,7 @@ import msgspec
 
 from codexd.config.keys import Config
 from codexd.core.values.agents_md import InstructionFile, UserInstructions
-from codexd.core.values.notice import Notice
+from codexd.core.values.settings import Notice
 from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 from codexd.machine.owners import foreign_owner
 from codexd.machine.paths import Paths, home_folder

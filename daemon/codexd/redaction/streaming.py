@@ -12,8 +12,8 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Final
 
+from codexd.redaction.patterns import SERVICE_PREFIXES
 from codexd.redaction.redactor import Redactor
-from codexd.redaction.services import SERVICE_PREFIXES
 
 # Longer than any secret: text that is longer was none.
 HELD_BYTES_MAX: Final = 16 * 1024

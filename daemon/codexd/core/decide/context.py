@@ -12,8 +12,7 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import instructions_text
 from codexd.core.values.environment import environment_known, environment_of, environment_text
-from codexd.core.values.notice import Notice
-from codexd.core.values.settings import Settings
+from codexd.core.values.settings import Notice, Settings
 
 
 def context_due(

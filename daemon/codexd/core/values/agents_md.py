@@ -10,7 +10,7 @@ import hashlib
 
 import msgspec
 
-from codexd.core.values.notice import Notice
+from codexd.core.values.settings import Notice
 
 # 128 bits are enough to distinguish any two texts.
 DIGEST_DIGITS = 32

@@ -6,7 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.notice import Notice
+
+class Notice(msgspec.Struct, frozen=True, rename="camel"):
+    """A warning that is recorded once in a thread."""
+
+    about: str  # a stable key of its subject, so that it is not repeated
+    message: str
+
 
 # When a person is asked before a tool runs. The values are those of the wire and of config.toml.
 ApprovalPolicy = Literal["untrusted", "on-request", "never"]

@@ -21,8 +21,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
-from codexd.core.values.notice import Notice
-from codexd.core.values.settings import Settings, Tuned
+from codexd.core.values.settings import Notice, Settings, Tuned
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
 
 log = logging.getLogger(__name__)
