@@ -176,3 +176,10 @@ def test_usage_is_found_wherever_it_is(chunks: list[dict[str, Any]]) -> None:
     (ended,) = [event for event in chat(*chunks) if isinstance(event, ModelResponseDone)]
     assert ended.usage is not None
     assert json.loads(bytes(ended.usage)) == COUNTED
+
+
+def test_an_answer_that_pauses_goes_on() -> None:
+    (ended,) = [
+        e for e in chat(choice("pause_turn", content="Hi")) if isinstance(e, ModelResponseDone)
+    ]
+    assert ended.end_turn is False

@@ -208,6 +208,8 @@ BROKEN_OFF: Final = (
 MALFORMED: Final = (
     "malformed",  # docs: Gemini, MALFORMED_FUNCTION_CALL; Amazon Bedrock, malformed_tool_use
 )
+# Finish reasons after which the model is to be asked again: it has more to say.
+GOES_ON: Final = ("pause_turn",)  # docs: Anthropic
 # Finish reasons of an answer that is whole; one that has nothing in it, and ends for another reason, has failed.
 FINISHED: Final = (
     "stop",

@@ -41,6 +41,7 @@ from codexd.models.provider_words import (
     BROKEN_OFF,
     CUT_OFF,
     FINISHED,
+    GOES_ON,
     MALFORMED,
     WINDOW_FULL,
     finish_word,
@@ -326,13 +327,16 @@ class ChatReader:
         if finish in WINDOW_FULL and self._items.is_empty:
             raise errors.window_full(given)
         is_failure = finish in BROKEN_OFF or any(word in given.lower() for word in MALFORMED)
-        is_whole = finish in FINISHED or incomplete is not None or not self._items.is_empty
+        is_whole = (
+            finish in (*FINISHED, *GOES_ON) or incomplete is not None or not self._items.is_empty
+        )
         if is_failure or not is_whole:
             raise errors.broken_off(given)
         problem = self._items.end(self._details.whole(), whole=incomplete is None, found=found)
         if problem is not None:
             raise errors.unreadable(problem)
-        found.append(ModelResponseDone(self._id, self._usage, None, incomplete))
+        end_turn = False if finish in GOES_ON else None
+        found.append(ModelResponseDone(self._id, self._usage, end_turn, incomplete))
         self.completed = True
 
     def _said_instead(self) -> ModelError | None:
