@@ -114,7 +114,7 @@ def start(socket_path: str) -> Daemon:
                 ) from error
             now = time.monotonic()
             if ended is not None and ended_at is None:
-                ended_at = now
+                ended_at = now if ended == TRY_AGAIN.number else now - RACE_SECONDS_MAX
             raced_out = ended_at is not None and now > ended_at + RACE_SECONDS_MAX
             if raced_out or now > started + START_SECONDS_MAX:
                 raise Unreachable(_no_answer(ended, log_path, written)) from error
@@ -165,7 +165,8 @@ def _log(path: Path) -> BinaryIO:
 
 def _no_answer(ended: int | None, log_path: Path, written: int) -> str:
     tail = log_tail(log_path, written) or NOTHING_LOGGED
-    if ended == TRY_AGAIN.number:  # Another process has the store or the socket.
-        return f"the daemon did not start: {tail.splitlines()[-1]}"
+    lines = tail.splitlines()
+    if ended == TRY_AGAIN.number or (ended is not None and len(lines) == 1):
+        return f"the daemon did not start: {lines[-1].removeprefix('codexd: ')}"
     what = f"did not answer within {START_SECONDS_MAX:g} s" if ended is None else f"ended ({ended})"
     return f"the daemon was started and {what}; the end of {log_path}:\n{tail}"
