@@ -43,7 +43,7 @@ FailedAt = Literal["request", "stream"]
 class ModelError(Exception):
     """A request came to nothing. The message is fit for the person who asked, and holds no secret.
 
-    By default nothing was sent, and another attempt would fail the same way.
+    By default no answer to read began, and another attempt would fail the same way.
     """
 
     def __init__(

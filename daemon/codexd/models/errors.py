@@ -82,21 +82,21 @@ def _refused(
     known = _known(complaint, status)
     out_of_money = known is not None and known[0] == "usageLimitExceeded"
     if status == 403 and complaint.is_page:
-        return _final(_page_refusal(provider, said), "other", "request", status, limits)
+        return _final(_page_refusal(provider, said), "other", status, limits)
     if status in (401, 403) and not out_of_money:
         text = _unauthorized_text(provider, status, said)
-        return _final(text, "unauthorized", "request", status, limits)
+        return _final(text, "unauthorized", status, limits)
     if _is_too_long(complaint, status):
-        return _final(said, "contextWindowExceeded", "request", status, limits)
+        return _final(said, "contextWindowExceeded", status, limits)
     if status == 413:
         # A body over the server's limit, in bytes: whatever the text says, a shorter history fits.
         text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
-        error = _final(text, "contextWindowExceeded", "request", status, limits)
+        error = _final(text, "contextWindowExceeded", status, limits)
         error.about_images = error.too_many_images = True
         return error
     if known is not None and not known[1] and (status == 429 or complaint.code or out_of_money):
         text = _limit_text(complaint, said, now) if out_of_money else said
-        return _final(text, known[0], "request", status, limits)
+        return _final(text, known[0], status, limits)
     passes = known is not None and known[1]
     if status in words.STATUSES_TRIED_AGAIN or status >= 500 or passes:
         info = words.PASSING_STATUSES.get(
@@ -120,20 +120,19 @@ def failed(complaint: ProviderError, *, secrets: tuple[str, ...] = ()) -> ModelE
 def _failed(complaint: ProviderError, secrets: tuple[str, ...]) -> ModelError:
     said = scrubbed(complaint.message, secrets)
     code = complaint.code or complaint.type
+    details = f"code {str(code)[:100]}"
     text = said or f"the model's response failed ({code or 'no reason given'})"
     known = _known(complaint, None)
     if _is_too_long(complaint, complaint.status):
-        return _final(
-            text, "contextWindowExceeded", "stream", None, {}, details=f"code {str(code)[:100]}"
-        )
+        return ModelError(text, info="contextWindowExceeded", at="stream", details=details)
     if complaint.status is not None and known is None:
         known = _sorted_by_status(complaint.status)
     if known is None and code is not None:
-        return _final(text, "other", "stream", None, {}, details=f"code {code[:100]}")
+        return ModelError(text, info="other", at="stream", details=details)
     info, passes = known or ("internalServerError", True)
     if passes:
         return _passing(text, info, "stream", wait_named_in(complaint.message), {}, None)
-    return _final(text, info, "stream", None, {}, details=f"code {str(code)[:100]}")
+    return ModelError(text, info=info, at="stream", details=details)
 
 
 def broken_off(finish_reason: str) -> ModelError:
@@ -145,27 +144,19 @@ def broken_off(finish_reason: str) -> ModelError:
 def window_full(finish_reason: str) -> ModelError:
     """The response has nothing but a finish reason that says that the window is full."""
     text = f"The model's context window is full (finish_reason {finish_reason[:100]})."
-    return _final(text, "contextWindowExceeded", "stream", None, {})
+    return ModelError(text, info="contextWindowExceeded", at="stream")
 
 
 def not_connected(provider: Provider, reason: str) -> ModelError:
     """No connection came about: refused, no such host, no TLS. Nothing was sent."""
-    return ModelError(
-        f"Cannot reach {provider.name} at {provider.base_url}: {reason[:MESSAGE_CHARACTERS_MAX]}",
-        info={"httpConnectionFailed": {"httpStatusCode": None}},
-        at="request",
-        retry=True,
-    )
+    text = f"Cannot reach {provider.name} at {provider.base_url}: {reason[:MESSAGE_CHARACTERS_MAX]}"
+    return _without_status(text, "httpConnectionFailed", "request")
 
 
 def not_answered(provider: Provider, reason: str) -> ModelError:
     """The request was sent, or partly, and no answer began."""
-    return ModelError(
-        f"{provider.name} did not answer: {reason[:MESSAGE_CHARACTERS_MAX]}",
-        info={"responseStreamConnectionFailed": {"httpStatusCode": None}},
-        at="request",
-        retry=True,
-    )
+    text = f"{provider.name} did not answer: {reason[:MESSAGE_CHARACTERS_MAX]}"
+    return _without_status(text, "responseStreamConnectionFailed", "request")
 
 
 def not_a_stream(
@@ -179,8 +170,6 @@ def not_a_stream(
         f"{provider.name} at {provider.base_url} answered with {content_type[:100]} where a stream of "
         f"events was expected: {scrubbed(said, secrets)}",
         info="other",
-        at="request",
-        retry=False,
     )
 
 
@@ -190,7 +179,7 @@ def packed(provider: Provider, encoding: str) -> ModelError:
         f"{provider.name} at {provider.base_url} answered with a packed stream ({encoding[:40]}) where a plain "
         "one was asked for: it was not read"
     )
-    return _final(text, "other", "request", None, {})
+    return ModelError(text, info="other")
 
 
 def said_instead(stray: bytes, secrets: tuple[str, ...]) -> ModelError:
@@ -223,16 +212,16 @@ def too_large(reason: str) -> ModelError:
         f"The model's answer is too large: {reason}. The rest was not read; what had come by then is kept, "
         "and the thread can go on."
     )
-    return _final(text[:MESSAGE_CHARACTERS_MAX], "other", "stream", None, {})
+    return ModelError(text[:MESSAGE_CHARACTERS_MAX], info="other", at="stream")
 
 
 def _stream_error(text: str) -> ModelError:
-    return ModelError(
-        text[:MESSAGE_CHARACTERS_MAX],
-        info={"responseStreamDisconnected": {"httpStatusCode": None}},
-        at="stream",
-        retry=True,
-    )
+    return _without_status(text[:MESSAGE_CHARACTERS_MAX], "responseStreamDisconnected", "stream")
+
+
+def _without_status(text: str, info: str, at: FailedAt) -> ModelError:
+    """An error that passes, without an HTTP status."""
+    return ModelError(text, info={info: {"httpStatusCode": None}}, at=at, retry=True)
 
 
 def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
@@ -330,28 +319,19 @@ def _refused_for_good(
             f"{provider.name} has no such model or address (HTTP 404, {provider.base_url}): {said}"
         )
         info = "modelNotFound" if "model" in said.lower() else "other"
-        return _final(text, info, "request", status, limits)
+        return _final(text, info, status, limits)
     if 300 <= status < 400:
         where = scrubbed(headers.get("location", "nowhere"), ())
         text = (
             f"{provider.name} points elsewhere (HTTP {status}, to {where}). "
             "It was not followed: a key is sent to base_url only."
         )
-        return _final(text, "other", "request", status, limits)
-    return _final(said, "badRequest", "request", status, limits)
+        return _final(text, "other", status, limits)
+    return _final(said, "badRequest", status, limits)
 
 
-def _final(
-    text: str,
-    info: ErrorInfo,
-    at: FailedAt,
-    status: int | None,
-    limits: dict[str, str],
-    details: str | None = None,
-) -> ModelError:
-    if status is not None:
-        details = f"HTTP {status}"
-    return ModelError(text, info=info, at=at, retry=False, details=details, rate_limits=limits)
+def _final(text: str, info: ErrorInfo, status: int, limits: dict[str, str]) -> ModelError:
+    return ModelError(text, info=info, details=f"HTTP {status}", rate_limits=limits)
 
 
 def _passing(

@@ -8,8 +8,6 @@ import os
 
 from codexd_frontends.client.errors import UsageError
 
-# Windows writes it before texts, and it is not part of a text.
-UTF8_MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -17,6 +15,7 @@ def text_of(found: bytes, what: str) -> str:
     """The text in bytes, without a byte order mark; UTF-16 only where its mark says so. Raises: UsageError."""
     if found.startswith(UTF16_MARKS):
         return _decoded(found, what, "utf-16", "UTF-16, as its mark says")
+    # Windows writes a mark before texts in UTF-8 too, which is not part of a text.
     return _decoded(found, what, "utf-8-sig", "UTF-8")
 
 
