@@ -1,4 +1,4 @@
-"""Effort, summaries and verbosity are asked of models that have them; what one lacks is said."""
+"""Effort, summaries and verbosity are asked of models that have them; a missing feature is reported."""
 
 from __future__ import annotations
 

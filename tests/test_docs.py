@@ -1,4 +1,4 @@
-"""The documentation says what is so: its examples run, its links lead somewhere, its tables are the code's.
+"""The documentation is correct: its examples run, its links lead somewhere, its tables are the code's.
 
 A fenced block of `console` or `python` whose first line is `# runs` is run; `# runs, needs jq` where jq
 is installed. The blocks of a page run in order, in one home with one daemon, against the scripted model.

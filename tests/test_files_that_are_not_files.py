@@ -1,4 +1,4 @@
-"""Whatever stands where a file is expected, no reader waits for it, reads without end, or says nothing."""
+"""With any kind of file where a regular file is expected, no reader blocks, reads without end, or hides the error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever reads foreign text takes time in proportion to its length: all its readers, on all that is known to hurt.
+"""All readers of foreign text take time in proportion to its length, on all texts that are known to be slow.
 
 The expressions within them are looked at one by one elsewhere; here are the functions, with what they do
 around an expression: loops, slices, searches for a line's end.

@@ -1,4 +1,4 @@
-"""How much a model can be given: by the catalog, by its server, by config.toml; and what is said where it is a guess."""
+"""How much a model can be given: by the catalog, by its server, by config.toml; and the warning where it is a guess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things are kept, and where a socket can be bound."""
+"""The folders of codexd, and where a socket can be bound."""
 
 from __future__ import annotations
 

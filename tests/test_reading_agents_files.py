@@ -1,4 +1,4 @@
-"""AGENTS.md: which files count, in which order, and what becomes of those that cannot be used."""
+"""AGENTS.md: which files count, in which order, and the warnings for unusable files."""
 
 from __future__ import annotations
 

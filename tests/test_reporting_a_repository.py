@@ -1,4 +1,4 @@
-"""Clients are told a commit, a branch and a URL, whatever text stands in the files of a repository or in a log."""
+"""Clients get a commit, a branch and a URL, for any text in the files of a repository or in a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices: a dated table, a person's own, and none where nobody knows one."""
+"""Prices: a dated table, a person's own, and none where it is not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command in which a stand-in took a secret's place is never run; the model is told why."""
+"""A command with a placeholder in place of a secret is never run; the model gets the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was not written here is a past: taken in, it leaves nothing open, nothing allowed and nobody's instructions."""
+"""Foreign records are only history: taken in, they leave nothing open, nothing allowed and no instructions in force."""
 
 from __future__ import annotations
 

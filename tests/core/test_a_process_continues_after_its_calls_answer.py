@@ -1,4 +1,4 @@
-"""A process that goes on after its call has its answer: the thread knows it until it ends, turns or no turns."""
+"""A process that continues after its call has its answer: the thread has it until it ends, over any turns."""
 
 from __future__ import annotations
 

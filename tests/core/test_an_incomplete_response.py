@@ -1,4 +1,4 @@
-"""A response that ends early: what of it still streamed is cut, and the turn fails and says why, or goes on."""
+"""A response that ends early: items that still streamed are cut, and the turn fails with the reason, or continues."""
 
 from __future__ import annotations
 

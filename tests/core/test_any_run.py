@@ -1,4 +1,4 @@
-"""Any run at all: what holds however people, the model, its tools and crashes take turns."""
+"""Any run: invariants over any sequence of people's, models' and tools' actions and crashes."""
 
 from __future__ import annotations
 

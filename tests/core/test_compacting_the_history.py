@@ -1,4 +1,4 @@
-"""Compacting the history: when a summary is asked for, and what the model goes on with."""
+"""Compacting the history: when a summary is requested, and what the model continues with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How full the window is: the provider's newest figure, and an estimate of what came since."""
+"""How full the window is: the provider's newest figure, and an estimate of later items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote becomes plain objects only where there are not too many of them."""
+"""Foreign JSON becomes plain objects only where it has not too many values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of action kinds: each kind is asked about, refused, and taken up after a crash by its row."""
+"""The table of action kinds: each kind is asked about, refused, and handled after a crash by its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queueing behind a running turn: a second prompt is a second turn (decision 0004)."""
+"""Queueing after a running turn: a second prompt is a second turn (decision 0004)."""
 
 from __future__ import annotations
 

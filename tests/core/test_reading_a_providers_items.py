@@ -1,4 +1,4 @@
-"""A provider's item is read in one way by all: what cannot be read is one answer, and no exception."""
+"""A provider's item has one reader: an unreadable item is a value, and no exception."""
 
 from __future__ import annotations
 

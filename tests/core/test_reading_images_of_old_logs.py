@@ -1,4 +1,4 @@
-"""Reading images in old logs: what version 1 wrote of them is read for ever, inline ones of before it too.
+"""Reading images in old logs: version 1 is read forever, and inline images from before it too.
 
 The file under `golden/` is never changed.
 """

@@ -1,4 +1,4 @@
-"""Reading old logs: what version 1 wrote is read for ever, and what a later one writes is kept.
+"""Reading old logs: version 1 is read forever, and events of later versions are kept.
 
 The files under `golden/` are never changed. A new member, an event or a version gets a file of its own.
 """

@@ -1,4 +1,4 @@
-"""Reading reviews in old logs: what version 1 wrote of them is read for ever.
+"""Reading reviews in old logs: version 1 is read forever.
 
 The file under `golden/` is never changed.
 """

@@ -1,4 +1,4 @@
-"""What a chat server counts is read under whatever names it counts it by."""
+"""The usage of chat servers is read under all their names of members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a reviewer answers, findings that are in it are found, and nothing that was said is lost."""
+"""Findings are read from any answer of a reviewer, and no text is lost."""
 
 from __future__ import annotations
 

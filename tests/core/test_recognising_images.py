@@ -1,4 +1,4 @@
-"""Images as they come in: told by their first bytes, bounded, and named by their content."""
+"""Images on input: recognised by their first bytes, bounded, and named by their content."""
 
 from __future__ import annotations
 

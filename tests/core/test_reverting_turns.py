@@ -1,4 +1,4 @@
-"""What may be taken back and brought back, and what the thread's state makes of it."""
+"""Which turns may be reverted and restored, and the thread's state after it."""
 
 from __future__ import annotations
 

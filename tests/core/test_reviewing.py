@@ -1,4 +1,4 @@
-"""Reviews: a turn that waits for somebody else's answer, and what stays of it."""
+"""Reviews: a turn that waits for a reviewer's answer, and its result."""
 
 from __future__ import annotations
 

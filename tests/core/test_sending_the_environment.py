@@ -1,4 +1,4 @@
-"""What the model is told before a turn: each thing whole once, and then only what has become another."""
+"""The context that the model gets before a turn: whole once, and then only changes."""
 
 from __future__ import annotations
 

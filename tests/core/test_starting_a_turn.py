@@ -1,4 +1,4 @@
-"""Starting a turn: the model is told where it works, and called with the input."""
+"""Starting a turn: the model gets its environment, and is called with the input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command had printed stays, however its call comes to nothing."""
+"""A command's output stays, however its call is aborted."""
 
 from __future__ import annotations
 

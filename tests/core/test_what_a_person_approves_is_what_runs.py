@@ -1,4 +1,4 @@
-"""What a person approves is what runs: a decision is about one action, by its hash, and by its own number."""
+"""The approved action is the action that runs: a decision is about one action, by its hash, and by its own number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which records count after any reverts and undos: the markers alone say it, and say what lists of turns say."""
+"""Which records count after any reverts and undos: the markers alone decide, and agree with lists of turns."""
 
 from __future__ import annotations
 

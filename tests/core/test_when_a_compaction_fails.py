@@ -1,4 +1,4 @@
-"""When a compaction fails: what is tried again, what is given up, and that the history stays as it was."""
+"""When a compaction fails: which errors are tried again, which are final, and that the history is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the model fails: what may be tried again is, within a budget; then the turn fails."""
+"""When the model fails: temporary errors are tried again, within a budget; then the turn fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A config.toml that cannot be used is said with file, line and key, and stops nothing that runs."""
+"""A config.toml that cannot be used is reported with file, line and key, and stops no running work."""
 
 from __future__ import annotations
 

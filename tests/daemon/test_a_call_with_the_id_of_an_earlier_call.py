@@ -1,4 +1,4 @@
-"""Some servers count their tool calls anew in every response: a call may have the id of one that is still ending."""
+"""Some servers count their tool calls from 0 in every response: a call may have the id of a call that still ends."""
 
 from __future__ import annotations
 

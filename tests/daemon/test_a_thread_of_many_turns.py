@@ -1,4 +1,4 @@
-"""A long thread: what it costs to hold, to attach to and to go on with. Figures are printed, sizes asserted."""
+"""A long thread: what it costs to hold, to attach to and to continue. Figures are printed, sizes asserted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A method is added by what AGENTS.md says, and by nothing else: two structs, one function and two rows.
 
 Everything else it has by that: its params are read and refused, its requests wait for those on the same thread, and
-clients that ask for a name that nobody knows are told of it.
+clients that ask for an unknown name get an error that lists it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An answer that is larger than any that is kept fails its call, in words and once; the thread loses nothing, and goes on."""
+"""An answer that is larger than any that is kept fails its call once; the thread loses nothing, and continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever path an export is asked for, and by whichever links: codexd's own files stay what they are."""
+"""An export to any path, through any links, leaves codexd's own files unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer of any size is given whole, in pages, or refused in words; and a client that does not read costs little."""
+"""An answer of any size is given whole, in pages, or refused with a sentence; and a client that does not read costs little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real daemon and answers that end before they are whole: no half answer passes for a whole one."""
+"""The real daemon and answers that end before they are whole: no partial answer is taken for a whole answer."""
 
 from __future__ import annotations
 

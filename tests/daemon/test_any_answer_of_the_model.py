@@ -1,4 +1,4 @@
-"""Recorded answers with bytes changed, lost and added, on both APIs: every turn ends, and the thread goes on."""
+"""Recorded answers with bytes changed, lost and added, on both APIs: every turn ends, and the thread continues."""
 
 from __future__ import annotations
 

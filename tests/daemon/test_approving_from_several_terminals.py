@@ -1,4 +1,4 @@
-"""Every attached terminal is asked, the first answer counts, and all see what came of it."""
+"""Every attached terminal is asked, the first answer counts, and all see the result."""
 
 from __future__ import annotations
 

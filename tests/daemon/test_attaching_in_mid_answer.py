@@ -1,4 +1,4 @@
-"""Whoever attaches late, or comes back, ends with the text that whoever was there from the start has."""
+"""A client that attaches late, or resumes, ends with the same text as a client from the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads are deleted for good, and damaged ones are found and made readable, on the real daemon."""
+"""Threads are deleted permanently, and damaged threads are found and made readable, on the real daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever codexd writes is its user's alone: files 0600, folders 0700, also under a umask that allows all."""
+"""All that codexd writes is private to its user: files 0600, folders 0700, also under a umask that allows all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text that was made to be slow to read is read, whoever sends it; the daemon answers meanwhile, and stops when asked."""
+"""A text that was made to be slow to read is read, from any sender; the daemon answers meanwhile."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A thread that was not written here runs nothing, asks no model and answers no question, however it came in.
+"""A thread that was not written here runs nothing, asks no model and answers no question, however it was imported.
 
-Each is exported in a state in which something was open or allowed, and brought to another home in every way that
-there is: as a package, as a file that somebody puts into the folder, and as a package that goes on with one's own.
+Each is exported with something open or allowed, and moved to another home in every way: as a package, as a
+file that is copied into the folder, and as a package that continues an own thread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is secret is in no file of the home: whatever is printed, said or cut short, and whenever it is looked."""
+"""Secrets are in no file of the home at any time: from output, input or text that was cut short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting, naming, listing, archiving and bringing back threads."""
+"""Starting, naming, listing, archiving and unarchiving threads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""SIGKILL at any moment under the load of four clients, round after round: all that was acknowledged is there.
+"""SIGKILL at any moment under the load of four clients, round after round: all acknowledged records are there.
 
-What a client was told stands in the log under the same number; what stood in a log stands there for ever,
+Notifications have the numbers of their records in the log, and records of a log never change,
 byte for byte. The moments are drawn, so a failing round is named by its seed. `CODEXD_NIGHTLY=1` runs two
 hundred rounds.
 """

@@ -1,4 +1,4 @@
-"""Lists and searches come out of an index that may be lost, spoiled or behind at any time: the answers are the same."""
+"""Lists and searches use an index that may be lost, spoiled or out of date at any time: the answers are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads move: out of a daemon as a file and into another one, byte for byte; and in from the original's rollouts."""
+"""Threads move: out of a daemon as a file and into another, byte for byte; and in from Codex's rollouts."""
 
 from __future__ import annotations
 

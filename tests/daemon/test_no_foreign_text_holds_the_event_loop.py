@@ -1,4 +1,4 @@
-"""No work on foreign text holds the event loop long, however large the text is: other threads and clients go on.
+"""No work on foreign text holds the event loop long, however large the text is: other threads and clients continue.
 
 The promise is 50 ms. It is held here without a clock on the wall, which says more of the machine and of its other work
 than of the daemon: each step of each task of a real daemon is measured in CPU time of the loop's own thread, by an

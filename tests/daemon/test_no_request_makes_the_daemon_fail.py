@@ -1,4 +1,4 @@
-"""However odd a request, its sender is told what is wrong with it, under its id, and never that the daemon failed."""
+"""The sender of any odd request gets the reason, under its id, and never that the daemon failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipes, devices, endless files and dead mounts where a file is expected: the daemon serves on, and stops when told."""
+"""Pipes, devices, endless files and dead mounts where a file is expected: the daemon continues to serve and stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that is opened from a snapshot goes on as the one that was closed: the same request, to the byte."""
+"""A thread that is opened from a snapshot continues as the thread that was closed: the same request, to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever was taken back and brought back: pages from either end, and from anywhere, show what the whole shows."""
+"""After any reverts and undos, pages from either end, and from any cursor, show the same as the whole."""
 
 from __future__ import annotations
 

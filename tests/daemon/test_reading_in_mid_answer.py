@@ -1,4 +1,4 @@
-"""Who only reads a thread sees what screens were shown of it, also before a thread that a dead daemon left is taken up."""
+"""A client that only reads a thread sees the same as screens, also before an unfinished thread is resumed."""
 
 from __future__ import annotations
 

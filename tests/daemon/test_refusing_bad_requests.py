@@ -1,4 +1,4 @@
-"""Bad requests: each a clear error to whoever sent it, the connection and the daemon going on."""
+"""Bad requests: the sender gets a clear error, and the connection and the daemon continue."""
 
 from __future__ import annotations
 

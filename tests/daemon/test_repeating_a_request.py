@@ -1,4 +1,4 @@
-"""A request that is repeated under its key is answered as the first time, also behind a restart, and for ever."""
+"""A request that is repeated under its key is answered as the first time, also after a restart, and forever."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whatever a connection asks of one thread without waiting takes effect in the order in which it was asked.
+"""Requests of a connection on one thread take effect in their order, also without waiting.
 
-What is expected comes from a model of one line: a thread that was put aside takes nothing until it is brought back.
+The expected answers come from a one-line model: an archived thread takes nothing until it is unarchived.
 """
 
 from __future__ import annotations

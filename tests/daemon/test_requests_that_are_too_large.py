@@ -1,4 +1,4 @@
-"""The real daemon and a server before the provider that takes no body over a limit: the thread goes on."""
+"""The real daemon and a server before the provider that takes no body over a limit: the thread continues."""
 
 from __future__ import annotations
 

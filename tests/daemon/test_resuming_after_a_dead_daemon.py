@@ -1,4 +1,4 @@
-"""A daemon that starts goes on with all that was accepted, whoever attaches; but not with what it dies of."""
+"""A daemon that starts resumes all accepted work without a client; but not a thread with which it dies."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A frontend that is cut off behind any notification comes back with the last `seq` that it saw, and misses nothing.
+"""A frontend that is cut off after any notification resumes with the last `seq` that it saw, and misses nothing.
 
-What it then has is compared with what a frontend has that was there from the start: the items, the turns, the
-settings and name last told, and the texts that were streamed.
+Its state is compared with the state of a frontend from the start: the items, the turns, the last settings and
+name, and the texts that were streamed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns are taken back and brought back: for the model, for lists and pages, for screens, and after a crash."""
+"""Turns are reverted and restored: for the model, for lists and pages, for screens, and after a crash."""
 
 from __future__ import annotations
 

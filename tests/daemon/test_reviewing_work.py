@@ -1,4 +1,4 @@
-"""A reviewer looks at the work: what it is told, what comes back, and what of it the conversation keeps."""
+"""A reviewer looks at the work: its instructions, its findings, and what the conversation keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images: stored once, sent to the model and shown again as they were sent, whatever has become of their files."""
+"""Images: stored once, sent to the model and shown again as they were sent, even if their files change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole session over the real wire, each message of it valid by the original's own schemas."""
+"""A whole session over the real wire, each message valid by Codex's own schemas."""
 
 from __future__ import annotations
 

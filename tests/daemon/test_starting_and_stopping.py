@@ -1,4 +1,4 @@
-"""One daemon a home: how it comes up, what it leaves alone, and how it goes."""
+"""One daemon for each home: how it starts, what it leaves alone, and how it stops."""
 
 from __future__ import annotations
 

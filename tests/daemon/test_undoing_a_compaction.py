@@ -1,4 +1,4 @@
-"""A compaction is undone at any later time: the model has again what stood in front of it, and all that came since."""
+"""A compaction is undone at any later time: the model has the items before it again, and all later items."""
 
 from __future__ import annotations
 

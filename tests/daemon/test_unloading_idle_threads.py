@@ -1,4 +1,4 @@
-"""A thread that nobody follows and in which nothing happens is let go after a minute, and all are told."""
+"""An idle thread without followers is unloaded after a minute, and all clients are notified."""
 
 from __future__ import annotations
 

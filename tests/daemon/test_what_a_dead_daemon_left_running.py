@@ -1,4 +1,4 @@
-"""A daemon dies under a command: whatever of the command goes on is ended by the next one, recorded or not."""
+"""A daemon dies while a command runs: the next daemon ends the command's processes, recorded or not."""
 
 from __future__ import annotations
 

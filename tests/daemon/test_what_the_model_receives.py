@@ -1,4 +1,4 @@
-"""What really reaches the model: instructions, surroundings, how it is asked; and that the log has the bytes."""
+"""The requests that the model receives: instructions, environment, parameters; and that the log has the bytes."""
 
 from __future__ import annotations
 

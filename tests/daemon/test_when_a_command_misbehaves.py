@@ -1,4 +1,4 @@
-"""Commands that print too much, do not end, or cannot begin. The turn goes on, and nothing of them is left."""
+"""Commands that print too much, do not end, or cannot begin. The turn continues, and no process is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody changes a log under the running daemon: that thread stops and says why, and no other does."""
+"""Another program changes a log under the running daemon: that thread stops with the reason, and no other does."""
 
 from __future__ import annotations
 

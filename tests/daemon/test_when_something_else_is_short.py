@@ -1,4 +1,4 @@
-"""No descriptors, or files that may not grow: the daemon waits and serves on, and calls it what it is."""
+"""No descriptors, or files that may not grow: the daemon waits and continues to serve, and names the cause."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The disk fails: its thread takes no more writes and says why; it can be read, and all others go on.
+"""The disk fails: its thread takes no more writes and says why; it can be read, and all others continue.
 
 The failure is real to the daemon: strace answers its calls with EIO. The kernel's promise is broken with the
-first failed sync, so that thread's file is never written again until somebody asks for the thread anew.
+first failed sync, so that thread's file is not written until a client asks for the thread again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The disk is full: nothing is lost and nothing dies. Whoever asks is refused, whoever follows is told."""
+"""The disk is full: nothing is lost and nothing dies. Requests are refused, and followers are notified."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a provider does, the person is told, the turn ends or is tried again, and the daemon goes on."""
+"""After any failure of a provider, the person gets the reason, and the turn ends or is tried again."""
 
 from __future__ import annotations
 

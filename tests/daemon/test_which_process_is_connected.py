@@ -1,4 +1,4 @@
-"""The daemon knows which process is at the other end of a connection, and one place says what that allows."""
+"""The daemon knows which process is connected, and one function says what that allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encrypted reasoning goes back to the model that it is from, through the real daemon; and the bytes are stable."""
+"""Encrypted reasoning is sent back to its own model only, through the real daemon; and the bytes are stable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No space, for one append or at each call in turn: nothing half-written stays, and it goes on when there is."""
+"""No space, for one append or at each call in turn: nothing half-written stays, and it continues when there is space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any sequence of calls: every engine answers as lists in memory do, through restarts and lost state."""
+"""Any sequence of calls: every engine answers like lists in memory, through restarts and lost state."""
 
 from __future__ import annotations
 

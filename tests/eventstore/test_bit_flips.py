@@ -1,7 +1,7 @@
-"""One flipped bit anywhere in a log is never accepted in silence, and never costs a record that others follow.
+"""One flipped bit anywhere in a log is always detected, and never loses a record that others follow.
 
-The last record alone is the exception: without a witness elsewhere of how far the log was acknowledged, a flip
-in it looks like an append that never finished. It is cut off, kept beside the log, and said.
+The last record alone is the exception: without a note of how far the log was acknowledged, a flip
+in it looks like an append that never finished. It is cut off, kept beside the log, and reported.
 """
 
 from __future__ import annotations

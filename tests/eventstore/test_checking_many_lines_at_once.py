@@ -1,4 +1,4 @@
-"""A piece of a log is checked at once, and what is found is what a look at one line after the other would find."""
+"""A piece of a log is checked at once, with the same result as a check line by line."""
 
 from __future__ import annotations
 

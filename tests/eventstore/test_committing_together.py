@@ -1,4 +1,4 @@
-"""Appends share syncs without waiting for a timer; and nothing that was accepted is lost by whoever waits."""
+"""Appends share syncs without waiting for a timer; and a cancelled caller loses no accepted append."""
 
 from __future__ import annotations
 

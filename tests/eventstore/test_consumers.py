@@ -1,4 +1,4 @@
-"""A consumer is given every record at least once, in order within a stream, whatever fails in between."""
+"""A consumer gets every record at least once, in order within a stream, over any failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting a stream takes nothing from those that were forked from it, nor leaves a blob that nobody names."""
+"""Deleting a stream takes nothing from its forks, and leaves no unnamed blob."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whichever call to the file system fails, and however: nothing acknowledged is lost, and the store goes on or says why not."""
+"""Any call to the file system may fail in any way: nothing acknowledged is lost, and the store continues or says why not."""
 
 from __future__ import annotations
 

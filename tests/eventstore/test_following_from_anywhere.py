@@ -1,4 +1,4 @@
-"""A follower from any position, begun at any moment, gets each record once and in order; a slow one costs nobody."""
+"""A follower from any position, begun at any moment, gets each record once and in order; a slow follower slows no other."""
 
 from __future__ import annotations
 

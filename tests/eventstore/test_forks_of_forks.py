@@ -1,4 +1,4 @@
-"""The algebra of forks: a fork reads as its parent did up to where it left, however long the line is and whatever becomes of it."""
+"""Forks of forks: a fork reads as its parent did up to the fork point, with any number of ancestors."""
 
 from __future__ import annotations
 

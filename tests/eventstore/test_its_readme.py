@@ -1,4 +1,4 @@
-"""The library's own page says what is so."""
+"""The examples of the library's README run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store knows again what it has written itself: by a key that lies in its folder, and in no package."""
+"""A store recognises its own records: by a key that is in its folder, and in no package."""
 
 from __future__ import annotations
 

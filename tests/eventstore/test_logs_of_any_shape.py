@@ -1,4 +1,4 @@
-"""Logs as they may be found: of earlier releases, with types nobody knows, with long lines, large numbers, many records."""
+"""Logs of earlier releases, with unknown types, long lines, large numbers and many records."""
 
 from __future__ import annotations
 

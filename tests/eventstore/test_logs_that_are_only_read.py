@@ -1,4 +1,4 @@
-"""A store that has looked into many logs holds a bounded number of them, and nothing can be told of it but memory."""
+"""A store that has read many logs holds a bounded number of them; only memory use shows it."""
 
 from __future__ import annotations
 

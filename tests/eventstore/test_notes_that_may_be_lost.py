@@ -1,4 +1,4 @@
-"""What is noted beside the logs may be missing, broken, old or not writable: that costs time, and no answer."""
+"""The notes beside the logs may be missing, broken, old or not writable: that costs time, and changes no answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store knows after a restart, and what it notices when somebody else was at its files."""
+"""What a store knows after a restart, and what it notices when another program changed its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A long log opens by its tail: what was noted of it says where to begin, and everything else works as ever."""
+"""A long log opens by its tail: its notes say where to begin, and everything else works as usual."""
 
 from __future__ import annotations
 

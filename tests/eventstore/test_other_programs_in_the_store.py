@@ -1,4 +1,4 @@
-"""Others at the files of a running store, and clocks that jump: noticed and told, and nothing acknowledged is lost in silence."""
+"""Other programs change a running store's files, and clocks jump: it is detected and reported, and nothing acknowledged is lost silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the umask: files are their owner's only, and so are folders."""
+"""With any umask, files and folders are private to their owner."""
 
 from __future__ import annotations
 

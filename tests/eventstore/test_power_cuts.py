@@ -1,4 +1,4 @@
-"""The machine loses power at any moment: what was acknowledged is there, whole, and what is there was accepted."""
+"""The machine loses power at any moment: acknowledged records are there, whole, and all records there were accepted."""
 
 from __future__ import annotations
 

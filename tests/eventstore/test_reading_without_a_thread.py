@@ -1,4 +1,4 @@
-"""What the system has in memory is read without a thread; what a disk would be waited for is not."""
+"""Pages in the system's cache are read without a worker thread; reads that wait for the disk are not."""
 
 from __future__ import annotations
 

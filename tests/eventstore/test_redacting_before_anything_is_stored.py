@@ -1,4 +1,4 @@
-"""What the caller's function takes out is nowhere: not in a record, not in a blob, not where pieces meet."""
+"""Text that the caller's function removes is nowhere: not in a record, not in a blob, not where pieces meet."""
 
 from __future__ import annotations
 

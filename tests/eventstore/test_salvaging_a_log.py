@@ -1,4 +1,4 @@
-"""A damaged log is made readable again: what stands keeps its number, and what is lost says so under its own."""
+"""A damaged log is made readable again: readable records keep their numbers, and lost records are marked under theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Something that must not be in a log is taken out of it: every number stays, and every fork still reads."""
+"""Text that must not be in a log is removed from it: every number stays, and every fork still reads."""
 
 from __future__ import annotations
 

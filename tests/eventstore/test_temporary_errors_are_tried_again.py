@@ -1,8 +1,8 @@
-"""No space, no descriptor, no memory, a file that may not grow: each passes, is named, and costs nothing.
+"""No space, no descriptor, no memory, a file that may not grow: each is temporary, is named, and loses nothing.
 
-Every kind of shortage meets every call to the file system in turn, once. What was asked for is refused as
-something that may be tried again, in words that name what is short and nothing else, and then it is tried
-again, and it is there.
+Every kind of shortage meets every call to the file system in turn, once. The call is refused as
+retriable, with a message that names the shortage and nothing else; then it is tried
+again, and succeeds.
 """
 
 from __future__ import annotations

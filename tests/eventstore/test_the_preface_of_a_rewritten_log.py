@@ -1,4 +1,4 @@
-"""A rewritten log says so in a line of its own in front of record 1; reading, forking and appending go on behind it."""
+"""A rewritten log has a line before record 1 that says so; reading, forking and appending work after it."""
 
 from __future__ import annotations
 

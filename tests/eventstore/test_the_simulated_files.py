@@ -1,4 +1,4 @@
-"""The file system in memory does what the real one does; and what it does at a power cut is said here."""
+"""The file system in memory does what the real one does; and its behaviour at a power cut is specified here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log whose last append never finished: it is cut off whole, kept beside, and the log goes on.
+"""A log whose last append never finished: it is cut off whole, kept beside the log, and the log continues.
 
 The appends of these tests did finish, and are torn afterwards: so nothing may be noted of them.
 """

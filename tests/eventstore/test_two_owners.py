@@ -1,4 +1,4 @@
-"""One process at a time owns a store; the other one is told who has it."""
+"""One process at a time owns a store; another process gets the owner's pid."""
 
 from __future__ import annotations
 

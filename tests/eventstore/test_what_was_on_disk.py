@@ -1,4 +1,4 @@
-"""A record says how much in front of it was on disk, where that was not all: so a power cut is told from rot."""
+"""A record says up to where the log before it was on disk, if not all: so a power cut is distinguished from damage."""
 
 from __future__ import annotations
 

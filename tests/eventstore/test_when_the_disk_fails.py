@@ -1,4 +1,4 @@
-"""A disk that fails: who appended is told, what is there is read on, and several failed logs stop the store's writing."""
+"""A disk that fails: callers get the error, stored records can still be read, and several failed logs stop the store's writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in the folder in which a command is started, none of it is imported: not by it, not by the daemon."""
+"""No file in the folder where a command is started is imported, by the command or by the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of an older daemon, which lacks members, and of a newer one, which has more of them and other words."""
+"""Answers of an older daemon, which lacks members, and of a newer daemon, which has more members and other words."""
 
 from __future__ import annotations
 

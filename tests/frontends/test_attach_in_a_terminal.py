@@ -1,4 +1,4 @@
-"""codexctl on real terminals, against the real daemon: what stands on the screen in the end."""
+"""codexctl on real terminals, against the real daemon: what is on the screen in the end."""
 
 from __future__ import annotations
 

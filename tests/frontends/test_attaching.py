@@ -1,4 +1,4 @@
-"""codexctl attach, on a real terminal: the past, the live run, and what one types."""
+"""codexctl attach, on a real terminal: earlier turns, the live turn, and typed input."""
 
 from __future__ import annotations
 

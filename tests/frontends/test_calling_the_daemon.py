@@ -1,4 +1,4 @@
-"""The connection: answers find who asked, and nothing else that is said gets lost or out of order."""
+"""The connection: answers reach their requests, and no other message is lost or reordered."""
 
 from __future__ import annotations
 

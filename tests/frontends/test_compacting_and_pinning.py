@@ -1,4 +1,4 @@
-"""`codexctl compact`, `pin` and `unpin`: what a person and a program are told."""
+"""`codexctl compact`, `pin` and `unpin`: the output for a person and for a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A home, a state folder or a log that others own, may change, or have put a trap into: refused, with what mends it."""
+"""A home, a state folder or a log that others own, may change, or have put a trap into: refused, with the repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A home that is whole is called whole, whatever it is busy with; what cannot be read is not called damaged."""
+"""A whole home is reported as whole during any work; an unreadable file is not reported as damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The position of a frontend: enough to go on after a cut, and nothing more."""
+"""The position of a frontend: enough to continue after a cut, and nothing more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The subcommands that list, show, fork, name, put away and steer threads, for people and for programs."""
+"""The subcommands that list, show, fork, name, archive and steer threads, for people and for programs."""
 
 from __future__ import annotations
 

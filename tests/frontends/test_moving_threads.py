@@ -1,4 +1,4 @@
-"""codexctl export and import: where a thread goes, what came of each file, and how the exit code says so."""
+"""codexctl export and import: where a thread goes, the outcome of each file, and the exit code."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Whatever a daemon says in whichever field, no command of codexctl lets it drive a screen or forge a line.
+"""No text in any member of a daemon's message drives a screen or forges a line in any command of codexctl.
 
 The daemon answers every method with values made from the structs of its messages, with an evil text in every
-string of them. What is written may hold the text, but none of its characters that are not seen, and no line of
-it begins as a line of ours does.
+string of them. What is written may hold the text, but none of its invisible characters, and no line of
+it begins like a line of ours.
 """
 
 from __future__ import annotations

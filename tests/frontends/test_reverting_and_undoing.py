@@ -1,4 +1,4 @@
-"""`codexctl revert` and `codexctl compact --undo`: which turn is meant, and what a person is told."""
+"""`codexctl revert` and `codexctl compact --undo`: which turn is meant, and the output for a person."""
 
 from __future__ import annotations
 

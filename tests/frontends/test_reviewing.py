@@ -1,4 +1,4 @@
-"""codexctl review: what is asked of the daemon, and what of the answer goes where."""
+"""codexctl review: the request to the daemon, and where each part of the answer goes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""codexctl usage: what threads have used, in tables of exact numbers; and why a cache was missed."""
+"""codexctl usage: the usage of threads, in tables of exact numbers; and why a cache was missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""codexctl scrub: what is asked for goes to the daemon, and what came of it is said plainly."""
+"""codexctl scrub: the request to the daemon, and the report of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""codexctl send, from the words on the command line to the exit code."""
+"""codexctl send, from the arguments to the exit code."""
 
 from __future__ import annotations
 

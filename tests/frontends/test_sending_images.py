@@ -1,4 +1,4 @@
-"""codexctl send -i, and images in attach: what is sent, and what is said of files that are none."""
+"""codexctl send -i, and images in attach: what is sent, and the errors for files that are no images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prompt for a thread that is at work, waits for an approval, is reviewed, or is put aside."""
+"""A prompt for a thread that is at work, waits for an approval, is reviewed, or is archived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""codexctl send --oss: to the model that answers on this machine, in a new thread or in an old one."""
+"""codexctl send --oss: to the model that answers on this machine, in a new or an old thread."""
 
 from __future__ import annotations
 

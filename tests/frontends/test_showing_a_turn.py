@@ -1,4 +1,4 @@
-"""What a person sees of a turn: whole screens, compared as a whole."""
+"""A turn on a screen: whole screens are compared."""
 
 from __future__ import annotations
 

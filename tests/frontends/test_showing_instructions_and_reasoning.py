@@ -1,4 +1,4 @@
-"""What a model was told first, and as much of what it thinks as a person wants to see; titles of threads."""
+"""A model's instructions, as much of its reasoning as a person wants to see, and titles of threads."""
 
 from __future__ import annotations
 

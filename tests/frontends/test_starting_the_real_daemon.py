@@ -1,4 +1,4 @@
-"""codexctl starts the daemon, once, and ends it; what it starts for an IDE is a bridge to the same one."""
+"""codexctl starts the daemon, once, and ends it; for an IDE it is a bridge to the same daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not UTF-8 is refused before anything is started, and a byte order mark is no part of a text."""
+"""Input that is not UTF-8 is refused before anything is started, and a byte order mark is no part of a text."""
 
 from __future__ import annotations
 

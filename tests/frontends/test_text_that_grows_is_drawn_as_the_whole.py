@@ -1,4 +1,4 @@
-"""A model's words come in pieces, and a character may be cut off from the one that it belongs to."""
+"""A model's words come in pieces, and a combining character may be cut off from its letter."""
 
 from __future__ import annotations
 

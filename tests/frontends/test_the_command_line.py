@@ -1,4 +1,4 @@
-"""The manners of codexctl: its table, its help, its mistakes, and how fast it is there."""
+"""The manners of codexctl: its table, its help, its errors, and its start time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is typed or pasted on the terminal of `attach` is sent whole and as it is, or refused in a line."""
+"""Input that is typed or pasted in `attach` is sent whole and unchanged, or refused with a line."""
 
 from __future__ import annotations
 

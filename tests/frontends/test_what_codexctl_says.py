@@ -1,4 +1,4 @@
-"""What codexctl says of numbers that name nothing, of lists that were cut, and of what can be typed."""
+"""The messages of codexctl on numbers that name nothing, on lists that were cut, and on keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which thread a word on the command line means."""
+"""Which thread an argument of the command line names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the original itself wrote reads as what it says of it: where it is installed.
+"""Rollouts that Codex itself wrote read as Codex's own answers say: where it is installed.
 
 It talks to a scripted model on loopback, in a home of its own.
 """
@@ -52,7 +52,7 @@ ANSWER_SECONDS_MAX = 60
 
 
 class Original:
-    """The original's app-server over stdio."""
+    """Codex's app-server over stdio."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process, self._ids = process, 0
@@ -74,7 +74,7 @@ class Original:
             message: Json = json.loads(line)
             if wanted(message):
                 return message
-        raise AssertionError("the original has ended")
+        raise AssertionError("Codex has ended")
 
     def turn(self, thread: str, text: str) -> None:
         self.call("turn/start", threadId=thread, input=[{"type": "text", "text": text}])
@@ -110,7 +110,7 @@ def original(home: Path, url: str) -> Iterator[Original]:
 
 
 def converse(home: Path, url: str) -> list[Json]:
-    """Some turns, a fork and a compaction; what the original then says of its threads."""
+    """Some turns, a fork and a compaction; what Codex then says of its threads."""
     with original(home, url) as peer:
         thread = peer.call("thread/start", cwd=str(home / "work"))["thread"]["id"]
         for text in ("one", "<environment_context> two?", "three"):

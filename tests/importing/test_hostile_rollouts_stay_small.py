@@ -1,4 +1,4 @@
-"""A rollout of whatever size, packed or not, takes bounded memory, and its length is counted while it is read."""
+"""A rollout of any size, packed or not, takes bounded memory, and its length is counted while it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rollouts of every year read as what happened: on a screen, to the model, in tokens, and nothing twice."""
+"""Rollouts of every year read the same as they were: on a screen, to the model, in tokens, and nothing twice."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_the_beginning_says_where_and_with_what() -> None:
     assert (started.originator, started.settings.provider) == ("codex_cli", "local")
     assert started.git is not None
     assert started.git.origin_url == "https://example.org/parser.git"
-    # The original's own instructions name tools that are not here.
+    # Codex's own instructions name tools that are not here.
     assert started.instructions is None
 
 

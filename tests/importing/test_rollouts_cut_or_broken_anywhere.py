@@ -1,4 +1,4 @@
-"""A rollout may end or be broken anywhere: whatever is there is read, and what is read leaves nothing open."""
+"""A rollout may end or be broken anywhere: all that is there is read, and the result leaves nothing open."""
 
 from __future__ import annotations
 

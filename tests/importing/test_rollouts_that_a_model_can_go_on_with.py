@@ -1,4 +1,4 @@
-"""What a model is given of a rollout: each call with one answer, the words of other agents, nothing that is Codex's alone."""
+"""The history that a model gets of a rollout: each call with one answer, the words of other agents, nothing that is Codex's alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of a rollout in another order, repeated, missing, or of which only another line says whose they are."""
+"""Lines of a rollout in another order, repeated, missing, or with an author that only another line names."""
 
 from __future__ import annotations
 

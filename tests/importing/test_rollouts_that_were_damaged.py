@@ -1,4 +1,4 @@
-"""Bytes that no rollout should have, lines of any length, times of any kind: what is there is read, in bounded memory."""
+"""Bytes that no rollout should have, lines of any length, times of any kind: the rest is read, in bounded memory."""
 
 from __future__ import annotations
 

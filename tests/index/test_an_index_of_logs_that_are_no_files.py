@@ -1,4 +1,4 @@
-"""The index needs of logs what their reading contract has, and no file: one that is given records knows the same."""
+"""The index needs only the reading contract of logs, and no file: an index of records has the same content."""
 
 from __future__ import annotations
 

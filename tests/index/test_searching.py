@@ -1,4 +1,4 @@
-"""What is typed, and what is found: words, phrases, beginnings, paths and code."""
+"""Search terms and their matches: words, phrases, beginnings, paths and code."""
 
 from __future__ import annotations
 

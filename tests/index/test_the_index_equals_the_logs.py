@@ -1,4 +1,4 @@
-"""The index equals a fold of the logs, however it came to be: in one go, in steps, or after anything happened to it."""
+"""The index equals a fold of the logs, built in one go, in steps, or after any damage."""
 
 from __future__ import annotations
 

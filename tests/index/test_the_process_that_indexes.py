@@ -1,4 +1,4 @@
-"""The index's own process: it may die at any moment, it ends with the daemon, and it takes what it can read."""
+"""The index's own process: it may die at any moment, it ends with the daemon, and it indexes all that it can read."""
 
 from __future__ import annotations
 

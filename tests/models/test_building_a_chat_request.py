@@ -1,4 +1,4 @@
-"""A history of Responses items is told to a chat server in its words, and in the order that it insists on."""
+"""A history of Responses items becomes chat messages, in the order that chat servers require."""
 
 from __future__ import annotations
 

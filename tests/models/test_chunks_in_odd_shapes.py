@@ -1,4 +1,4 @@
-"""A chat answer that can be read in one way only is read, in whatever frame, place or shape it comes."""
+"""A chat answer that can be read in one way only is read, in any frame, place or shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider says is wrong reaches the person, wherever and however it is said."""
+"""A provider's error reaches the person, from any place and in any form."""
 
 from __future__ import annotations
 

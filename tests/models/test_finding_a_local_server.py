@@ -1,4 +1,4 @@
-"""Which model servers run on this machine, what they have, and which model is taken: from what each of them says."""
+"""Which model servers run on this machine, what they have, and which model is taken: from their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of models, and what is assumed of others."""
+"""The known properties of models, and the assumed properties of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider streams becomes model events: recorded bytes in, the same events out, however they are cut."""
+"""A provider's stream becomes model events: recorded bytes in, the same events out, cut anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A prompt that is too long is recognised, in whatever words, code and shape a provider or a gateway says it."""
+"""A prompt that is too long is recognised, in all texts, codes and shapes of providers and gateways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripted model answers by the lines of a prompt, or as it was told, in the shapes of the real API."""
+"""The scripted model answers by the lines of a prompt, or by its script, in the shapes of the real API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider refuses is sorted: may another attempt help, when, and what the person is told."""
+"""What a provider refuses is sorted: whether to try again, when, and the text for the person."""
 
 from __future__ import annotations
 

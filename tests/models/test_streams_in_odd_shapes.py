@@ -1,4 +1,4 @@
-"""A part that nobody needs never ends a turn, and a part that can be read in one way only is read."""
+"""A part that is not needed never ends a turn, and a part that can be read in one way only is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against llama.cpp's own server, on a model that makes no sense: what comes is real all the same."""
+"""The client against llama.cpp's own server, on a model of random numbers: its answers have the real form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Growing texts: deltas add up to the whole text, for whoever has heard however much of it."""
+"""Growing texts: deltas add up to the whole text, for a client that has any part of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An item of any shape in a log is taken in by all that folds, searches or sends it: no thread stops at one."""
+"""An item of any shape in a log is accepted by all that folds, searches or sends it: no thread stops at it."""
 
 from __future__ import annotations
 

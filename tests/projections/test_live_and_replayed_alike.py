@@ -1,4 +1,4 @@
-"""Live equals replayed: whoever looks, from whenever on, ends with the same screen (law 6)."""
+"""Live equals replayed: a client that attaches at any time ends with the same screen (law 6)."""
 
 from __future__ import annotations
 

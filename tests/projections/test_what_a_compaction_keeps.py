@@ -1,4 +1,4 @@
-"""What leads over a compaction: a person's newest words up to a bound, and pins, in the order of their records."""
+"""What a compaction keeps: a person's newest words up to a bound, and pins, in the order of their records."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is said of a turn: the notifications in the order in which the original's clients know them.
+"""The notifications of a turn, in the order in which Codex's clients know them.
 
-Where the original leaves an item open (an answer that is interrupted, broken or cut short), codexd ends
+Where Codex leaves an item open (an answer that is interrupted, broken or cut short), codexd ends
 it with what was shown: decisions 0001 and 0007.
 """
 

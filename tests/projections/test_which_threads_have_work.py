@@ -1,4 +1,4 @@
-"""A list knows which threads have work to do, exactly as decisions do: by that they are found when their marks are gone."""
+"""A list knows which threads have work to do, exactly as decisions do: so they are found when their marks are gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a peer sends, reading it gives values and never an exception."""
+"""Reading any bytes of a peer gives values and never an exception."""
 
 from __future__ import annotations
 

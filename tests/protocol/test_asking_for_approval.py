@@ -1,4 +1,4 @@
-"""A question about a command, and what its answers come to."""
+"""A question about a command, and the results of its answers."""
 
 from __future__ import annotations
 

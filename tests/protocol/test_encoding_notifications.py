@@ -1,4 +1,4 @@
-"""Notifications as bytes: golden examples, and the short way for deltas gives the same as the long one."""
+"""Notifications as bytes: golden examples, and the short encoding of deltas equals the long encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request: if its id can be told, the error is told to that id, and to no other."""
+"""The error of a malformed request has the request's id if that can be read, and no other id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One message of a peer's: what it is, or what its sender is to be told."""
+"""One message of a peer: its kind, or the error for its sender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything we send is valid by the original's own JSON schemas, where they are installed."""
+"""Everything we send is valid by Codex's own JSON schemas, where they are installed."""
 
 from __future__ import annotations
 
@@ -342,13 +342,13 @@ OWN_MODULES = (
 )
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
 
-# Params of the original's methods that only codexd has.
+# Params of Codex's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren",
     "verbosity", "modelProvider", "updateEnvironment",
 }  # fmt: skip
 
-# Where the original's name for a type is not ours.
+# Where Codex's name for a type is not ours.
 RENAMED = {"AccountRead": "GetAccount"}
 EMPTY_SCHEMAS = {
     "collaborationMode/list": "CollaborationModeListResponse",

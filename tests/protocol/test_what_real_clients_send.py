@@ -1,4 +1,4 @@
-"""Messages that real clients of the original were seen to send, member by member as they sent them."""
+"""Messages that real clients of Codex were seen to send, member by member as they sent them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No call of the library is given more than a window of a long text, and what is found is what the whole has."""
+"""No call of the library is given more than a window of a long text, and the matches are those of the whole."""
 
 from __future__ import annotations
 

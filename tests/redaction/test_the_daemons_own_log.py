@@ -1,4 +1,4 @@
-"""What the daemon says of itself has no secrets either, its tracebacks included; and config names more of them."""
+"""The daemon's own log has no secrets either, its tracebacks included; and config names more of them."""
 
 from __future__ import annotations
 

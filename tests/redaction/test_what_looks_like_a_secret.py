@@ -1,4 +1,4 @@
-"""Tokens of well-known kinds are found wherever they stand; what only resembles one is left alone."""
+"""Tokens of well-known kinds are found at any position; text that only resembles a token is left alone."""
 
 from __future__ import annotations
 

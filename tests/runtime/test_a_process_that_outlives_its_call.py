@@ -1,4 +1,4 @@
-"""A tool may answer a call and go on: its output is the process's then, and a restart adopts it."""
+"""A tool may answer a call and continue: its output is the process's then, and a restart adopts it."""
 
 from __future__ import annotations
 

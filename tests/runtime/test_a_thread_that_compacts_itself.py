@@ -1,4 +1,4 @@
-"""A thread of hundreds of turns in a small window compacts itself again and again, and goes on.
+"""A thread of hundreds of turns in a small window compacts itself again and again, and continues.
 
 `CODEXD_NIGHTLY=1` makes it thousands.
 """

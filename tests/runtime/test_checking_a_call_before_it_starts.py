@@ -1,4 +1,4 @@
-"""Right before a tool starts, what is about to run is compared with what a person was asked about."""
+"""Right before a tool starts, its action is compared with the action in the question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request has as many images as a provider takes, each counted as often as it stands there; so has a message."""
+"""A request has as many images as a provider takes, each counted as often as it occurs; so has a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a decision needs of files is read before it, off the loop, once, and for no longer than a person waits."""
+"""The files for a decision are read before it, off the loop, once, and for no longer than a person waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a thread that nobody has loaded is what its whole log says, however little of it is read."""
+"""The answers about a thread that is not loaded equal a fold of its whole log, however little of it is read."""
 
 from __future__ import annotations
 

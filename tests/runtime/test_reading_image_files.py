@@ -1,4 +1,4 @@
-"""Image files that somebody named: read whole, or refused with a reason; whatever it is, nobody waits for it."""
+"""Image files of a request: read whole, or refused with a reason; no odd file blocks the daemon."""
 
 from __future__ import annotations
 

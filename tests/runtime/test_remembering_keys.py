@@ -1,4 +1,4 @@
-"""A thread knows every key that it ever took a command under, however many came behind it."""
+"""A thread knows every key that it ever took a command under, however many came after it."""
 
 from __future__ import annotations
 

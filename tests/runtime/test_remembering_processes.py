@@ -1,4 +1,4 @@
-"""Which processes run is kept in a file for each, for the daemon that comes after this one."""
+"""Which processes run is kept in a file for each, for the next daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes is waited for when a daemon takes up its threads, and what does not is left to a person."""
+"""A daemon that resumes its threads waits for temporary errors, and leaves permanent errors to a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking turns back costs a step and its tail; steps that hold what was taken back wait for an undo."""
+"""A revert costs a snapshot and its tail; snapshots with reverted turns wait for an undo."""
 
 from __future__ import annotations
 

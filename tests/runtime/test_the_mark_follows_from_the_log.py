@@ -1,6 +1,6 @@
-"""Whenever a daemon dies, a thread whose log says that there is work to do is marked, so that the next one finds it.
+"""Whenever a daemon dies, a thread whose log says that there is work to do is marked, so that the next daemon finds it.
 
-The law is looked at in front of and behind every call to the file system that the store makes: what the log says
+The law is checked before and after every call to the file system that the store makes: what the log says
 at that moment is what a daemon would find that starts after a death there.
 """
 

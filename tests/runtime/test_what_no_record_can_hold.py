@@ -1,4 +1,4 @@
-"""A result or an answer that no record can hold is told of in its place, and the thread goes on.
+"""A result or an answer that no record can hold is replaced by an error, and the thread continues.
 
 The bounds of an answer and of a tool's output do not let it come to this; here a provider and a tool have none.
 """

@@ -1,4 +1,4 @@
-"""The clock of the machine jumps: no record is told with another time than it has, and nothing lasts less than nothing."""
+"""The clock of the machine jumps: every record is sent with its own time, and no duration is negative."""
 
 from __future__ import annotations
 

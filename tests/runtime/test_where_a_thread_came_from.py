@@ -1,4 +1,4 @@
-"""Which package a thread came with is known as soon as it is noted, and by the daemon that comes after."""
+"""Which package a thread came with is known as soon as it is noted, and by the next daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the code of this checkout stands: for the tests that read it instead of running it."""
+"""The folders of this checkout's code: for the tests that read it instead of running it."""
 
 from __future__ import annotations
 

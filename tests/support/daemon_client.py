@@ -1,7 +1,7 @@
-"""A client of the daemon, for tests: over its real socket, in either framing, and not a line of it the daemon's.
+"""A client of the daemon, for tests: over its real socket, in either framing, without the daemon's code.
 
-It keeps all that it hears, in order. `until` waits for a condition over that; it looks again whenever
-something has come, and gives up after a bound.
+It keeps all messages, in order. `until` waits for a condition over them; it checks again after
+each message, and gives up after a bound.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images in a conversation with the real daemon: what is sent, what the model is told, and what screens show."""
+"""Images in a conversation with the real daemon: what is sent, what the model gets, and what screens show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up secrets of every well-known kind, in the lines in which they stand."""
+"""Made-up secrets of every well-known kind, in typical lines."""
 
 from __future__ import annotations
 

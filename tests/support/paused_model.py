@@ -1,4 +1,4 @@
-"""A model that stops in the middle of its answer until the test lets it go on; real HTTP on loopback.
+"""A model that stops in the middle of its answer until the test resumes it; real HTTP on loopback.
 
 async with held_model([Held(Say(("a", "b")), after=1), Say(("c",))]) as model:
     await model.holding.wait()      # "a" was sent

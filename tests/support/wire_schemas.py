@@ -1,4 +1,4 @@
-"""The original's JSON schemas, where they are installed, for what went over a real wire."""
+"""Codex's JSON schemas, where they are installed, for what went over a real wire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from installed_codex import SCHEMAS
 _RENAMED = {"AccountReadResponse": "GetAccountResponse"}
 
 
-# Where the types of methods stand that the original does not have.
+# Where the types of methods are that Codex does not have.
 OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
@@ -28,7 +28,7 @@ OWN_MODULES = (
 
 
 def is_theirs(method: str) -> bool:
-    """Whether the original knows the method; codexd has a few of its own."""
+    """Whether Codex knows the method; codexd has a few of its own."""
     return METHODS[method].response.__module__ not in OWN_MODULES
 
 

@@ -1,4 +1,4 @@
-"""The tool view_image: from a call's arguments to what the model is given."""
+"""The tool view_image: from a call's arguments to the model's items."""
 
 from __future__ import annotations
 

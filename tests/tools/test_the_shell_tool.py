@@ -1,4 +1,4 @@
-"""The tool `shell_command`: what a call asks for, and what the model is told of the command's end."""
+"""The tool `shell_command`: a call's arguments, and the model's answer about the command's end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry: which tools there are, which a model is told of, and who performs a call."""
+"""The registry: which tools there are, which a model is offered, and which tool performs a call."""
 
 from __future__ import annotations
 
