@@ -49,10 +49,10 @@ MADE_ELSEWHERE = {
     "codexd/redaction/patterns.py: re.compile(self.source)",
     "codexd/redaction/redactor.py: re.compile(pattern.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
-    "codexd/redaction/secret_forms.py: re.compile(joined)",
+    "codexd/redaction/redactor.py: re.compile(joined)",
     "codexd/server/methods/table.py: re.sub('(?<=[a-z])(?=[A-Z])', '_', method.replace('/', '_'))",
     "codexd_frontends/client/passed_env.py: re.split('[,\\\\s]+', environ.get(MORE, ''))",
-    "codexd/redaction/secret_forms.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
+    "codexd/redaction/redactor.py: re.compile(b'|'.join((re.escape(letter) + b'(?:' + b'|'.join(rests) + b')' "  # noqa: ISC004
     "for letter, rests in by_letter.items())))",
 }
 
