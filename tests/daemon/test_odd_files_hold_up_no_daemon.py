@@ -168,9 +168,9 @@ async def test_login_files_on_a_disk_that_does_not_answer_any_more(home: Home, m
             (home.root / ".profile").symlink_to(mount / "profile")
             await client.run_turn(thread, "run echo $SET")
             printed = [
-                one.params["item"]["aggregatedOutput"]
-                for one in client.of("item/completed")
-                if one.params["item"]["type"] == "commandExecution"
+                note.params["item"]["aggregatedOutput"]
+                for note in client.of("item/completed")
+                if note.params["item"]["type"] == "commandExecution"
             ]
             assert printed == ["before\n", "before\n"]
             await stops_at_once(daemon)

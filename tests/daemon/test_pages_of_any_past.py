@@ -47,6 +47,6 @@ def test_a_page_is_a_part_of_the_whole(run: list[int], place: int, count: int) -
         assert sent(await past.back(at, count)) == sent(older[-count:])
         assert sent(await past.on(at, count)) == sent(newer[:count])
         for turn in turns[-count:]:
-            assert sent(await past.one(turn.turn_id)) == sent([turn])
+            assert sent(await past.find(turn.turn_id)) == sent([turn])
 
     trio.run(check)

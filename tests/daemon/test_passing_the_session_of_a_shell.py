@@ -56,9 +56,9 @@ async def test_a_queued_turn_a_review_and_a_running_turn_have_each_its_own(daemo
         for turn in turns:
             await client.turn_ended(turn)
         printed = [
-            one.params["item"]["aggregatedOutput"]
-            for one in client.of("item/completed")
-            if one.params["item"]["type"] == "commandExecution"
+            note.params["item"]["aggregatedOutput"]
+            for note in client.of("item/completed")
+            if note.params["item"]["type"] == "commandExecution"
         ]
         assert printed == ["/a/one\n", "/a/two\n"]
         target = {"type": "custom", "instructions": RUN}

@@ -43,7 +43,7 @@ def mark_in(records: Sequence[Recorded]) -> ThreadImported:
 async def test_a_thread_keeps_its_id_its_times_and_where_it_comes_from() -> None:
     async with house() as here:
         path = files_of(1)[0]
-        report = await here.one(path)
+        report = await here.import_file(path)
         assert (report.outcome, report.thread_ids) == ("imported", (thread_id(1),))
         records = await here.records(thread_id(1))
         told = recorded(read(path)[0])
@@ -82,7 +82,7 @@ async def test_a_home_of_codex_is_imported_whole_and_stays_as_it_is(tmp_path: Pa
 @trio_test
 async def test_the_name_that_a_person_gave_comes_along() -> None:
     async with house() as here:
-        await here.one(files_of(1)[0])
+        await here.import_file(files_of(1)[0])
         summary = Summary()
         for record in await here.records(thread_id(1)):
             summary.apply(record)
@@ -92,9 +92,9 @@ async def test_the_name_that_a_person_gave_comes_along() -> None:
 @trio_test
 async def test_an_archived_thread_stays_archived() -> None:
     async with house() as here:
-        await here.one(files_of(3)[0])
+        await here.import_file(files_of(3)[0])
         assert (await here.store.head(thread_id(3))).archived
-        assert (await here.one(files_of(3)[0])).outcome == "already_here"
+        assert (await here.import_file(files_of(3)[0])).outcome == "already_here"
 
 
 @trio_test
@@ -122,7 +122,7 @@ def shown_of(records: Sequence[Recorded]) -> list[tuple[str, list[str]]]:
 async def test_a_fork_without_its_parent_has_its_own_records(tmp_path: Path) -> None:
     async with house() as here:
         alone = written(tmp_path, files_of(4)[0], lines(files_of(4)[0]))
-        report = await here.one(alone)
+        report = await here.import_file(alone)
         assert report.outcome == "imported"
         (problem,) = report.problems
         assert problem.message == (
@@ -137,7 +137,7 @@ async def test_a_fork_without_its_parent_has_its_own_records(tmp_path: Path) -> 
 @trio_test
 async def test_a_thread_that_was_rolled_back_is_one_thread_of_two_files() -> None:
     async with house() as here:
-        report = await here.one(
+        report = await here.import_file(
             files_of(5)[1]
         )  # The newer file alone: the older one is found beside.
         assert report.outcome == "imported"
@@ -151,9 +151,9 @@ async def test_a_rollout_that_has_grown_continues(tmp_path: Path) -> None:
     for count in (5, 9, 14, 20, len(whole) - 1):
         async with house() as here:
             path = written(tmp_path, files_of(6)[0], whole[:count])
-            await here.one(path)
+            await here.import_file(path)
             written(tmp_path, files_of(6)[0], whole)
-            report = await here.one(path)
+            report = await here.import_file(path)
             if count in range(15, 27):  # What was imported of turns that are taken back further on.
                 assert report.outcome in ("grown", "refused")
                 continue
@@ -163,7 +163,7 @@ async def test_a_rollout_that_has_grown_continues(tmp_path: Path) -> None:
             texts = [line for _, turn in shown_of(records) for line in turn]
             assert texts.count("> List the files.") == 1
             assert texts[-2:] == ["> Still there?", "Yes."]
-            assert (await here.one(path)).outcome == "already_here"
+            assert (await here.import_file(path)).outcome == "already_here"
 
 
 @trio_test
@@ -171,10 +171,10 @@ async def test_turns_that_were_rolled_back_since_are_not_quietly_kept(tmp_path: 
     async with house() as here:
         whole = lines(files_of(6)[0])
         path = written(tmp_path, files_of(6)[0], whole[:26])
-        await here.one(path)
+        await here.import_file(path)
         before = await here.records(thread_id(6))
         written(tmp_path, files_of(6)[0], whole)
-        report = await here.one(path)
+        report = await here.import_file(path)
         assert report.outcome == "refused"
         assert "were reverted there since" in (report.message or "")
         assert await here.records(thread_id(6)) == before
@@ -185,13 +185,13 @@ async def test_a_thread_that_was_continued_here_takes_no_more(tmp_path: Path) ->
     async with house() as here:
         whole = lines(files_of(1)[0])
         path = written(tmp_path, files_of(1)[0], whole[:-2])
-        await here.one(path)
+        await here.import_file(path)
         records = await here.records(thread_id(1))
         begun = next(record.event for record in records if isinstance(record.event, TurnStarted))
         await here.append(thread_id(1), begun)
-        assert (await here.one(path)).outcome == "already_here"
+        assert (await here.import_file(path)).outcome == "already_here"
         written(tmp_path, files_of(1)[0], whole)
-        report = await here.one(path)
+        report = await here.import_file(path)
         assert report.outcome == "refused"
         assert "was gone on with here since it was imported" in (report.message or "")
         assert len(await here.records(thread_id(1))) == len(records) + 1
@@ -202,10 +202,10 @@ async def test_a_rollout_that_was_replaced_is_refused(tmp_path: Path) -> None:
     async with house() as here:
         whole = lines(files_of(1)[0])
         path = written(tmp_path, files_of(1)[0], whole)
-        await here.one(path)
+        await here.import_file(path)
         for other in ([whole[0], *whole[2:], whole[1]], whole[:-1]):
             written(tmp_path, files_of(1)[0], other)
-            report = await here.one(path)
+            report = await here.import_file(path)
             assert report.outcome == "refused"
             assert "nothing was imported" in (report.message or "")
 
@@ -215,9 +215,9 @@ async def test_a_taken_id_gets_the_same_other_id_every_time() -> None:
     async with house() as here:
         new = NewEvent("later.kind", b"{}")
         await here.store.append(thread_id(1), [new], expected_version=0, at_us=NOW_US, durable=True)
-        report = await here.one(files_of(1)[0])
+        report = await here.import_file(files_of(1)[0])
         assert report.thread_ids == (thread_id_for(thread_id(1), other=True),) != (thread_id(1),)
-        again = await here.one(files_of(1)[0])
+        again = await here.import_file(files_of(1)[0])
         assert (again.outcome, again.thread_ids) == ("already_here", report.thread_ids)
 
 
@@ -236,7 +236,7 @@ async def test_an_import_that_was_cut_off_begins_again() -> None:
             await here.store.append(
                 thread_id(1), [new], expected_version=int(version), at_us=record.at_us, durable=True
             )
-        report = await here.one(path)
+        report = await here.import_file(path)
         assert (report.outcome, report.thread_ids) == ("imported", (thread_id(1),))
         assert len(await here.records(thread_id(1))) == report.events
 
@@ -254,13 +254,13 @@ async def test_a_file_that_is_no_rollout_is_refused(tmp_path: Path) -> None:
     async with house() as here:
         for name, content in (("a.jsonl", b""), ("b.jsonl", b"hello\nworld\n"), ("c", b"\0" * 999)):
             (tmp_path / name).write_bytes(content)
-            report = await here.one(tmp_path / name)
+            report = await here.import_file(tmp_path / name)
             assert report.outcome == "refused"
             assert "expected a rollout" in (report.message or "")
-        missing = await here.one(tmp_path / "nowhere.jsonl")
+        missing = await here.import_file(tmp_path / "nowhere.jsonl")
         assert "cannot be read: No such file" in (missing.message or "")
         (tmp_path / "empty").mkdir()
-        assert "found none" in ((await here.one(tmp_path / "empty")).message or "")
+        assert "found none" in ((await here.import_file(tmp_path / "empty")).message or "")
         assert await here.store.streams() == []
 
 
@@ -291,7 +291,7 @@ async def test_an_answer_that_is_too_large_for_a_record_is_a_blob(tmp_path: Path
     async with house() as here:
         large = b"x" * 17 * 1024 * 1024
         content = [line.replace(b"3 a b\\\\n", large) for line in lines(files_of(7)[0])]
-        report = await here.one(written(tmp_path, files_of(7)[0], content))
+        report = await here.import_file(written(tmp_path, files_of(7)[0], content))
         (problem,) = report.problems
         assert problem.line == 8
         assert problem.message.endswith(
@@ -307,6 +307,6 @@ async def test_an_answer_that_is_too_large_for_a_record_is_a_blob(tmp_path: Path
 async def test_it_says_how_far_it_is() -> None:
     async with house() as here:
         path = files_of(1)[0]
-        await here.one(path)
+        await here.import_file(path)
         size = path.stat().st_size
         assert here.progress == [ThreadImportProgressNotification(str(path), size, size)]

@@ -73,7 +73,7 @@ async def summary_of(here: House, stream: str) -> Summary:
 async def test_an_agents_thread_is_on_no_list_and_keeps_its_parent(tmp_path: Path) -> None:
     async with house() as here:
         head = meta(source={"subagent": {"thread_spawn": SPAWNED}})
-        report = await here.one(written(tmp_path, lines(head, *TURN)))
+        report = await here.import_file(written(tmp_path, lines(head, *TURN)))
         summary = await summary_of(here, report.thread_ids[0])
         assert report.message == "it is an agent's thread, which no list shows"
         assert (summary.hidden, summary.agent, summary.parent) == (True, "thread_spawn", PARENT)
@@ -87,7 +87,9 @@ async def test_an_agents_thread_is_on_no_list_and_keeps_its_parent(tmp_path: Pat
 @trio_test
 async def test_a_parent_with_another_kind_of_id_is_found_by_its_id_here(tmp_path: Path) -> None:
     async with house() as here:
-        report = await here.one(written(tmp_path, lines(meta(parent_thread_id="p-1"), *TURN)))
+        report = await here.import_file(
+            written(tmp_path, lines(meta(parent_thread_id="p-1"), *TURN))
+        )
         summary = await summary_of(here, report.thread_ids[0])
         assert summary.parent == thread_id_for("p-1")
 
@@ -111,13 +113,13 @@ async def test_a_document_among_rollouts_is_imported_once_and_continues(tmp_path
             ("imported", (thread_id(77),)),
             ("imported", (thread_id(99),)),
         ]
-        assert (await here.one(path)).outcome == "already_here"
+        assert (await here.import_file(path)).outcome == "already_here"
         grown = json.loads(DOCUMENT)
         grown["items"].append(message("user", "More?")["payload"])
         path.write_text(json.dumps(grown, indent=2))
-        assert (await here.one(path)).outcome == "grown"
+        assert (await here.import_file(path)).outcome == "grown"
         cut = written(tmp_path / "cut", DOCUMENT[:-40], "rollout-1.json")
-        report = await here.one(cut)
+        report = await here.import_file(cut)
         assert report.outcome == "refused"
         assert "expected a JSON document with a session and items, found" in (report.message or "")
 
@@ -134,7 +136,7 @@ async def test_of_several_files_of_a_thread_the_longest_is_imported(tmp_path: Pa
         assert f"found {copy} too" in (refused.message or "")
         records = await here.records(thread_id(99))
         assert sum(record.event.type == "turn.started" for record in records) == 2
-        assert (await here.one(kept)).outcome == "already_here"
+        assert (await here.import_file(kept)).outcome == "already_here"
 
 
 def test_a_fork_with_its_parents_lines_is_a_thread_of_its_own(tmp_path: Path) -> None:
@@ -194,7 +196,7 @@ def test_calls_of_every_turn_may_have_the_same_id(tmp_path: Path) -> None:
 @trio_test
 async def test_the_mark_of_a_persons_thread_names_no_agent(tmp_path: Path) -> None:
     async with house() as here:
-        await here.one(written(tmp_path, lines(meta(source="cli"), *TURN)))
+        await here.import_file(written(tmp_path, lines(meta(source="cli"), *TURN)))
         (mark,) = [
             record.event
             for record in await here.records(thread_id(99))

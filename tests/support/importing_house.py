@@ -40,7 +40,7 @@ class House:
         planned = await self.importer.plan([str(path) for path in paths])
         return await self.importer.run(planned, self.progress.append, dry_run=dry_run)
 
-    async def one(self, *paths: Path) -> ImportedFile:
+    async def import_file(self, *paths: Path) -> ImportedFile:
         (report,) = await self.bring_in(*paths)
         return report
 

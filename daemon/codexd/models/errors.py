@@ -33,7 +33,7 @@ from codexd.models.provider import Provider
 from codexd.models.provider_words import says
 from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
 
-# A person who would have to wait longer than this is told at once.
+# A longer wait is reported at once.
 RETRY_AFTER_MS_MAX = 120_000
 # A screenful of a provider's text; error pages of proxies are longer.
 MESSAGE_CHARACTERS_MAX = 2_000

@@ -75,5 +75,7 @@ def _path(passed: str, login: str, own: str, replaced: list[str]) -> str:
     if passed == own and set(theirs) <= set(logins):
         return login
     stale = tuple(f"{value.rstrip('/')}/" for value in replaced if value.strip("/"))
-    added = [one for one in logins if one not in theirs and not f"{one}/".startswith(stale)]
+    added = [
+        folder for folder in logins if folder not in theirs and not f"{folder}/".startswith(stale)
+    ]
     return ":".join([*theirs, *added])

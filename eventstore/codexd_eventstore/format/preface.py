@@ -104,7 +104,7 @@ def _checked(line: bytes, stream: str) -> Preface | None:
 
 
 def preface_in(line: bytes) -> Preface | None:
-    """The preface of a line, whatever its checksum; None if it cannot be read."""
+    """The preface of a line, with any checksum; None if it cannot be read."""
     try:
         return msgspec.json.decode(line, type=_Line).data
     except (msgspec.DecodeError, UnicodeDecodeError):

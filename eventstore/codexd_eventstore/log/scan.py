@@ -6,7 +6,7 @@ line says that they were on disk: such bytes were never acknowledged as durable,
 removes them in any order. They are kept beside the log before they are cut off. Anything else that cannot be
 read is **damage**: it is refused, and the file stays as it is.
 
-One flipped bit in the last record looks like a torn tail in the file alone; the open hint tells them apart
+One flipped bit in the last record looks like a torn tail in the file alone; the open hint distinguishes them
 (`recovery_check.py`). The hint also says where the reading may begin: from there on every line is checked.
 """
 

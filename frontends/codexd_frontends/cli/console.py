@@ -92,7 +92,7 @@ class Console:
         talk_on_stderr(f"{last_look_at_line(line)}\n")
 
     def ask(self, question: str) -> None:
-        """Write what is to be answered on the same line, where it is seen whatever stdout is."""
+        """Write a question that is answered on the same line, where it is visible with any stdout."""
         talk_on_stderr(last_look_at_line(question))
 
     def prompt(self, words: str) -> None:

@@ -253,7 +253,7 @@ class RunningTurn:
             return None
         with contextlib.suppress(RequestRefused):  # The same.
             if self._daemon.call("turn/interrupt", params, InterruptAnswer).withdrawn:
-                self._shows.lines("taken back before its turn began")
+                self._shows.lines("withdrawn before its turn began")
                 return Ended(INTERRUPTED)
         return None
 

@@ -78,7 +78,7 @@ def connect_running(socket_path: str) -> Daemon:
 
 
 def running_daemon(socket_path: str) -> int | None:
-    """The process that serves the home of this environment, whatever became of its socket; None if none does."""
+    """The process that serves the home of this environment, even without its socket; None if none does."""
     paths = default_paths()
     if socket_path != str(paths.socket):
         return None  # Which home a socket elsewhere belongs to is not known.

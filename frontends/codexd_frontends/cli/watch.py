@@ -207,7 +207,7 @@ class Watch:
         self.lines = lines
 
     def leave_next(self) -> None:
-        """Have the next Ctrl-C raise KeyboardInterrupt, whatever is waited for."""
+        """Have the next Ctrl-C raise KeyboardInterrupt, during any wait."""
         self._interrupts.leaves = True
 
     def next(

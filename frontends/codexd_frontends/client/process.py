@@ -18,7 +18,7 @@ LOCK_BYTES_MAX = 200
 
 
 def lock_holder(path: Path) -> int | None:
-    """The process that holds the lock of a store; None if none does, or if it cannot be told.
+    """The process that holds the lock of a store; None if none does, or if it cannot be found out.
 
     The holder has written its number into the file. A number that a later process got after the holder's death is
     not taken: then the lock is free.

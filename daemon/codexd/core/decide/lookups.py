@@ -75,7 +75,7 @@ class Questions(msgspec.Struct, frozen=True):
     """The lookups for one decision."""
 
     settings: frozenset[Settings] = frozenset()  # whose limits, tuning and instructions are needed
-    folders: frozenset[str] = frozenset()  # in which the model may have to be told where it works
+    folders: frozenset[str] = frozenset()  # where the model may need the environment
     instructions: bool = False  # whether those of the folders may be added to the context
     repositories: frozenset[str] = frozenset()  # folders for which `git_may_run` is needed
     compaction: bool = False  # whether a summary may be requested

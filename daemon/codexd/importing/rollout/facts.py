@@ -1,6 +1,6 @@
 """What the lines of a rollout say of each other: read before its conversion, which goes through the lines once. Pure.
 
-A message in the user's role is a person's if an event repeats it, whatever it looks like. Without such an event it is
+A message in the user's role is a person's if an event repeats it, with any text. Without such an event it is
 not a person's between a call and its answer, nor beside a message that an event repeats, nor later in the turn of
 such a message, if the turn's beginning was recorded: Codex put it there.
 """
@@ -55,7 +55,7 @@ class Facts(msgspec.Struct, frozen=True):
     """What a file's lines say of each other."""
 
     context: Members = {}  # of the first `turn_context`
-    cwd: str = ""  # of the first environment that the model was told
+    cwd: str = ""  # of the first environment that the model got
     at_us: int = 0  # the first time in it
     rolls_back: bool = False  # turns were rolled back
     marks: bytes = b""  # of each line, from 0

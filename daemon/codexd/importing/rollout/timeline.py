@@ -173,7 +173,7 @@ class Timeline:
     ) -> None:
         """A person's message: it begins a turn, or is added to the running turn.
 
-        `within`: it comes between a call and its answer, so the turn goes on.
+        `within`: it comes between a call and its answer, so the turn continues.
         """
         self.finish()
         turn = self.turn

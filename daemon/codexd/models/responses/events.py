@@ -182,7 +182,7 @@ def with_given(
 
 
 def call_in(item: CallItem) -> ModelToolCall:
-    """The call that an item makes. Raises: ModelError, if nobody could answer it."""
+    """The call that an item makes. Raises: ModelError, if it cannot be answered."""
     custom = isinstance(item, CustomCallItem)
     if not item.call_id or not item.name:
         missing = "name" if item.call_id else "call_id"

@@ -1,4 +1,4 @@
-"""Which item of a response is meant, and under which id it goes on; sans-IO.
+"""Which item of a response an event is of, and the item's id; sans-IO.
 
 Providers leave out ids, places and beginnings, change an id between the deltas and the item, and say an item twice.
 An id is never given to two items.

@@ -63,7 +63,7 @@ class Listener:
             _link(self._address.link, self._address.bind)
             return
         self.sock, self._inode = _bound(self._address)
-        trio.lowlevel.notify_closing(lost)  # `accept_all` goes on with the new one.
+        trio.lowlevel.notify_closing(lost)  # `accept_all` continues with the new socket.
         lost.close()
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ def listening(address: SocketAddress) -> Iterator[Listener]:
 async def keep_bound(listener: Listener, lock: Path) -> None:
     """Bind the socket again whenever another program has removed or replaced it, until cancelled.
 
-    If the store's lock is gone, so is the home, or another daemon may own it: then this daemon is told to stop.
+    If the store's lock is gone, so is the home, or another daemon may own it: then this daemon stops.
     """
     ours, last_said = _inode_at(lock), ""
     while not _is_replaced(lock, ours):
@@ -158,7 +158,7 @@ def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise NotASocket(f"expected nothing or a socket at {path}, found a file: not replaced")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # Whoever listens may have stopped to accept.
+        probe.setblocking(False)  # The listener may have stopped accepting.
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):

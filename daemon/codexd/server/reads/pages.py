@@ -174,7 +174,7 @@ async def items_page(
         return cursor is None or (at < cursor if direction == "desc" else at > cursor)
 
     if turn_id is not None:
-        found = _entries(await past.one(turn_id))
+        found = _entries(await past.find(turn_id))
     elif direction == "desc":
         before = cursor.seq + 1 if cursor is not None else None
         found = await _entries_of(lambda count: past.back(before, count), is_wanted, wanted)
@@ -196,7 +196,7 @@ async def items_page(
 
 async def item_cursor(past: TurnReader, turn_id: str, item_id: str) -> TurnCursor | None:
     """The position of an item in a turn; None if no item has the id."""
-    for cursor, entry in _entries(await past.one(turn_id)):
+    for cursor, entry in _entries(await past.find(turn_id)):
         if not isinstance(entry.item, msgspec.Raw) and entry.item.id == item_id:
             return cursor
     return None

@@ -27,7 +27,7 @@ class TurnReader:
         self._log, self._stream = log, stream
         self.visibility = Visibility(reverts)
 
-    async def one(self, turn_id: str) -> list[TurnView]:
+    async def find(self, turn_id: str) -> list[TurnView]:
         """The turn of that id, if there is one; searched from the end."""
         async for record in records_back(self._log, self._stream, limit=BACK_RECORDS):
             if turn_begun(record) == turn_id and self.visibility.counts(record.seq):
