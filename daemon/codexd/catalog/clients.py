@@ -122,7 +122,6 @@ class Providers:
         return bool(self._env.get(variable))
 
     async def aclose(self) -> None:
-        """Close all open connections."""
         for _, client in self._clients.values():
             await client.aclose()
         for client in self._retired:

@@ -100,7 +100,6 @@ class SearchIndex:
         return self._connections.is_complete
 
     async def run(self, store: EventLog) -> None:
-        """Follow the logs until cancelled."""
         make_decoders()  # It decodes in a thread, beside the event loop.
         try:
             async with trio.open_nursery() as nursery:

@@ -36,7 +36,6 @@ class UserInstructions(msgspec.Struct, frozen=True, rename="camel", omit_default
 
     @property
     def digest(self) -> str:
-        """A digest of the instructions, for comparison."""
         if not self.text:
             return NO_INSTRUCTIONS
         whole = f"{self.directory}\0{self.text}".encode()

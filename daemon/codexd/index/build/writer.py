@@ -130,7 +130,6 @@ class Writer:
             return self._give_up(found, known, f"its log cannot be read: {error}")
 
     def look(self, stream: str) -> Known | None:
-        """The index's row of a thread."""
         row = self._connection.execute(
             "SELECT id, no, archived, path, size, mtime, place, seq, crc, named, damage, base, summary"
             " FROM thread WHERE id=?",

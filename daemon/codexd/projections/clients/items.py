@@ -68,7 +68,6 @@ class ItemProjection:
         self.compaction: ContextCompaction | None = None
 
     def start_at(self, queue: Iterable[e.InputQueued]) -> None:
-        """These inputs wait for their turn."""
         self._queued = {queued.item_id: queued for queued in queue}
 
     def copy(self) -> ItemProjection:

@@ -110,7 +110,6 @@ class ItemSequence(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.shared[max(after - self.evicted, 0) : self.present]
 
     def plus(self, items: Sequence[bytes]) -> ItemSequence:
-        """The sequence with more items at its end."""
         shared = self.shared
         if len(shared) != self.present:  # Another value has gone on from here.
             shared = shared[: self.present]

@@ -47,9 +47,8 @@ async def run_review(effect: RunReview, thread: ThreadActor) -> None:
     try:
         report = await _reviewed(thread, turn, turn.review)
     except trio.Cancelled:
-        if effect not in due(
-            thread.state
-        ):  # At the daemon's end it continues with the next daemon.
+        # At the daemon's end it continues with the next daemon.
+        if effect not in due(thread.state):
             with trio.move_on_after(STOP_SECONDS_MAX, shield=True):
                 await _stop(thread, effect)
         raise

@@ -70,7 +70,6 @@ class ImageCache:
         return url
 
     def put(self, name: str, url: bytes) -> None:
-        """Keep it for as long as there is room."""
         if name in self._urls or len(url) > self._bytes_max:
             return
         self._urls[name] = url
