@@ -118,9 +118,18 @@ def _read(usage: msgspec.Raw) -> _Usage | None:
     if counted in (b"", b"null"):
         return None
     try:
-        return _USAGE.decode(counted)
+        usage_read = _USAGE.decode(counted)
     except msgspec.MsgspecError:
         return None
+    is_words = any(isinstance(given, str) and _count(given) is None for given in _sums(usage_read))
+    return None if is_words else usage_read
+
+
+def _sums(usage: _Usage) -> tuple[_Count, ...]:
+    return (
+        *(usage.input_tokens, usage.output_tokens, usage.total_tokens),
+        *(usage.prompt_tokens, usage.completion_tokens),
+    )
 
 
 def _details(*given: msgspec.Raw) -> _Details:
