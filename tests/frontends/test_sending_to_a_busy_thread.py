@@ -72,7 +72,7 @@ def test_ctrl_c_takes_a_prompt_back_that_waits_for_its_turn(daemon: Daemon) -> N
                 second.wait_for("the prompt waits for its end\r\n")
                 second.wait_for(f"thread {thread}\r\n")
                 second.press_ctrl_c()
-                second.wait_for("taken back before its turn began\r\n")
+                second.wait_for("withdrawn before its turn began\r\n")
                 assert second.wait_exit() == 3
             model.resume()
             assert first.wait_exit() == 0
