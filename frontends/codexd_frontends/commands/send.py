@@ -8,12 +8,11 @@ import sys
 import uuid
 from contextlib import AbstractContextManager, nullcontext
 
-from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
+from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX, ProviderFindLocalResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.cli.provider import ProviderOption, asked_for
 from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id, last_thread
+from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.utf8 import text_of
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
@@ -35,13 +34,14 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Send a prompt and follow its turn."""
     prompt = input_of(image_parts(arguments.images), read_prompt(arguments.prompt))
     with connect(console) as daemon, Interrupts() as interrupts:
-        whom = asked_for(daemon, arguments, console)
+        if arguments.oss or arguments.local_provider:
+            _find_local(daemon, arguments, console)
         thoughts: Thoughts = (
             "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
         )
         client_id = str(uuid.uuid4())
-        with _attached(daemon, arguments, whom, console) as followed:
-            turn_id = _start_turn(daemon, followed, prompt, client_id, arguments, whom)
+        with _attached(daemon, arguments, console) as followed:
+            turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
@@ -78,31 +78,35 @@ def read_prompt(word: str) -> str:
     return word
 
 
+def _find_local(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> None:
+    """Have the daemon look for a provider on this machine, and use it. Raises: RequestRefused, none answers."""
+    params = _given(provider=arguments.local_provider, model=arguments.model)
+    found = daemon.call("provider/findLocal", params, ProviderFindLocalResponse)
+    said = f"{found.model}, {found.name} at {found.base_url}"
+    console.talk(console.talk_style.dim(one_line(said)))
+    arguments.provider, arguments.model = found.model_provider, found.model
+
+
+def _given(**params: str | None) -> dict[str, object]:
+    """The params that the command line has."""
+    return {name: value for name, value in params.items() if value}
+
+
 def _attached(
-    daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption, console: Console
+    daemon: Daemon, arguments: argparse.Namespace, console: Console
 ) -> AbstractContextManager[Followed]:
     """The thread to send to, started or resumed."""
+    provider = _given(modelProvider=arguments.provider, model=arguments.model)
     if arguments.thread is None and not arguments.last:
-        return _started(daemon, arguments, whom)
-    if arguments.last:
-        followed = Followed(last_thread(daemon).id)
-    else:
-        followed = Followed(find_thread_id(daemon, arguments.thread))
-    if whom.provider:
-        params = {"threadId": followed.thread_id, "excludeTurns": True, **whom.params()}
+        policy = _given(approvalPolicy=arguments.approval_policy)
+        return begun_thread(daemon, {"cwd": directory(arguments.cwd or "."), **provider, **policy})
+    followed = Followed(find_thread_id(daemon, None if arguments.last else arguments.thread))
+    if arguments.provider:
+        params = {"threadId": followed.thread_id, "excludeTurns": True, **provider}
         daemon.call("thread/resume", params, ThreadAnswer)
     if read_answer(followed.attach(daemon)).thread.status.type == "active" and not console.json:
         console.talk("codexctl: another turn runs in this thread; the prompt waits for its end")
     return nullcontext(followed)
-
-
-def _started(
-    daemon: Daemon, arguments: argparse.Namespace, whom: ProviderOption
-) -> AbstractContextManager[Followed]:
-    params: dict[str, object] = {"cwd": directory(arguments.cwd or "."), **whom.params()}
-    if arguments.approval_policy:
-        params["approvalPolicy"] = arguments.approval_policy
-    return begun_thread(daemon, params)
 
 
 def directory(path: str) -> str:
@@ -119,7 +123,6 @@ def _start_turn(
     prompt: list[Part],
     client_id: str,
     arguments: argparse.Namespace,
-    whom: ProviderOption,
 ) -> str:
     """Start the turn, with what the command line overrides; returns its id."""
     params: dict[str, object] = {
@@ -131,14 +134,13 @@ def _start_turn(
     }
     if arguments.cwd:
         params["cwd"] = directory(arguments.cwd)
-    overrides = {
-        "model": whom.model,
-        "effort": arguments.effort,
-        "summary": arguments.summary,
-        "verbosity": arguments.verbosity,
-        "approvalPolicy": arguments.approval_policy,
-    }
-    params |= {name: value for name, value in overrides.items() if value}
+    params |= _given(
+        model=arguments.model,
+        effort=arguments.effort,
+        summary=arguments.summary,
+        verbosity=arguments.verbosity,
+        approvalPolicy=arguments.approval_policy,
+    )
     return daemon.call("turn/start", params, TurnAnswer).turn.id
 
 
