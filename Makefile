@@ -51,7 +51,7 @@ CHAOS ?= --scenarios 1000 --write docs/explanation/chaos.md
 chaos: $(VENV)/installed-dev
 	@PYTHONPATH=tests:tests/support $(PY) -m chaos $(CHAOS)
 
-# Half an hour or more. `make mutate MUTATE="--seed 2 --count 20"` makes others, and fewer.
+# An hour or more. `make mutate MUTATE="--seed 2 --count 20"` makes others, and fewer.
 MUTATE ?= --count 80 --seed 1
 mutate: $(VENV)/installed-dev
 	@PYTHONPATH=tests:tests/support $(PY) -m mutate $(MUTATE)
