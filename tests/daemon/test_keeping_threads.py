@@ -8,24 +8,13 @@ import pytest
 
 from codexd.models.scripted.scripts import Hang, Say
 from codexd.models.scripted.server import scripted_model
-from daemon_client import Client, Json, connected
+from daemon_client import Json, connected, listed
 from daemon_house import Daemon, Home
 from daemon_screen import answers, texts_of
 from paused_model import Held, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))
-
-
-async def listed(client: Client, **params: object) -> list[str]:
-    """The ids of a list, all pages of it."""
-    found: list[str] = []
-    cursor = None
-    while True:
-        page = await client.call("thread/list", cursor=cursor, **params)
-        found += [thread["id"] for thread in page["data"]]
-        if (cursor := page["nextCursor"]) is None:
-            return found
 
 
 @trio_test

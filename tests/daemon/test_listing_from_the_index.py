@@ -13,23 +13,12 @@ from builders import STARTED, begun, queued
 from codexd.core.events.events import ThreadRenamed
 from codexd.models.scripted.scripts import Call, Say
 from codexd.models.scripted.server import scripted_model
-from daemon_client import Client, connected
+from daemon_client import Client, connected, listed
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from indexing import LogFile, stream
 from trio_test import trio_test
 
 OK = Say(("all is well",))
-
-
-async def listed(client: Client, **params: object) -> list[str]:
-    """The ids of a list, all pages of it."""
-    found: list[str] = []
-    cursor = None
-    while True:
-        page = await client.call("thread/list", cursor=cursor, **params)
-        found += [thread["id"] for thread in page["data"]]
-        if (cursor := page["nextCursor"]) is None:
-            return found
 
 
 async def until_listed(client: Client, expected: list[str], **params: object) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from codexd_eventstore.disk.package import HEADER_BYTES_MAX, MANIFEST, MEMBERS_MAX
-from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
     BlobRef,
     EventStore,
@@ -23,16 +21,17 @@ from codexd_eventstore.store import (
     Refused,
     Unpacked,
 )
-from store_engines import NOON_US, FastFiles, append, content, log_path, numbers, placed, put
+from store_engines import (
+    NOON_US,
+    append,
+    content,
+    log_path,
+    numbers,
+    opened,
+    placed,
+    put,
+)
 from trio_test import trio_test
-
-
-@asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[EventStore]:
-    """The default engine, without waiting for the disk."""
-    files = FastFiles()
-    async with open_jsonl_store(folder / "data", state_dir=folder / "state", files=files) as store:
-        yield store
 
 
 def naming(blob: BlobRef) -> NewEvent:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
 
-from codexd_eventstore.disk.files import FileSystem
-from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, Record, Refused, Rewritten, StoreFailed
 from simulated_files import Disk, SimulatedFileSystem
 from simulated_power import AllKept, AllLost, Sampled, after_power_cut
-from store_engines import NOON_US, FastFiles, append, content, log_path, numbers, placed, put
+from store_engines import (
+    NOON_US,
+    append,
+    content,
+    log_path,
+    numbers,
+    opened,
+    placed,
+    put,
+)
 from trio_test import trio_test
 
 SECRET = b"hunter2"
-
-
-@asynccontextmanager
-async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
-    """The default engine, without waiting for the disk."""
-    fs = files or FastFiles()
-    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
-        yield store
 
 
 def secret(number: int) -> bytes:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from codexd_eventstore.format.preface import FIRST_BYTES, Preface, preface_line
-from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import Damaged, EventStore
-from store_engines import NOON_US, FastFiles, append, content, log_path, numbers, placed, put
+from store_engines import (
+    NOON_US,
+    append,
+    content,
+    log_path,
+    numbers,
+    opened,
+    placed,
+    put,
+)
 from trio_test import trio_test
 
 MANY_CUTS = {seq: (f"{seq:08x}",) for seq in range(1, 501)}
-
-
-@asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[EventStore]:
-    """The default engine, without waiting for the disk."""
-    files = FastFiles()
-    async with open_jsonl_store(folder / "data", state_dir=folder / "state", files=files) as store:
-        yield store
 
 
 async def preface(store: EventStore, stream: str, preface: Preface) -> Path:

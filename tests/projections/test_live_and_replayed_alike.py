@@ -18,19 +18,12 @@ from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.usage.totals import Usage
-from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play
+from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play, played
 from reading import Reading
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=60)
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 pytestmark = pytest.mark.slow
-
-
-def played(run: list[int]) -> Play:
-    play = Play()
-    for number in run:
-        play.step(number)
-    return play
 
 
 def finish(play: Play) -> None:

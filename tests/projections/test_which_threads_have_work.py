@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState, evolve
 from codexd.projections.summary import Summary
-from random_thread import Play
+from random_thread import played
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 
@@ -16,9 +16,7 @@ RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(RUNS)
 def test_the_row_says_what_the_state_says_after_every_event(run: list[int]) -> None:
-    play = Play()
-    for number in run:
-        play.step(number)
+    play = played(run)
     summary, state = Summary(), ThreadState()
     for record in play.records:
         summary.apply(record)

@@ -29,7 +29,6 @@ from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.items import TextInput
 from codexd.projections.model.history import ModelHistory
-from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import Loaded, load
 from codexd.runtime.snapshots.refold import evicted_items, refold
@@ -38,7 +37,7 @@ from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore, NewEvent, Record, Snapshot
 from counting_store import CountingStore
-from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play
+from random_thread import INSTRUCTIONS, THREAD, TOOLS, Play, a_long_play, played
 from stored import write
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
@@ -46,23 +45,6 @@ CUTS = st.lists(st.integers(1, 60), min_size=1, max_size=6)
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
 GRANDCHILD = ThreadId("0194d2a0-0000-7000-8000-000000000003")
-
-
-def played(run: Sequence[int]) -> Play:
-    play = Play()
-    for number in run:
-        play.step(number)
-    return play
-
-
-def a_long_play() -> Play:
-    """Some turns, with nothing open at the end and nothing taken back or shortened."""
-    number, play = 7, Play(LookupSource())
-    play.only_grows = True
-    while len(play.records) < 400 or play.state.turn is not None or play.state.queue:
-        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
-        play.step(number >> 8)
-    return play
 
 
 async def restore(

@@ -21,7 +21,7 @@ from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, Snapshot
 from counting_store import CountingStore
-from random_thread import THREAD, Play
+from random_thread import THREAD, Play, played
 from stored import write
 from trio_test import trio_test
 
@@ -29,13 +29,6 @@ pytestmark = pytest.mark.slow
 
 RUNS = st.lists(st.integers(0, 10_000), min_size=20, max_size=80)
 FEW = settings(max_examples=30, deadline=None, derandomize=True)
-
-
-def played(run: Sequence[int]) -> Play:
-    play = Play()
-    for number in run:
-        play.step(number)
-    return play
 
 
 def whole_summary(records: Sequence[Recorded]) -> Summary:

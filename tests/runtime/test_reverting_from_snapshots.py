@@ -17,28 +17,17 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryReverted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ThreadId, TurnId
-from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.snapshots.folds import Folds
 from codexd.runtime.snapshots.load import load
 from codexd.runtime.snapshots.refold import evicted_items, refold
 from codexd.runtime.snapshots.writer import SnapshotWriter
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.store import EventStore, NewEvent
-from random_thread import THREAD, Play
+from random_thread import THREAD, Play, a_long_play
 from stored import write
 
 CHILD = ThreadId("0194d2a0-0000-7000-8000-000000000002")
 GAP = 50
-
-
-def a_play() -> Play:
-    """Some turns, with nothing open at the end and nothing taken back or shortened."""
-    number, play = 7, Play(LookupSource())
-    play.only_grows = True
-    while len(play.records) < 600 or play.state.turn is not None or play.state.queue:
-        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
-        play.step(number >> 8)
-    return play
 
 
 def ends(play: Play) -> list[int]:
@@ -73,7 +62,7 @@ def back(to_seq: int) -> HistoryReverted:
 
 def test_the_last_turn_is_reverted_for_a_step_and_its_tail() -> None:
     async def check() -> None:
-        play, store = a_play(), MemoryStore()
+        play, store = a_long_play(records=600), MemoryStore()
         snapshot_writer, folds = await stepped(store, play)
         version, to_seq = folds.version, ends(play)[1]
         reverts = folds.summary.reverts.after(version + 1, back(to_seq))
@@ -98,7 +87,7 @@ def test_the_last_turn_is_reverted_for_a_step_and_its_tail() -> None:
 
 def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
     async def check() -> None:
-        play, store = a_play(), MemoryStore()
+        play, store = a_long_play(records=600), MemoryStore()
         snapshot_writer, folds = await stepped(store, play)
         version = folds.version
         whole = Folds()
@@ -134,7 +123,7 @@ def test_an_undo_finds_the_steps_that_were_taken_before_the_revert() -> None:
 
 def test_a_fork_that_has_kept_nothing_yet_goes_back_by_the_steps_of_its_parent() -> None:
     async def check() -> None:
-        play, store = a_play(), MemoryStore()
+        play, store = a_long_play(records=600), MemoryStore()
         snapshot_writer, folds = await stepped(store, play)
         version = folds.version
         forked = Recorded(version + 1, 1, ThreadForked(THREAD, version))

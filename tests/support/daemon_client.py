@@ -288,6 +288,17 @@ class Client:
         self._news = trio.Event()
 
 
+async def listed(client: Client, **params: object) -> list[str]:
+    """The ids of a list, all pages of it."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await client.call("thread/list", cursor=cursor, **params)
+        found += [thread["id"] for thread in page["data"]]
+        if (cursor := page["nextCursor"]) is None:
+            return found
+
+
 def typed(prompt: str) -> list[Json]:
     """A prompt as a client sends it."""
     return [{"type": "text", "text": prompt, "text_elements": []}]

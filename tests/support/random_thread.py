@@ -693,3 +693,21 @@ class Play:
             lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("oui"))),
             lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("non"))),
         ]
+
+
+def played(run: Sequence[int]) -> Play:
+    """The run of these numbers."""
+    play = Play()
+    for number in run:
+        play.step(number)
+    return play
+
+
+def a_long_play(*, records: int = 400) -> Play:
+    """Some turns of so many records or more, with nothing open at the end and nothing taken back or shortened."""
+    number, play = 7, Play(LookupSource())
+    play.only_grows = True
+    while len(play.records) < records or play.state.turn is not None or play.state.queue:
+        number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
+        play.step(number >> 8)
+    return play

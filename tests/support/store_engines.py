@@ -134,3 +134,11 @@ def close_unnoted(store: JsonlStore, stream: str) -> None:
     """Close a stream and forget what was noted of it: its log is all that there is, and may be torn at will."""
     store.close(stream)
     store.notes.drop(stream, checkpoints=False)
+
+
+@asynccontextmanager
+async def opened(folder: Path | str, files: FileSystem | None = None) -> AsyncIterator[EventStore]:
+    """The default engine, without waiting for the disk."""
+    fs = files or FastFiles()
+    async with open_jsonl_store(f"{folder}/data", state_dir=f"{folder}/state", files=fs) as store:
+        yield store
