@@ -69,8 +69,8 @@ def test_ctrl_c_takes_a_prompt_back_that_waits_for_its_turn(daemon: Daemon) -> N
             thread = first.screen.split()[1]
             model.wait_holding()
             with terminal(daemon.home, "send", "-t", thread, "second") as second:
-                second.wait_for("the prompt waits for its end\r\n")
                 second.wait_for(f"thread {thread}\r\n")
+                second.wait_for("the prompt waits for its end\r\n")
                 second.press_ctrl_c()
                 second.wait_for("withdrawn before its turn began\r\n")
                 assert second.wait_exit() == 3

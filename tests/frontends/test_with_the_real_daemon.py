@@ -289,6 +289,7 @@ def test_a_prompt_for_a_thread_that_is_busy_waits_for_its_turn(daemon: Daemon) -
             with begin(daemon.home, "send", "-t", thread, "two") as second:
                 assert second.stderr is not None
                 assert second.stderr.readline() == f"thread {thread}\n"  # its turn is accepted
+                assert second.stderr.readline().endswith("; the prompt waits for its end\n")
                 model.resume()
                 out, err = second.communicate(timeout=PATIENCE_SECONDS)
                 assert out == "Second.\n"

@@ -65,6 +65,7 @@ class Followed:
     def __init__(self, thread_id: str) -> None:
         self.thread_id = thread_id
         self.cursor = Cursor()
+        self.was_active = False  # whether a turn ran when it was attached to
 
     def attach(self, daemon: Daemon) -> Message:
         """Attach, or attach again at the cursor. Raises: Refused, ConnectionCut."""
@@ -72,8 +73,10 @@ class Followed:
         if self.cursor.seq:
             params["after"] = self.cursor.as_params()
         message = daemon.call_raw("thread/resume", params)
+        answer = read_answer(message)
+        self.was_active = answer.thread.status.type == "active"
         if not self.cursor.seq:
-            self.cursor = Cursor(read_answer(message).seq)
+            self.cursor = Cursor(answer.seq)
         return message
 
     def take(self, message: Message) -> bool:

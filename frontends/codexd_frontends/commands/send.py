@@ -18,7 +18,7 @@ from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
-from codexd_frontends.client.follow import Followed, begun_thread, read_answer
+from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.screen.drawn import one_line
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
         )
         client_id = str(uuid.uuid4())
-        with _attached(daemon, arguments, console) as followed:
+        with _attached(daemon, arguments) as followed:
             turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             followed,
             turn_id,
             console,
-            _shows(console, followed.thread_id, client_id, thoughts),
+            _shows(console, followed, client_id, thoughts),
         )
         lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
         ended = turn.follow(Watch(interrupts, lines))
@@ -92,9 +92,7 @@ def _given(**params: str | None) -> dict[str, object]:
     return {name: value for name, value in params.items() if value}
 
 
-def _attached(
-    daemon: Daemon, arguments: argparse.Namespace, console: Console
-) -> AbstractContextManager[Followed]:
+def _attached(daemon: Daemon, arguments: argparse.Namespace) -> AbstractContextManager[Followed]:
     """The thread to send to, started or resumed."""
     provider = _given(modelProvider=arguments.provider, model=arguments.model)
     if arguments.thread is None and not arguments.last:
@@ -104,8 +102,7 @@ def _attached(
     if arguments.provider:
         params = {"threadId": followed.thread_id, "excludeTurns": True, **provider}
         daemon.call("thread/resume", params, ThreadAnswer)
-    if read_answer(followed.attach(daemon)).thread.status.type == "active" and not console.json:
-        console.talk("codexctl: another turn runs in this thread; the prompt waits for its end")
+    followed.attach(daemon)
     return nullcontext(followed)
 
 
@@ -145,11 +142,13 @@ def _start_turn(
 
 
 def _shows(
-    console: Console, thread_id: str, client_id: str, thoughts: Thoughts
+    console: Console, followed: Followed, client_id: str, thoughts: Thoughts
 ) -> OnScreen | AsJson:
     if console.json:
         return AsJson(console)
-    console.talk(console.talk_style.dim(f"thread {thread_id}"))
+    console.talk(console.talk_style.dim(f"thread {followed.thread_id}"))
+    if followed.was_active:
+        console.talk("codexctl: another turn runs in this thread; the prompt waits for its end")
     screen = turn_screen(console, thoughts)
     screen.hide_own(client_id)
     return OnScreen(console, screen)
