@@ -223,17 +223,22 @@ class ChatReader:
             self._complete(found)
 
     def _note(self, chunk: _Chunk) -> None:
-        self._id = self._id or (str(chunk.id)[:ID_CHARACTERS_MAX] if chunk.id else None)
-        of_choices = [choice.usage for choice in chunk.choices or ()]  # Moonshot's place for it
-        for usage in (chunk.usage, *([chunk.x_groq.usage] if chunk.x_groq else ()), *of_choices):
-            # A count of nothing after a count is none.
-            if _is_given(usage) and (self._usage is None or not counts_nothing(usage)):
-                self._size.whole(len(bytes(usage)))
-                try:
-                    self._usage = normalized_json(usage)
-                except UNREADABLE as error:
-                    raise errors.unreadable(f"usage: {error}") from error
-                break
+        if self._id is None and chunk.id:
+            self._id = str(chunk.id)[:ID_CHARACTERS_MAX]
+        if chunk.usage:
+            self._count(chunk.usage)
+        if chunk.x_groq is not None:
+            self._count(chunk.x_groq.usage)
+
+    def _count(self, usage: msgspec.Raw) -> None:
+        """A usage object; a count of nothing after a count is none."""
+        if not _is_given(usage) or (self._usage is not None and counts_nothing(usage)):
+            return
+        self._size.whole(len(bytes(usage)))
+        try:
+            self._usage = normalized_json(usage)
+        except UNREADABLE as error:
+            raise errors.unreadable(f"usage: {error}") from error
 
     def _take(self, choice: _Choice, found: list[ModelEvent]) -> None:
         self._begun = True
@@ -245,6 +250,8 @@ class ChatReader:
             self._take_message(choice.message, found)
         if choice.text:  # of completions that are no chat
             self._take_text(choice.text, found)
+        if choice.usage:  # Moonshot's place for it
+            self._count(choice.usage)
         if choice.finish_reason:
             self._finish = choice.finish_reason
 
@@ -262,9 +269,9 @@ class ChatReader:
 
     def _take_delta(self, delta: _Delta, found: list[ModelEvent]) -> None:
         thought = delta.reasoning_content or delta.reasoning or delta.reasoning_text
-        self._has_deltas = self._has_deltas or bool(
-            thought or delta.content or delta.tool_calls or delta.function_call or delta.refusal
-        )
+        if not self._has_deltas:
+            brought = thought, delta.content, delta.tool_calls, delta.function_call, delta.refusal
+            self._has_deltas = any(brought)
         self._size.hold("details", (bytes(delta.reasoning_details),))
         try:
             detailed = self._details.take(delta.reasoning_details)
