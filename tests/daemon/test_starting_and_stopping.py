@@ -92,7 +92,7 @@ async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> No
             turn = await client.start_turn(thread, "go")
             await client.until_notified("item/commandExecution/outputDelta")
             daemon.terminate()
-            daemon.wait_said("told to stop")
+            daemon.wait_said("stopping: running commands")
             gate.touch()
             assert await daemon.ended() == 0
         assert home.processes() == []
@@ -127,7 +127,7 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
             note = await client.until_notified("item/commandExecution/outputDelta")
             pid = int(note.params["delta"])
             daemon.terminate()
-            daemon.wait_said("told to stop")
+            daemon.wait_said("stopping: running commands")
             assert not is_gone(pid)
             daemon.terminate()
             assert await daemon.ended() == 0
@@ -171,7 +171,7 @@ async def test_nothing_is_left_of_a_daemon_that_had_much_to_do(home: Home) -> No
                 nursery.start_soon(client.start_turn, thread, "go")
             await client.until_notified("item/commandExecution/outputDelta", times=8)
             daemon.terminate()
-            daemon.wait_said("told to stop")
+            daemon.wait_said("stopping: running commands")
             daemon.terminate()
             assert await daemon.ended() == 0
         assert home.processes() == []
