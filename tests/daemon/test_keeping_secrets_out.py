@@ -133,7 +133,7 @@ async def test_without_a_restart_the_command_runs_as_the_model_wrote_it(home: Ho
             turn = await client.start_turn(thread, "go")
             asked = await client.until_asked()
             assert TOKEN in asked.params["command"]
-            assert "hidden in what is stored" in asked.params["reason"]
+            assert "hidden in the log" in asked.params["reason"]
             await client.decide(asked, "accept")
             await client.turn_ended(turn)
         assert home.work.joinpath("ran").read_text() == f"{TOKEN}\n"

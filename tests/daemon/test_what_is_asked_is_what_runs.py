@@ -108,7 +108,7 @@ async def test_a_secret_that_the_log_hides_is_in_the_question_which_says_so(
             assert await late.until_asked() == asked
             assert asked.params["commandActions"] == [{"type": "unknown", "command": command}]
             assert TOKEN in asked.params["command"]
-            assert "hidden in what is stored" in asked.params["reason"]
+            assert "hidden in the log" in asked.params["reason"]
             (stored,) = await records(client, thread, "approval.requested")
             assert TOKEN not in json.dumps(stored)
             assert stored["actionHash"] == asked.params["codexd"]["actionHash"]

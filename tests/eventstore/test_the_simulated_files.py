@@ -47,7 +47,6 @@ def calls_at(dice: random.Random, fds: int) -> Call:
         ("state", (path,)),
         ("entries", (path,)),
         ("read_range", (path, dice.randrange(5), dice.randrange(20))),
-        ("replace", (path, b"whole")),
         ("sync_folder", (path,)),
         ("lock", (path,)),
     ]
