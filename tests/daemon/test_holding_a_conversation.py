@@ -87,7 +87,7 @@ async def test_steered_input_is_in_the_models_next_call(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_only_the_turn_that_runs_can_be_steered_or_interrupted(daemon: Daemon) -> None:
+async def test_only_the_turn_that_runs_can_be_steered_and_an_interrupt_stops_no_other(daemon: Daemon) -> None:
     async with scripted_model([Hang(("wait",)), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
@@ -102,7 +102,6 @@ async def test_only_the_turn_that_runs_can_be_steered_or_interrupted(daemon: Dae
             await client.until_notified("item/agentMessage/delta")
             other = await client.refused("turn/steer", **steer, expectedTurnId=queued)
             assert other.message == f"expected active turn id `{queued}` but found `{turn}`"
-            await client.refused("turn/interrupt", threadId=thread, turnId=queued)
             await client.refused("turn/steer", threadId=thread, expectedTurnId=turn, input=[])
             await client.call("turn/interrupt", threadId=thread, turnId=turn)
             # Once more does nothing to the turn that runs by now.
@@ -110,6 +109,23 @@ async def test_only_the_turn_that_runs_can_be_steered_or_interrupted(daemon: Dae
             assert again.code == -32600
             assert (await client.turn_ended(turn))["status"] == "interrupted"
             assert (await client.turn_ended(queued))["status"] == "completed"
+
+
+@trio_test
+async def test_an_interrupt_of_a_turn_that_waits_withdraws_its_prompt(daemon: Daemon) -> None:
+    async with scripted_model([Hang(("wait",)), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "hello")
+            withdrawn = await client.start_turn(thread, "not this")
+            last = await client.start_turn(thread, "but this")
+            await client.until_notified("item/agentMessage/delta")
+            answer = await client.call("turn/interrupt", threadId=thread, turnId=withdrawn)
+            assert answer == {"withdrawn": True}
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            assert (await client.turn_ended(last))["status"] == "completed"
+            assert b"not this" not in model.requests[1].body
 
 
 @trio_test
