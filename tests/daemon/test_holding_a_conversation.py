@@ -87,7 +87,9 @@ async def test_steered_input_is_in_the_models_next_call(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_only_the_turn_that_runs_can_be_steered_and_an_interrupt_stops_no_other(daemon: Daemon) -> None:
+async def test_only_the_turn_that_runs_can_be_steered_and_an_interrupt_stops_no_other(
+    daemon: Daemon,
+) -> None:
     async with scripted_model([Hang(("wait",)), OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
