@@ -58,6 +58,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.tools": frozenset(
         {
             "codexd.core",
+            "codexd.machine.foreign_files",
             "codexd.machine.patience",
             "codexd.machine.python_child",
             "codexd.machine.umask",

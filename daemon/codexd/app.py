@@ -66,6 +66,7 @@ from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
@@ -240,6 +241,7 @@ class Daemon:
         cache = ImageCache()
         tools = Registry(
             Shell(self._login, command_shell(env), home_mark(str(self._home))),
+            ApplyPatchTool(),
             ViewImageTool(Images(store, cache).look),
         )
         return World(
@@ -375,6 +377,7 @@ def _traits(model: Model) -> Traits:
     return Traits(
         parallel_tool_calls=model.parallel_tool_calls,
         least_effort=least,
+        freeform_patch=model.freeform_patch,
         images="image" in model.modalities,
     )
 

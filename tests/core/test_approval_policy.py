@@ -9,9 +9,10 @@ import pytest
 
 from codexd.core.policy.approval import needs_approval, permitted, runs_guarded, session_key
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
+from codexd.core.policy.patch_rules import CHANGES_FILES
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
-from codexd.core.values.tool_actions import BadCall, RunCommand
+from codexd.core.values.tool_actions import ApplyPatch, BadCall, PatchedFile, RunCommand
 
 NOTHING_ALLOWED: frozenset[str] = frozenset()
 
@@ -200,3 +201,24 @@ def test_a_command_that_stays_in_the_sandbox_is_performed() -> None:
     bad = BadCall(reason="x")
     assert permitted(settings("never"), command("make")) == command("make")
     assert permitted(settings("never"), bad) == bad
+
+
+def patch(*paths: str, text: str = "+x") -> ApplyPatch:
+    return ApplyPatch(
+        text, "/project", tuple(PatchedFile(path, None, "0f", text) for path in paths)
+    )
+
+
+def test_a_patch_is_asked_about_unless_the_policy_never_asks() -> None:
+    nothing = NOTHING_ALLOWED
+    assert needs_approval(settings("untrusted"), patch("/project/a"), nothing) == CHANGES_FILES
+    assert needs_approval(settings("on-request"), patch("/project/a"), nothing) == CHANGES_FILES
+    assert needs_approval(settings("never"), patch("/project/a"), nothing) is None
+
+
+def test_a_patch_that_is_allowed_for_the_session_allows_further_patches_of_the_same_files() -> None:
+    allowed = frozenset({session_key(patch("/project/a", "/project/b"))})
+    again = patch("/project/b", "/project/a", text="+y")
+    assert needs_approval(settings("untrusted"), again, allowed) is None
+    for other in (patch("/project/a"), patch("/project/a", "/project/c")):
+        assert needs_approval(settings("untrusted"), other, allowed) == CHANGES_FILES

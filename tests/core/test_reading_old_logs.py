@@ -5,6 +5,7 @@ The files under `golden/` are never changed. A new member, an event or a version
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from zlib import crc32
 
@@ -45,7 +46,7 @@ from codexd.core.values.items import (
     TurnError,
 )
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
-from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
+from codexd.core.values.tool_actions import ApplyPatch, BadCall, PatchedFile, RunCommand, ToolResult
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
@@ -60,6 +61,7 @@ CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
 REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
+PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -328,10 +330,32 @@ def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in PROCESSES] == LEFT_RUNNING
 
 
+def test_a_patch_comes_back_with_its_files() -> None:
+    patch = ApplyPatch(
+        "*** Begin Patch\n*** Add File: n/a\n+x\n*** Update File: b\n*** Move to: c\n-1\n+2\n*** End Patch",
+        "/work",
+        (
+            PatchedFile("/work/n/a", None, _PRINTS["x\n"], "x\n"),
+            PatchedFile("/work/b", _PRINTS["1\n"], None, "1\n"),
+            PatchedFile("/work/c", None, _PRINTS["2\n"], "@@ -1,1 +1,1 @@\n-1\n+2\n", "/work/b"),
+        ),
+        ("/work/n",),
+    )
+    asked = w.ApprovalRequested(
+        ApprovalId("a1"), C1, patch, "This patch changes files.", "untrusted", "00ff"
+    )
+    read = [decode_record(line).event for line in PATCHES]
+    assert read == [asked, w.ToolStarted(C1, patch)]
+
+
+_PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "1\n", "2\n")}
+
+
 @pytest.mark.parametrize(
     "lines",
-    [PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
+    [PATCHES, PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
     ids=[
+        "patches",
         "processes",
         "events",
         "marks",

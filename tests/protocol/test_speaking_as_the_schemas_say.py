@@ -25,7 +25,11 @@ from codexd.protocol import (
 from codexd.protocol.codexd_methods import SearchHit, TextRange
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
-from codexd.protocol.requests import CommandApprovalParams, CommandApprovalResponse
+from codexd.protocol.requests import (
+    CommandApprovalParams,
+    CommandApprovalResponse,
+    FileChangeApprovalParams,
+)
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from installed_codex import SCHEMAS, needs_schemas
 
@@ -55,6 +59,17 @@ ITEMS: tuple[items.ThreadItem, ...] = (
         aggregated_output="a\n",
         exit_code=0,
         duration_ms=3,
+    ),
+    items.FileChange(
+        id=M,
+        changes=(
+            items.FileUpdate("/w/a", items.ChangeKind("add"), "new\n"),
+            items.FileUpdate("/w/b", items.ChangeKind("delete"), "old\n"),
+            items.FileUpdate("/w/c", items.ChangeKind("update", "/w/d"), "@@ -1 +1 @@\n-a\n+b\n"),
+        ),
+        status="completed",
+        started_at_ms=1,
+        completed_at_ms=2,
     ),
     items.ImageView(id=M, path="/w/a.png", started_at_ms=1, completed_at_ms=2),
     items.ContextCompaction(id=M),
@@ -323,6 +338,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "turn/completed": [
         notifications.TurnCompletedNotification(thread_id="t", turn=turn) for turn in TURNS
     ],
+    "turn/diff/updated": [
+        notifications.TurnDiffUpdatedNotification(thread_id="t", turn_id="u", diff="@@")
+    ],
     "turn/started": [notifications.TurnStartedNotification(thread_id="t", turn=TURNS[0])],
     "warning": [
         notifications.WarningNotification("m"),
@@ -423,3 +441,9 @@ def test_a_question_about_a_command_and_its_answer() -> None:
     asked = CommandApprovalParams(thread_id="t", turn_id="u", item_id="i", started_at_ms=1)
     check(asked, schema("CommandExecutionRequestApprovalParams"))
     check(CommandApprovalResponse("accept"), schema("CommandExecutionRequestApprovalResponse"))
+
+
+def test_a_question_about_a_patch_and_its_answer() -> None:
+    asked = FileChangeApprovalParams(thread_id="t", turn_id="u", item_id="i", started_at_ms=1)
+    check(asked, schema("FileChangeRequestApprovalParams"))
+    check(CommandApprovalResponse("accept"), schema("FileChangeRequestApprovalResponse"))

@@ -88,7 +88,7 @@ class House:
 
     def __init__(self, folder: Path, tool: Tool[Any], arguments: str) -> None:
         self.model, self.store = Model(tool.name, arguments), MemoryStore()
-        self._folder, self._tool = folder, tool
+        self._folder, self.tool = folder, tool
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[ThreadActor, socket.socket]]:
@@ -97,7 +97,7 @@ class House:
             store=self.store,
             client=lambda provider: self.model,
             traits=lambda name: Traits(),
-            registry=Registry(self._tool),
+            registry=Registry(self.tool),
             unfinished=UnfinishedFiles(self._folder / "unfinished"),
             processes=ProcessFiles(self._folder / "processes"),
             instructions="Be brief.",

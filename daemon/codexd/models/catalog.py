@@ -38,6 +38,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_summaries: bool = True
     verbosity: bool = True
     parallel_tool_calls: bool = True
+    freeform_patch: bool = False  # it writes patches as free text, held to a grammar
     modalities: tuple[Modality, ...] = ("text", "image")
     hidden: bool = False  # shown only to those who ask for hidden ones
     is_default: bool = False
@@ -64,6 +65,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         id="gpt-6.1-sol",
         display_name="GPT-6.1-Sol",
         description="For coding, from small changes to long work.",
+        freeform_patch=True,
         efforts=_FULL,
         default_effort="low",
         is_default=True,
@@ -72,18 +74,21 @@ CATALOG: Final[tuple[Model, ...]] = (
         id="gpt-6-astra",
         display_name="GPT-6-Astra",
         description="For difficult work that takes long thought.",
+        freeform_patch=True,
         efforts=_FULL,
     ),
     Model(
         id="gpt-5.5-codex",
         display_name="GPT-5.5-Codex",
         description="The coding model of the generation before.",
+        freeform_patch=True,
         efforts=_FULL,
     ),
     Model(
         id="gpt-5-codex",
         display_name="GPT-5-Codex",
         description="GPT-5 made for coding with tools.",
+        freeform_patch=True,
         efforts=_USUAL,
         verbosity=False,
         hidden=True,
@@ -92,6 +97,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         id="gpt-5",
         display_name="GPT-5",
         description="A general model that reasons.",
+        freeform_patch=True,
         efforts=_GPT_5,
         hidden=True,
     ),

@@ -193,6 +193,12 @@ class ContextCompactedNotification(_OfThread, frozen=True, kw_only=True):
     turn_id: str
 
 
+class TurnDiffUpdatedNotification(_OfTurn, frozen=True, kw_only=True):
+    """The patches of a turn so far."""
+
+    diff: str  # in the form of `git diff`
+
+
 class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
     """A question was answered or withdrawn: clients remove it."""
 
@@ -248,6 +254,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/tokenUsage/updated": ThreadTokenUsageUpdatedNotification,
     "thread/unarchived": ThreadUnarchivedNotification,
     "turn/completed": TurnCompletedNotification,
+    "turn/diff/updated": TurnDiffUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
 }

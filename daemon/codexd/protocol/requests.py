@@ -15,6 +15,7 @@ from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import ClientReply
 
 COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
+FILE_CHANGE_APPROVAL: Final = "item/fileChange/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 # Without Codex's amendment of rules: codexd writes no rules for later.
@@ -28,6 +29,7 @@ class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     action_hash: str  # of the action that would run; an answer that repeats it is to this action
     reason: str  # the daemon's own reason only
     model_says: str | None = None  # the model's reason, on one line
+    diff: str | None = None  # what a patch would change, in the form of `git diff`
 
 
 class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -44,6 +46,18 @@ class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only
     cwd: str | None = None
     command_actions: tuple[UnknownAction, ...] | None = None
     available_decisions: tuple[Decision, ...] = OFFERED
+    codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
+
+
+class FileChangeApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Ask whether a patch may be applied; the item has the diffs."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    started_at_ms: int
+    reason: str | None = None
+    grant_root: str | None = None
     codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 

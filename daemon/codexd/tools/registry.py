@@ -7,10 +7,11 @@ does `perform` act on it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.foreign_json import whole_characters
@@ -79,6 +80,14 @@ class Tool(Protocol[A]):
         """
 
 
+@runtime_checkable
+class PreparingTool(Protocol):
+    """A tool whose actions depend on what is on the machine, for example on files."""
+
+    async def prepare(self, action: ToolAction) -> ToolAction:
+        """Look that up, before a person is asked. What cannot be made is a `BadCall`. Never raises."""
+
+
 class Registry:
     """The tools of a daemon, by name. They may come and go while it runs."""
 
@@ -114,11 +123,16 @@ class Registry:
         action: ToolAction = tool.read_call(whole, context)
         return action
 
+    async def prepare(self, action: ToolAction) -> ToolAction:
+        """The action with what it depends on, as its tool finds it now."""
+        tool = self._tools.get(kind_of(action).tool or "")
+        return await tool.prepare(action) if isinstance(tool, PreparingTool) else action
+
     async def perform(
         self, name: str, action: ToolAction, context: CallContext, sink: CallSink
     ) -> ToolResult:
-        """Perform the action with the tool of that name."""
-        tool = self._tools.get(name)
+        """Perform the action with the tool of that name, or with the tool that its kind belongs to."""
+        tool = self._tools.get(kind_of(action).tool or name)
         if tool is None:
             text = f"not run: the tool {name} is gone. Nothing was done."
             return ToolResult("failed", text, text)

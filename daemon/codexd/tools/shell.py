@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
-from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
+from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
+from codexd.tools.apply_patch import patch_in
 from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput
@@ -133,7 +134,7 @@ class Shell:
         """Every model runs commands."""
         return DECLARATION
 
-    def read_call(self, arguments: str, context: CallContext) -> RunCommand | BadCall:
+    def read_call(self, arguments: str, context: CallContext) -> RunCommand | ApplyPatch | BadCall:
         try:
             asked = msgspec.json.decode(arguments, type=_Arguments)
         except msgspec.ValidationError as error:
@@ -146,12 +147,16 @@ class Shell:
             return _bad("a command and a directory can't hold a NUL character")
         if len(os.fsencode(asked.workdir or "")) > WORKDIR_BYTES_MAX:
             return _bad(f"`workdir` is longer than {WORKDIR_BYTES_MAX} bytes")
+        cwd = str(PurePosixPath(context.cwd, asked.workdir or ""))
         if asked.timeout_ms is not None and asked.timeout_ms < 1:
             return _bad(f"`timeout_ms` must be at least 1, found {asked.timeout_ms:g}")
+        patch = patch_in(asked.command, replace(context, cwd=cwd))
+        if patch is not None:
+            return patch
         return RunCommand(
             command=asked.command,
             argv=shell_argv(self._shell, asked.command),
-            cwd=str(PurePosixPath(context.cwd, asked.workdir or "")),
+            cwd=cwd,
             timeout_ms=int(min(asked.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
             escalated=asked.sandbox_permissions == "require_escalated",
             justification=(asked.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX]

@@ -18,6 +18,7 @@ class AskedByCodexd(_Read, frozen=True, kw_only=True):
     action_hash: str
     reason: str = ""
     model_says: str | None = None
+    diff: str | None = None
 
 
 class ApprovalRequest(_Read, frozen=True, kw_only=True):
@@ -47,6 +48,11 @@ class ApprovalRequest(_Read, frozen=True, kw_only=True):
     def model_says(self) -> str | None:
         """The model's reason: also a reason that is not marked as the daemon's."""
         return self.reason if self.codexd is None else self.codexd.model_says
+
+    @property
+    def shown(self) -> str | None:
+        """What would run, or what would be changed, as text; None where the daemon does not say."""
+        return self.shell_line or (None if self.codexd is None else self.codexd.diff)
 
     @property
     def shell_line(self) -> str | None:

@@ -80,6 +80,7 @@ class FileUpdate(_Read, frozen=True, kw_only=True):
     """One file of a patch."""
 
     path: str
+    diff: str = ""
 
 
 class ToolText(_Read, frozen=True, kw_only=True):

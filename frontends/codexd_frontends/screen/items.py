@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codexd_frontends.client.messages import (
+    FileUpdate,
     Item,
     PlanStep,
     RevertedNote,
@@ -69,7 +70,7 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
         case "plan":
             return marked("plan: ", prose_lines(item.text))
         case "fileChange":
-            return [_status_line(f"± {change.path}", item, style) for change in item.changes]
+            return [line for change in item.changes for line in _change_lines(change, item, style)]
         case "mcpToolCall":
             return [_status_line(f"⚒ {item.server}.{item.tool}", item, style)]
         case "dynamicToolCall":
@@ -84,6 +85,12 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
             return marked("review of: ", prose_lines(item.review))
         case _:
             return [style.dim(one_line(f"[{item.type}]"))]
+
+
+def _change_lines(change: FileUpdate, item: Item, style: Style) -> list[str]:
+    diff = change.diff.removesuffix("\n")
+    head = _status_line(f"± {change.path}", item, style)
+    return [head, *output_lines(diff.split("\n") if diff else [], style)]
 
 
 def _tool_lines(item: Item, style: Style) -> list[str]:

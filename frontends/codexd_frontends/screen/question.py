@@ -37,18 +37,18 @@ class Room(NamedTuple):
 def question_lines(request: ApprovalRequest, style: Style, room: Room | None = None) -> list[str]:
     """The lines of a question. `room` is None where nothing scrolls."""
     above = _above(request, style)
-    if request.shell_line is None:
+    if request.shown is None:
         return above
-    drawn = drawn_once(request.shell_line)
+    drawn, mark = drawn_once(request.shown), _mark(request)
     if room is None:
-        return [*above, *_marked(drawn.split("\n"), style)]
+        return [*above, *_marked(drawn.split("\n"), style, mark)]
     taken = sum(_rows_of(line, room.columns) for line in above) + ROWS_BELOW
-    return [*above, *_fitted(drawn, room, max(COMMAND_ROWS_MIN, room.rows - taken), style)]
+    return [*above, *_fitted(drawn, room, max(COMMAND_ROWS_MIN, room.rows - taken), style, mark)]
 
 
 def whole_lines(request: ApprovalRequest, style: Style) -> list[str]:
-    """All of the command, however long."""
-    return _marked(drawn_once(request.shell_line or "").split("\n"), style)
+    """All of the command or of the diff, however long."""
+    return _marked(drawn_once(request.shown or "").split("\n"), style, _mark(request))
 
 
 def is_cut(request: ApprovalRequest, room: Room | None) -> bool:
@@ -74,26 +74,30 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
     ]
 
 
-def _marked(lines: list[str], style: Style) -> list[str]:
+def _mark(request: ApprovalRequest) -> str:
+    return INDENT if request.shell_line is None else MARK
+
+
+def _marked(lines: list[str], style: Style, mark: str) -> list[str]:
     first, *more = lines
-    return [style.bold(MARK + first), *(style.bold(INDENT + line) for line in more)]
+    return [style.bold(mark + first), *(style.bold(INDENT + line) for line in more)]
 
 
-def _fitted(drawn: str, room: Room, rows_max: int, style: Style) -> list[str]:
-    """The command's lines, or its head, how much is left out, and its tail."""
+def _fitted(drawn: str, room: Room, rows_max: int, style: Style, mark: str) -> list[str]:
+    """The lines, or its head, how much is left out, and its tail."""
     columns = max(room.columns - len(INDENT), 1)
     if len(drawn) <= rows_max * columns:
         lines = drawn.split("\n")
         if sum(_rows_of(line, columns) for line in lines) <= rows_max:
-            return _marked(lines, style)
+            return _marked(lines, style, mark)
     head_rows = (rows_max - 1) // 2
     tail_rows = rows_max - 1 - head_rows
     # No row has more characters than columns, except combining marks, which take no column.
     head = _wrapped(drawn[: head_rows * columns], columns)[:head_rows]
     tail = _wrapped(drawn[-tail_rows * columns :], columns)[-tail_rows:]
     left_out = len(drawn) - sum(len(row) for row in (*head, *tail))
-    between = style.yellow(f"{INDENT}… {left_out:,} characters of the command are left out here …")
-    first, *more = _marked(head, style)
+    between = style.yellow(f"{INDENT}… {left_out:,} characters are left out here …")
+    first, *more = _marked(head, style, mark)
     return [first, *more, between, *(style.bold(INDENT + row) for row in tail)]
 
 

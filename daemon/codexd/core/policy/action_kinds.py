@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
+from codexd.core.policy import patch_rules
 from codexd.core.policy.command_rules import (
     GitMayRun,
     command_key,
@@ -20,6 +21,7 @@ from codexd.core.policy.command_rules import (
 )
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
+    ApplyPatch,
     BadCall,
     Decision,
     RunCommand,
@@ -32,9 +34,11 @@ from codexd.core.values.tool_actions import (
 A = TypeVar("A", bound=ToolAction)
 
 # The requests by which a server asks its clients; `server/feed/asking.py` makes the params of each.
-ApprovalRequest = Literal["item/commandExecution/requestApproval"]
+ApprovalRequest = Literal[
+    "item/commandExecution/requestApproval", "item/fileChange/requestApproval"
+]
 # The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
-ToolItemType = Literal["commandExecution", "imageView", "dynamicToolCall"]
+ToolItemType = Literal["commandExecution", "fileChange", "imageView", "dynamicToolCall"]
 # What happens to a call that ran when the daemon died: it is performed again; or adopted, since it may still
 # run; or its result is unknown, and the model receives that as the answer.
 AfterCrash = Literal["repeat", "adopt", "declare unknown"]
@@ -75,6 +79,7 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     line: Callable[[A], str]  # a description for people, in questions and searches
     after_crash: AfterCrash
     approval: Approval[A] = NO_APPROVAL
+    tool: str | None = None  # the tool that performs it; None: the one that the model called
     item: ToolItemType = "dynamicToolCall"
     found_as: Literal["command", "path"] | None = None  # None: no search finds it
     # The answer to the model for an action that cannot be made.
@@ -97,6 +102,19 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         ),
         item="commandExecution",
         found_as="command",
+    ),
+    "patch": ActionKind(
+        action=ApplyPatch,
+        line=patch_rules.patch_line,
+        after_crash="adopt",
+        approval=Approval(
+            reason=patch_rules.patch_reason,
+            request="item/fileChange/requestApproval",
+            session_key=patch_rules.patch_key,
+        ),
+        tool="apply_patch",
+        item="fileChange",
+        found_as="path",
     ),
     "viewImage": ActionKind(
         action=ViewImage,

@@ -47,7 +47,7 @@ task alone.
 directory with `workdir` rather than with `cd`. Avoid commands that wait for somebody: no editors, no pagers, \
 no prompts; pass the option that says yes or no.
 - Several calls that do not depend on each other may be made at once.
-- Edit files with what is sure to do exactly what you mean, and look at the result, for example with `git \
+- Edit files with `apply_patch` where you have it, else with what is sure to do exactly what you mean, and look at the result, for example with `git \
 diff`. Prefer small, exact edits to writing a whole file anew.
 - Output that is very long reaches you with its middle cut out; ask for the part that you need.
 - Depending on the approval policy, a person may be asked before a command runs, and may refuse. A refusal is \

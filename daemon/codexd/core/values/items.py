@@ -110,6 +110,28 @@ class CommandExecution(_Item, frozen=True, kw_only=True, tag="commandExecution")
     duration_ms: int | None = None
 
 
+class ChangeKind(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What happens to a file."""
+
+    type: Literal["add", "delete", "update"]
+    move_path: str | None = None  # only of an update: the new path
+
+
+class FileUpdate(msgspec.Struct, frozen=True):
+    """One file of a patch."""
+
+    path: str
+    kind: ChangeKind
+    diff: str
+
+
+class FileChange(_Item, frozen=True, kw_only=True, tag="fileChange"):
+    """A patch that was applied, or waits to be allowed."""
+
+    changes: tuple[FileUpdate, ...]
+    status: CommandStatus
+
+
 class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):
     """An image file that the model looked at."""
 
@@ -155,6 +177,7 @@ ThreadItem = (
     | AgentMessage
     | Reasoning
     | CommandExecution
+    | FileChange
     | ImageView
     | ContextCompaction
     | EnteredReviewMode

@@ -23,4 +23,5 @@ class Traits(msgspec.Struct, frozen=True):
 
     parallel_tool_calls: bool = True
     least_effort: str | None = None  # for a request that needs no reasoning
+    freeform_patch: bool = False  # it writes patches as free text, held to a grammar
     images: bool = True  # whether it accepts images

@@ -55,6 +55,33 @@ class ViewImage(
     path: str  # absolute
 
 
+class PatchedFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A file that a patch changes."""
+
+    path: str  # absolute
+    before: str | None  # sha256 of its content in hex; None: there is no such file
+    after: str | None
+    diff: str  # as a person is shown it: a unified diff; of a new or deleted file, its text
+    moved_from: str | None = None  # its path before
+
+
+class ApplyPatch(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="patch",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Change files by a patch: all of them, or none."""
+
+    patch: str  # as the model wrote it
+    cwd: str  # absolute; relative paths of the patch start here
+    files: tuple[PatchedFile, ...]
+    folders: tuple[str, ...] = ()  # that the patch makes
+
+
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 

@@ -6,6 +6,7 @@ A reply is a few parts, played in order within one response. The lines, for peop
     think N               a reasoning item with N deltas of summary
     run CMD               call the shell tool, and go on with the next line when its output is back
     runs K CMD            K such calls, one after another
+    call TOOL JSON        call any tool with these arguments, and go on in the same way
     fail STATUS [TIMES]   answer with an HTTP status, the first TIMES times (1)
     cut N [TIMES]         N deltas, then close the connection (each time)
     hang SECONDS          a delta, then silence
@@ -146,7 +147,7 @@ class PromptScript:
         replies: list[Reply] = [()]
         for verb, rest in lines:
             line = f"{verb} {rest}"
-            if verb in ("run", "runs"):
+            if verb in ("run", "runs", "call"):
                 _add_calls(replies, line, call)
             elif self._is_due(line, (request.prompt_cache_key, at, line)):
                 replies[-1] += _PARTS[verb](rest.split())
@@ -165,7 +166,7 @@ class PromptScript:
 _WORD = re.compile(r"\S++\s*+|^\s++")
 _LINE = re.compile(
     r"(?:say|think|cut) \d{1,9}+(?: \d{1,9}+)?|fail \d{3}(?: \d{1,9}+)?|hang [\d.]{1,9}+|error \w{1,64}+"
-    r"|use \d{1,9}+(?: \d{1,9}+)?|run .+|runs \d{1,9}+ .+"
+    r"|use \d{1,9}+(?: \d{1,9}+)?|run .+|runs \d{1,9}+ .+|call \w{1,64}+ .+"
 )
 
 _PARTS: Final[dict[str, Callable[[list[str]], Reply]]] = {
@@ -183,6 +184,11 @@ def _add_calls(replies: list[Reply], line: str, call: Callable[[str], Part]) -> 
     """Each call ends the reply that it is in; the next reply waits for its output."""
     verb, rest = line.split(maxsplit=1)
     times = 1
+    if verb == "call":
+        name, arguments = rest.split(maxsplit=1)
+        replies[-1] += (Call(name, arguments),)
+        replies.append(())
+        return
     if verb == "runs":
         count, rest = rest.split(maxsplit=1)
         times = _count(count)

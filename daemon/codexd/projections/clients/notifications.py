@@ -17,11 +17,12 @@ from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
-from codexd.core.values.items import AgentMessage, ThreadItem, TurnError
+from codexd.core.values.items import AgentMessage, FileChange, FileUpdate, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
 from codexd.projections.clients.deltas import Outgoing, ServerNotification, Texts, item_started
 from codexd.projections.clients.items import ItemChange, ItemProjection, ItemStarted
+from codexd.projections.clients.patch_diffs import git_diff
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
@@ -72,6 +73,7 @@ class ClientProjection:
         self._turn_started_ms = 0
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
+        self._changed: tuple[FileUpdate, ...] = ()  # by the patches of the turn
         self.review: e.ReviewEntered | None = None  # that runs
         self._withdrawn = 0  # inputs, since a turn began
 
@@ -216,11 +218,21 @@ class ClientProjection:
         if isinstance(shown.item, AgentMessage):
             self._last_message = shown.item
         at_ms = shown.item.completed_at_ms or 0
-        return self.texts.completed(shown.item, at_ms, begun=shown.begun)
+        messages = self.texts.completed(shown.item, at_ms, begun=shown.begun)
+        if isinstance(shown.item, FileChange) and shown.item.status == "completed":
+            self._changed += shown.item.changes
+            cwd = "/" if self._settings is None else self._settings.cwd
+            params = n.TurnDiffUpdatedNotification(
+                thread_id=self._thread_id,
+                turn_id=self.turn_id,
+                diff=git_diff(self._changed, cwd),
+            )
+            messages.append(Outgoing("turn/diff/updated", params))
+        return messages
 
     def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
-        self._withdrawn = 0
+        self._withdrawn, self._changed = 0, ()
         self.texts = Texts(self._thread_id, event.turn_id)
         self._settings, self._last_message = event.settings, None
         turn = Turn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,17 +12,27 @@ from codexd.core.policy.action_kinds import ToolItemType, kind_of
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import (
+    ChangeKind,
     CommandExecution,
     CommandStatus,
+    FileChange,
+    FileUpdate,
     ImageView,
     ToolCall,
     ToolText,
     UnknownAction,
 )
-from codexd.core.values.tool_actions import RunCommand, ToolAction, ToolResult, ViewImage
+from codexd.core.values.tool_actions import (
+    ApplyPatch,
+    PatchedFile,
+    RunCommand,
+    ToolAction,
+    ToolResult,
+    ViewImage,
+)
 from codexd.projections.quoting import quoted
 
-ToolItem = CommandExecution | ImageView | ToolCall
+ToolItem = CommandExecution | FileChange | ImageView | ToolCall
 
 
 class OpenTool(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +83,43 @@ class _Commands:
         )
 
 
+class _Patches:
+    """`fileChange`: a patch, with a diff for each file."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        action = tool.action
+        assert isinstance(action, ApplyPatch)
+        return FileChange(
+            id=ItemId(tool.call_id),
+            changes=file_updates(action.files),
+            status="inProgress",
+            started_at_ms=at_ms,
+        )
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        assert isinstance(tool.item, FileChange)
+        status: CommandStatus = "failed" if result.status == "aborted" else result.status
+        return replace(tool.item, status=status, completed_at_ms=at_ms)
+
+
+def file_updates(files: Sequence[PatchedFile]) -> tuple[FileUpdate, ...]:
+    """Files of a patch as clients see them: a moved file is one change, at its earlier path."""
+    moved = {file.moved_from for file in files}
+    return tuple(
+        [_update(file) for file in files if file.after is not None or file.path not in moved]
+    )
+
+
+def _update(file: PatchedFile) -> FileUpdate:
+    if file.moved_from is not None:
+        return FileUpdate(file.moved_from, ChangeKind("update", file.path), file.diff)
+    if file.before is None:
+        return FileUpdate(file.path, ChangeKind("add"), file.diff)
+    return FileUpdate(
+        file.path, ChangeKind("delete" if file.after is None else "update"), file.diff
+    )
+
+
 class _Calls:
     """`dynamicToolCall`: any call, by the tool's name and its arguments."""
 
@@ -119,6 +167,7 @@ class _Images:
 _CALLS = _Calls()
 _MAKERS: dict[ToolItemType, ItemMaker] = {
     "commandExecution": _Commands(),
+    "fileChange": _Patches(),
     "imageView": _Images(),
     "dynamicToolCall": _CALLS,
 }

@@ -182,7 +182,7 @@ class ModelCalling:
                 self._item_started[event.item_id] = at_ms
                 self._thread.streaming.open_item(event.item_id, event.kind, at_ms)
             case ModelItemDone():
-                self._seen.append(self._finished(event))
+                self._seen.append(await self._finished(event))
                 self._seen_bytes += len(bytes(event.item))
             case ModelResponseDone():
                 self._seen.append(self._ended(event))
@@ -199,7 +199,7 @@ class ModelCalling:
             c.ReportModel(call_id=self._effect.call_id, attempt=self._effect.attempt, seen=seen)
         )
 
-    def _finished(self, event: ModelItemDone) -> c.ModelDone:
+    async def _finished(self, event: ModelItemDone) -> c.ModelDone:
         done = replace(event, started_ms=self._item_started.pop(event.item_id, None))
         if event.call is None or self._compacts:
             return done
@@ -208,7 +208,8 @@ class ModelCalling:
         # use our own ids.
         own = CallId(thread.world.new_id())
         context = CallContext(self._settings.cwd, thread.thread_id, own)
-        action = thread.world.registry.read_call(made.name, made.arguments, context)
+        registry = thread.world.registry
+        action = await registry.prepare(registry.read_call(made.name, made.arguments, context))
         return c.ToolCallDone(done, ToolCallRef(own, made.name, made.custom, made.call_id), action)
 
     def _ended(self, event: ModelResponseDone) -> ModelResponseDone:

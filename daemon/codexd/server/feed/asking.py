@@ -17,11 +17,19 @@ from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
-from codexd.core.values.tool_actions import RunCommand, ToolAction, without_words
+from codexd.core.values.tool_actions import ApplyPatch, RunCommand, ToolAction, without_words
 from codexd.projections.clients.notifications import ApprovalAsked
+from codexd.projections.clients.patch_diffs import git_diff
+from codexd.projections.clients.tool_items import file_updates
 from codexd.projections.quoting import quoted
 from codexd.protocol.display.visible import visible_line, visible_text
-from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd, CommandApprovalParams
+from codexd.protocol.requests import (
+    COMMAND_APPROVAL,
+    FILE_CHANGE_APPROVAL,
+    AskedByCodexd,
+    CommandApprovalParams,
+    FileChangeApprovalParams,
+)
 
 # The daemon's own sentences are shorter.
 REASON_CHARACTERS_MAX = 200
@@ -74,10 +82,30 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
     )
 
 
+def file_change_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> FileChangeApprovalParams:
+    """The parameters of `item/fileChange/requestApproval`."""
+    reason, action = _own_reason(asks), asks.action
+    assert isinstance(action, ApplyPatch)
+    return FileChangeApprovalParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        item_id=asks.item_id,
+        started_at_ms=asks.at_ms,
+        reason=reason,
+        codexd=AskedByCodexd(
+            approval_id=asks.approval_id,
+            action_hash=action_hash(action),
+            reason=reason,
+            diff=visible_text(git_diff(file_updates(action.files), action.cwd)),
+        ),
+    )
+
+
 # By the server request that a kind of action is asked about with.
-PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], CommandApprovalParams]] = {
-    COMMAND_APPROVAL: question_params
-}
+PARAMS: dict[
+    ApprovalRequest,
+    Callable[[ApprovalAsked, ThreadId | str], CommandApprovalParams | FileChangeApprovalParams],
+] = {COMMAND_APPROVAL: question_params, FILE_CHANGE_APPROVAL: file_change_params}
 
 
 def _own_reason(asks: ApprovalAsked) -> str:

@@ -1,0 +1,265 @@
+"""The tool `apply_patch`: files changed by a patch, all of them or none.
+
+    ApplyPatchTool.read_call(arguments)  ->  ApplyPatch without files   (pure)
+    ApplyPatchTool.prepare(ApplyPatch)   ->  ApplyPatch with its files: what each is before and after, and a diff
+    ApplyPatchTool.perform(ApplyPatch)   ->  ToolResult
+
+A person is asked about the prepared patch. It is applied only where every file still has the content that it had
+then, so what is written is what was shown.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from codexd.core.patch.changes import FileChange, changes_of, paths_of
+from codexd.core.patch.dialect import BEGIN, END, BadPatch, here_document_end, read_patch
+from codexd.core.state.state import ThreadState
+from codexd.core.values.limits import Traits
+from codexd.core.values.tool_actions import (
+    ApplyPatch,
+    BadCall,
+    PatchedFile,
+    ToolAction,
+    ToolResult,
+)
+from codexd.machine.patience import patiently
+from codexd.tools.patch_files import (
+    CannotPatch,
+    FileWrite,
+    content_of,
+    finish_patch,
+    missing_folders,
+    print_of,
+    write_patch,
+)
+from codexd.tools.registry import CallContext, OutputSink
+
+TOOL_NAME: Final = "apply_patch"
+# Of a deleted or replaced file a person is shown the beginning; the rest is counted.
+WHOLE_FILE_CHARACTERS_MAX: Final = 32 * 1024
+# All diffs of a patch: more than a person reads, and a quarter of what a client is sent at once.
+DIFF_CHARACTERS_MAX: Final = 512 * 1024
+
+_DESCRIPTION: Final = (
+    "Changes files of this machine by a patch: all the changes are made, or none. Use it to edit, add, delete "
+    "and move files. Every line that stays in a hunk must be in the file as it is; give three of them before and "
+    "after a change, and a line `@@ def name` above it where those are in the file more than once. "
+    "Paths start at the working directory of the conversation."
+)
+_GRAMMAR: Final = r"""start: "*** Begin Patch" LF section+ "*** End Patch" LF?
+section: add | delete | update
+add: "*** Add File: " PATH LF ("+" TEXT LF)+
+delete: "*** Delete File: " PATH LF
+update: "*** Update File: " PATH LF ("*** Move to: " PATH LF)? hunk*
+hunk: header* change+ ("*** End of File" LF)?
+header: "@@" (" " TEXT)? LF
+change: (" " | "-" | "+") TEXT LF
+PATH: /[^\r\n]+/
+TEXT: /[^\r\n]*/
+%import common.LF
+"""
+_EXAMPLE: Final = f"""{BEGIN}
+*** Update File: src/greet.py
+@@ def greet():
+-    print("Hi")
++    print("Hello")
+*** Add File: NOTES
++A new file.
+{END}"""
+
+FREEFORM: Final = msgspec.json.encode(
+    {
+        "type": "custom",
+        "name": TOOL_NAME,
+        "description": _DESCRIPTION,
+        "format": {"type": "grammar", "syntax": "lark", "definition": _GRAMMAR},
+    }
+)
+FUNCTION: Final = msgspec.json.encode(
+    {
+        "type": "function",
+        "name": TOOL_NAME,
+        "description": f"{_DESCRIPTION} An example:\n{_EXAMPLE}\nAfter `*** Update File: path` a line `*** Move to: "
+        "path` gives the file another path; `*** Delete File: path` deletes one; `*** End of File` after a hunk says "
+        "that it ends where the file ends.",
+        "strict": False,
+        "parameters": {
+            "type": "object",
+            "properties": {"input": {"type": "string", "description": "The whole patch."}},
+            "required": ["input"],
+            "additionalProperties": False,
+        },
+    }
+)
+
+
+class _Arguments(msgspec.Struct, frozen=True):
+    """What the model may say; members that are not known here are ignored."""
+
+    input: str | None = None
+    patch: str | None = None  # as some models name it
+
+
+class ApplyPatchTool:
+    """The tool."""
+
+    name = TOOL_NAME
+
+    def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
+        """Offered in the form that the model takes, and never to a reviewer, who changes nothing."""
+        if thread.reviews is not None:
+            return None
+        return FREEFORM if traits.freeform_patch else FUNCTION
+
+    def read_call(self, arguments: str, context: CallContext) -> ApplyPatch | BadCall:
+        """The patch of a call: free text, or a member of a JSON object. Its files are not read yet."""
+        text = arguments
+        if arguments.lstrip().startswith("{"):
+            try:
+                asked = msgspec.json.decode(arguments, type=_Arguments)
+            except (msgspec.MsgspecError, UnicodeError) as error:
+                return _bad(f"the arguments could not be read: {error}")
+            text = asked.input or asked.patch or ""
+        return _read(text, context.cwd)
+
+    async def prepare(self, action: ToolAction) -> ToolAction:
+        """The patch with what it makes of its files now; a `BadCall` if it does not fit them."""
+        if not isinstance(action, ApplyPatch):
+            return action
+        try:
+            return await patiently(action.cwd, lambda: _prepared(action))
+        except (BadPatch, CannotPatch) as bad:
+            return _bad(f"{bad}")
+        except (OSError, ValueError) as error:
+            return _bad(f"the files could not be read: {error}")
+
+    async def perform(
+        self, action: ApplyPatch, context: CallContext, sink: OutputSink
+    ) -> ToolResult:
+        """Apply it."""
+        # It is not abandoned by an interrupt: it takes some milliseconds, and its result is to be known.
+        return await trio.to_thread.run_sync(_applied, action, context)
+
+
+def patch_in(command: str, context: CallContext) -> ApplyPatch | BadCall | None:
+    """The patch of a shell line that does nothing but apply one, as models write it; None for other lines.
+
+    The program that Codex has for this is not on the machine, and a person is to see the patch, not a line of shell.
+    """
+    first, _, rest = command.strip().partition("\n")
+    body, _, last = rest.rpartition("\n")
+    try:
+        words = shlex.split(command if here_document_end(first) is None else first)
+    except ValueError:
+        return None
+    cwd = context.cwd
+    if words[:1] == ["cd"] and words[2:3] == ["&&"]:
+        cwd, words = str(PurePosixPath(cwd, words[1])), words[3:]
+    if words[:1] not in (["apply_patch"], ["applypatch"]):
+        return None
+    if len(words) == 2 and words[1].lstrip().startswith(BEGIN):
+        return _read(words[1], cwd)
+    if " ".join(words[1:]).startswith("<<") and last.strip() == here_document_end(first):
+        return _read(body, cwd)
+    return None
+
+
+def _read(text: str, cwd: str) -> ApplyPatch | BadCall:
+    try:
+        read_patch(text)
+    except BadPatch as bad:
+        return _bad(f"{bad}")
+    return ApplyPatch(text, cwd, ())
+
+
+def _prepared(action: ApplyPatch) -> ApplyPatch:
+    changes = _changes(action)
+    if not changes:
+        raise BadPatch("the files have this content already: there is nothing to change")
+    files = tuple(
+        [
+            PatchedFile(
+                change.path,
+                print_of(change.before),
+                print_of(change.after),
+                _shown(change),
+                change.moved_from,
+            )
+            for change in changes
+        ]
+    )
+    size = sum(len(file.diff) for file in files)
+    if size > DIFF_CHARACTERS_MAX:
+        raise BadPatch(
+            f"expected a change of at most {DIFF_CHARACTERS_MAX} characters, so that a person can judge it, "
+            f"found {size}: make it in parts, or with a command"
+        )
+    made = missing_folders(change.path for change in changes if change.after is not None)
+    return replace(action, files=files, folders=tuple(made))
+
+
+def _changes(action: ApplyPatch) -> list[FileChange]:
+    sections = read_patch(action.patch)
+    before = {path: content_of(path) for path in paths_of(sections, action.cwd)}
+    return changes_of(sections, action.cwd, before)
+
+
+def _shown(change: FileChange) -> str:
+    if change.kind == "update" or len(change.diff) <= WHOLE_FILE_CHARACTERS_MAX:
+        return change.diff
+    if change.kind == "add" and change.moved_from is None:
+        return change.diff  # It is the patch's own text, which is bounded.
+    shown = change.diff[:WHOLE_FILE_CHARACTERS_MAX]
+    return f"{shown}\n… {len(change.diff) - len(shown):,} characters more …\n"
+
+
+def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:
+    writes = [FileWrite(file.path, file.before, file.after) for file in action.files]
+    try:
+        if context.again == "adopt":
+            finish_patch(writes, action.folders, context.call_id)
+        else:
+            write_patch(writes, _contents(action), action.folders, context.call_id)
+    except (BadPatch, CannotPatch) as cannot:
+        text = f"The patch was not applied, and no file is changed. {cannot}."
+        return ToolResult("failed", text, text)
+    finished = "The daemon was restarted meanwhile; the patch is complete. " * (
+        context.again == "adopt"
+    )
+    text = f"{finished}Changed files:\n" + "\n".join(_lines(action.files))
+    return ToolResult("completed", text, text)
+
+
+def _contents(action: ApplyPatch) -> dict[str, bytes]:
+    """The new contents, made again of what the files have now. Raises: CannotPatch, if they are others."""
+    changes = {change.path: change for change in _changes(action)}
+    for file in action.files:
+        change = changes.get(file.path)
+        if change is None or (print_of(change.before), print_of(change.after)) != (
+            file.before,
+            file.after,
+        ):
+            raise CannotPatch(
+                f"{file.path}: the content has changed since the patch was read; read the file and make the patch again"
+            )
+    return {path: change.after for path, change in changes.items() if change.after is not None}
+
+
+def _lines(files: Sequence[PatchedFile]) -> list[str]:
+    marks = {True: "A", False: "M"}
+    return [
+        f"D {file.path}" if file.after is None else f"{marks[file.before is None]} {file.path}"
+        for file in files
+    ]
+
+
+def _bad(reason: str) -> BadCall:
+    return BadCall(reason=f"The patch was not applied, and no file is changed: {reason}")

@@ -1,0 +1,112 @@
+"""The files of a patch are written all or none: also if the process is killed, or a person edits one meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import doomed_patch
+from codexd.tools.patch_files import (
+    CannotPatch,
+    FileWrite,
+    content_of,
+    finish_patch,
+    missing_folders,
+    print_of,
+    write_patch,
+)
+from doomed_patch import NEW, OLD
+
+
+def wanted(path: Path, before: bytes | None, after: bytes | None) -> FileWrite:
+    return FileWrite(str(path), print_of(before), print_of(after))
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_operation_leaves_each_file_old_or_new_and_finishing_makes_all_alike(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "tree"
+    run = [sys.executable, doomed_patch.__file__, str(folder)]
+    kills = subprocess.run(run, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert len(kills) > 100
+    for edited, left, came, has_folder in map(json.loads, kills):
+        for path in {*OLD, *NEW}:
+            assert left.get(path) in (OLD.get(path), NEW.get(path)), left
+        ends = [OLD, NEW]
+        if edited:
+            ends = [{**end, "e": "a person's"} for end in ends]
+        assert came in ends, (left, came)
+        assert has_folder == ("x/y/b" in came)
+
+
+def test_nothing_is_written_if_a_file_has_changed_since(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"1")
+    b.write_bytes(b"edited")
+    with pytest.raises(CannotPatch, match=r"changed since the patch was read: .*/b"):
+        write_patch(
+            [wanted(a, b"1", b"2"), wanted(b, b"1", b"2")], {str(a): b"2", str(b): b"2"}, [], "t"
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert a.read_bytes() == b"1"
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    a = tmp_path / "a"
+    a.write_bytes(b"1")
+    new = Path("/proc/none/b")
+    folders = missing_folders([str(tmp_path / "made" / "c"), str(new)])
+    assert folders == [str(tmp_path / "made"), "/proc/none"]
+    with pytest.raises(CannotPatch, match="/proc/none"):
+        write_patch(
+            [wanted(a, b"1", b"2"), wanted(new, None, b"3")],
+            {str(a): b"2", str(new): b"3"},
+            folders,
+            "t",
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert a.read_bytes() == b"1"
+
+
+def test_what_was_never_begun_is_said_to_be_so(tmp_path: Path) -> None:
+    a = tmp_path / "a"
+    a.write_bytes(b"1")
+    with pytest.raises(CannotPatch, match="interrupted before the first file was changed"):
+        finish_patch([wanted(a, b"1", b"2")], [], "t")
+
+
+def test_a_link_stays_a_link_and_the_mode_of_the_file_stays(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"1")
+    real.chmod(0o751)
+    link.symlink_to("real")
+    write_patch([wanted(link, b"1", b"2")], {str(link): b"2"}, [], "t")
+    assert (os.readlink(link), real.read_bytes(), real.stat().st_mode & 0o777) == (
+        "real",
+        b"2",
+        0o751,
+    )
+    write_patch([wanted(link, b"2", None)], {}, [], "t")
+    assert (link.is_symlink(), real.read_bytes()) == (False, b"2")
+
+
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(9 * 1024 * 1024)
+    for path, said in (
+        ("pipe", "expected a file, found a pipe"),
+        ("", "found a folder"),
+        ("large", "expected a file of at most 8388608 bytes"),
+        ("large/below", "Not a directory"),
+    ):
+        with pytest.raises(CannotPatch, match=said):
+            content_of(str(tmp_path / path))
+    assert content_of(str(tmp_path / "none")) is None
