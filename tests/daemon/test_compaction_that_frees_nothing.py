@@ -92,7 +92,7 @@ async def test_a_limit_that_is_too_low_costs_few_summaries(daemon: Daemon) -> No
             for prompt in ("Work.", "And now?", "And then?"):
                 assert (await client.run_turn(thread, prompt))["status"] == "completed"
     assert len(worker.seen) == COMMANDS
-    assert worker.summaries == 2
+    assert 1 <= worker.summaries <= 2
 
 
 @pytest.mark.slow

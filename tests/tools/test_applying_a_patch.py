@@ -169,6 +169,10 @@ def test_a_shell_line_that_only_applies_a_patch_is_the_patch(line: str, cwd: str
         "apply_patch '{}",
         "cd",
         "cat <<EOF\n{}\nEOF",
+        'apply_patch "$(ls) {}"',
+        'apply_patch "{}`ls`"',
+        "apply_patch '{}' 'x'",
+        "apply_patch <<'EOF'\n\nls\n{}\nEOF",
     ],
 )
 def test_a_shell_line_that_does_more_is_a_command(line: str) -> None:

@@ -75,6 +75,11 @@ _EXAMPLE: Final = f"""{BEGIN}
 +A new file.
 {END}"""
 
+_NAMES: Final = (["apply_patch"], ["applypatch"])
+# Before the patch are the name, and perhaps a change of the folder.
+_BEFORE_CHARACTERS_MAX: Final = 8 * 1024
+_REPLACED: Final = {"'": "'", '"': '"$`\\'}
+
 FREEFORM: Final = msgspec.json.encode(
     {
         "type": "custom",
@@ -154,22 +159,28 @@ def patch_in(command: str, context: CallContext) -> ApplyPatch | BadCall | None:
 
     The program that Codex has for this is not on the machine, and a person is to see the patch, not a line of shell.
     """
-    first, _, rest = command.strip().partition("\n")
-    body, _, last = rest.rpartition("\n")
+    command = command.strip()
+    at = command.find(BEGIN, 0, _BEFORE_CHARACTERS_MAX)
+    if at < 0:
+        return None
+    before, rest = command[:at].rstrip(), command[at:]
+    first = before.partition("\n")[0]
+    if (end := here_document_end(first)) is not None:
+        first, (body, _, last) = first.rpartition("<<")[0], rest.rpartition("\n")
+        is_whole = last.strip() == end and before.count("\n") == 0
+    else:
+        # Within double quotes a shell would replace some characters: such a line is a command.
+        first, quote, body = before[:-1], before[-1:], rest[:-1]
+        is_whole = quote in ("'", '"') and rest[-1:] == quote
+        is_whole = is_whole and not any(mark in body for mark in _REPLACED[quote])
     try:
-        words = shlex.split(command if here_document_end(first) is None else first)
+        words = shlex.split(first)
     except ValueError:
         return None
     cwd = context.cwd
     if words[:1] == ["cd"] and words[2:3] == ["&&"]:
         cwd, words = str(PurePosixPath(cwd, words[1])), words[3:]
-    if words[:1] not in (["apply_patch"], ["applypatch"]):
-        return None
-    if len(words) == 2 and words[1].lstrip().startswith(BEGIN):
-        return _read(words[1], cwd)
-    if " ".join(words[1:]).startswith("<<") and last.strip() == here_document_end(first):
-        return _read(body, cwd)
-    return None
+    return _read(body, cwd) if is_whole and words in _NAMES else None
 
 
 def _read(text: str, cwd: str) -> ApplyPatch | BadCall:
