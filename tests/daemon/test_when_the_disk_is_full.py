@@ -21,6 +21,11 @@ WORDS = tuple(f"word {n} {'x' * 500} " for n in range(100))
 HALF = "".join(WORDS[:9])
 
 
+# A file on a full disk still takes what its last page has room for. The shortest record has more bytes than this.
+PAGE_BYTES = 4096
+SHORTER_THAN_A_RECORD = 100
+
+
 @pytest.fixture
 def disk(home: Home) -> Iterator[SmallDisk]:
     """The home is on a small disk of its own."""
@@ -39,6 +44,25 @@ async def until_over(client: Client, thread: str) -> None:
     await client.until_notified("warning", threadId=thread)
 
 
+def size_of_log(home: Home) -> int:
+    (log,) = home.path.glob("threads/*/*/*/*.jsonl")
+    return log.stat().st_size
+
+
+async def fill_last_page(client: Client, thread: str, home: Home) -> None:
+    """Append records until the last page of the log has no room for another."""
+    before = size_of_log(home)
+    await client.call("thread/name/set", threadId=thread, name="100")
+    record = size_of_log(home) - before
+    for number in range(101, 400):
+        left = -size_of_log(home) % PAGE_BYTES
+        if left < SHORTER_THAN_A_RECORD:
+            return
+        more = "x" * min(50, max(0, left - record))
+        await client.call("thread/name/set", threadId=thread, name=f"{number}{more}")
+    raise AssertionError("expected to come to the end of a page")
+
+
 @trio_test
 async def test_a_turn_in_flight_waits_for_space_and_continues(home: Home, disk: SmallDisk) -> None:
     async with held_model([Held(Say(WORDS), after=9), Say(("next",))]) as model:
@@ -49,7 +73,7 @@ async def test_a_turn_in_flight_waits_for_space_and_continues(home: Home, disk: 
             await other.call("thread/resume", threadId=thread)
             turn = await client.start_turn(thread, "hello")
             await client.until(lambda: said_so_far(client) == HALF)
-            disk.window()
+            disk.fill()
             model.resume()
             told = await until_stalled(client, thread)
             assert told["turnId"] == turn
@@ -83,13 +107,14 @@ async def test_a_request_is_refused_at_once_and_has_changed_nothing(
             thread = await client.start_thread()
             await client.run_turn(thread, "a")
             before = [(log, log.read_bytes()) for log in home.logs()]
-            disk.window()
-            refusals = [
-                await client.refused("turn/start", threadId=thread, input=typed(long)),
-                await client.refused("thread/start", baseInstructions=long),
-                await client.refused("thread/fork", threadId=thread),
+            requests: list[tuple[str, Json]] = [
+                ("turn/start", {"threadId": thread, "input": typed(long)}),
+                ("thread/start", {"baseInstructions": long}),
+                ("thread/fork", {"threadId": thread}),
             ]
-            for refusal in refusals:
+            for method, params in requests:
+                disk.fill()  # Each time: files of the turn are removed after its end.
+                refusal = await client.refused(method, **params)
                 assert refusal.data["code"] == "disk_full", refusal.message
                 assert "No space left on device" in refusal.message
             assert [(log, log.read_bytes()) for log in home.logs()] == before
@@ -120,7 +145,7 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             await client.until_notified("item/started", threadId=thread, times=2)
-            disk.window()
+            disk.fill()
             home.work.joinpath("go").touch()
             await until_stalled(client, thread)
             disk.free()
@@ -150,7 +175,8 @@ async def test_an_interrupt_stops_what_runs_and_is_recorded_when_there_is_space(
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "hello")
             await client.until(lambda: said_so_far(client) == HALF)
-            disk.window()
+            await fill_last_page(client, thread, home)
+            disk.fill()
             refusal = await client.refused("turn/interrupt", threadId=thread, turnId=turn)
             assert refusal.data["code"] == "disk_full"
             assert "what ran is stopped" in refusal.message
@@ -177,7 +203,7 @@ async def test_a_daemon_that_starts_on_a_full_disk_reads_and_recovers_when_there
             first.kill()
         (log,) = home.logs()
         log.write_bytes(whole := log.read_bytes())
-        disk.window()
+        disk.fill()
         home.start()
         async with connected(home.socket) as client:
             await client.call("thread/resume", threadId=thread)

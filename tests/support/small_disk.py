@@ -31,7 +31,7 @@ class SmallDisk:
     def __init__(self, path: Path) -> None:
         self._ballast = path / "ballast"
 
-    def window(self, *, leave: int = 0) -> None:
+    def fill(self, *, leave: int = 0) -> None:
         """Write until nothing fits any more; then give `leave` bytes back."""
         fd = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
