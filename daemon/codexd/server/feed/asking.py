@@ -39,7 +39,7 @@ MODEL_SAYS_CHARACTERS_MAX = 200
 PLACE_CHARACTERS_MAX = 240
 
 HIDDEN = (
-    "Part of it looks like a secret and is hidden in the log; this is the command as it will run."
+    "Part of it looks like a secret and is hidden in the log; this is what will be done."
 )
 LOST = "Part of it looked like a secret, was not stored, and is lost: it will not run, with any answer."
 MODEL_SAYS = "the model says: "
