@@ -38,9 +38,7 @@ MODEL_SAYS_CHARACTERS_MAX = 200
 # As many: a folder is known by its beginning.
 PLACE_CHARACTERS_MAX = 240
 
-HIDDEN = (
-    "Part of it looks like a secret and is hidden in the log; this is what will be done."
-)
+HIDDEN = "Part of it looks like a secret and is hidden in the log; this is what will be done."
 LOST = "Part of it looked like a secret, was not stored, and is lost: it will not run, with any answer."
 MODEL_SAYS = "the model says: "
 
