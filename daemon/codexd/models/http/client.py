@@ -51,7 +51,6 @@ PROXY_AUTHENTICATION: Final = 407  # RFC 9110 15.5.8: the answer of a proxy, not
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
 _OF_STREAMS: Final = ("accept", "content-type")
-_LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 T = TypeVar("T")
 
