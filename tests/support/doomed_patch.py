@@ -14,7 +14,8 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from codexd.tools.patch_files import CannotPatch, FileWrite, finish_patch, print_of, write_patch
+from codexd.core.values.tool_actions import PatchedFile
+from codexd.tools.patch_files import CannotPatch, finish_patch, print_of, write_patch
 
 OLD = {"a": "old a", "c": "old c", "e": "old e"}
 NEW = {"a": "new a", "x/y/b": "new b", "e": "new e"}
@@ -56,7 +57,7 @@ def main(folder: Path) -> None:
     """Kill it everywhere; after that, once more while it takes the patch back because a person has edited a file."""
     paths = sorted({*OLD, *NEW})
     writes = [
-        FileWrite(str(folder / path), _print(OLD.get(path)), _print(NEW.get(path)))
+        PatchedFile(str(folder / path), _print(OLD.get(path)), _print(NEW.get(path)), "")
         for path in paths
     ]
     new = {str(folder / path): text.encode() for path, text in NEW.items()}

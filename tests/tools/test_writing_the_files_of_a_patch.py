@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import doomed_patch
+from codexd.core.values.tool_actions import PatchedFile
 from codexd.tools.patch_files import (
     CannotPatch,
-    FileWrite,
     content_of,
     finish_patch,
     missing_folders,
@@ -23,8 +23,8 @@ from codexd.tools.patch_files import (
 from doomed_patch import NEW, OLD
 
 
-def wanted(path: Path, before: bytes | None, after: bytes | None) -> FileWrite:
-    return FileWrite(str(path), print_of(before), print_of(after))
+def wanted(path: Path, before: bytes | None, after: bytes | None) -> PatchedFile:
+    return PatchedFile(str(path), print_of(before), print_of(after), "")
 
 
 @pytest.mark.slow

@@ -22,3 +22,12 @@ def keep_files_private() -> None:
 def umask_for_commands() -> int:
     """The umask of the person's commands, as subprocess.Popen takes it."""
     return _given
+
+
+def mode_for_commands(mode: int) -> int:
+    """The mode of a file or folder that a command of the person would make with this mode."""
+    umask = _given
+    if umask == INHERITED:
+        umask = os.umask(PRIVATE_UMASK)  # It can only be read by setting it.
+        os.umask(umask)
+    return mode & ~umask

@@ -11,7 +11,6 @@ then, so what is written is what was shown.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -33,7 +32,6 @@ from codexd.core.values.tool_actions import (
 from codexd.machine.patience import patiently
 from codexd.tools.patch_files import (
     CannotPatch,
-    FileWrite,
     content_of,
     finish_patch,
     missing_folders,
@@ -75,6 +73,7 @@ _EXAMPLE: Final = f"""{BEGIN}
 +A new file.
 {END}"""
 
+_MARKS: Final = {"add": "A", "delete": "D", "update": "M"}  # as git has them
 _NAMES: Final = (["apply_patch"], ["applypatch"])
 # Before the patch are the name, and perhaps a change of the folder.
 _BEFORE_CHARACTERS_MAX: Final = 8 * 1024
@@ -195,18 +194,7 @@ def _prepared(action: ApplyPatch) -> ApplyPatch:
     changes = _changes(action)
     if not changes:
         raise BadPatch("the files have this content already: there is nothing to change")
-    files = tuple(
-        [
-            PatchedFile(
-                change.path,
-                print_of(change.before),
-                print_of(change.after),
-                _shown(change),
-                change.moved_from,
-            )
-            for change in changes
-        ]
-    )
+    files = tuple([_patched(change) for change in changes])
     size = sum(len(file.diff) for file in files)
     if size > DIFF_CHARACTERS_MAX:
         raise BadPatch(
@@ -215,6 +203,11 @@ def _prepared(action: ApplyPatch) -> ApplyPatch:
         )
     made = missing_folders(change.path for change in changes if change.after is not None)
     return replace(action, files=files, folders=tuple(made))
+
+
+def _patched(change: FileChange) -> PatchedFile:
+    before, after = print_of(change.before), print_of(change.after)
+    return PatchedFile(change.path, before, after, _shown(change), change.moved_from)
 
 
 def _changes(action: ApplyPatch) -> list[FileChange]:
@@ -233,19 +226,20 @@ def _shown(change: FileChange) -> str:
 
 
 def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:
-    writes = [FileWrite(file.path, file.before, file.after) for file in action.files]
     try:
         if context.again == "adopt":
-            finish_patch(writes, action.folders, context.call_id)
+            finish_patch(action.files, action.folders, context.call_id)
         else:
-            write_patch(writes, _contents(action), action.folders, context.call_id)
+            write_patch(action.files, _contents(action), action.folders, context.call_id)
     except (BadPatch, CannotPatch) as cannot:
         text = f"The patch was not applied, and no file is changed. {cannot}."
         return ToolResult("failed", text, text)
     finished = "The daemon was restarted meanwhile; the patch is complete. " * (
         context.again == "adopt"
     )
-    text = f"{finished}Changed files:\n" + "\n".join(_lines(action.files))
+    text = f"{finished}Changed files:\n" + "\n".join(
+        [f"{_MARKS[file.kind]} {file.path}" for file in action.files]
+    )
     return ToolResult("completed", text, text)
 
 
@@ -262,14 +256,6 @@ def _contents(action: ApplyPatch) -> dict[str, bytes]:
                 f"{file.path}: the content has changed since the patch was read; read the file and make the patch again"
             )
     return {path: change.after for path, change in changes.items() if change.after is not None}
-
-
-def _lines(files: Sequence[PatchedFile]) -> list[str]:
-    marks = {True: "A", False: "M"}
-    return [
-        f"D {file.path}" if file.after is None else f"{marks[file.before is None]} {file.path}"
-        for file in files
-    ]
 
 
 def _bad(reason: str) -> BadCall:

@@ -20,10 +20,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from codexd.core.values.tool_actions import PatchedFile
 from codexd.machine.foreign_files import NotAFile, read_file
-from codexd.machine.umask import INHERITED, umask_for_commands
+from codexd.machine.umask import mode_for_commands
 
 # A person's source file has some kilobytes; a larger one is data, and a patch is the wrong tool for it.
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -33,14 +32,6 @@ _NEW_FOLDER_MODE: Final = 0o777
 
 class CannotPatch(Exception):
     """A patch was not applied. The text says why, and what the files are now."""
-
-
-class FileWrite(msgspec.Struct, frozen=True):
-    """What is to happen to one file."""
-
-    path: str  # absolute
-    before: str | None  # sha256 of its content in hex; None: there is no such file
-    after: str | None
 
 
 def content_of(path: str) -> bytes | None:
@@ -75,7 +66,7 @@ def missing_folders(paths: Iterable[str]) -> list[str]:
 
 
 def write_patch(
-    writes: Sequence[FileWrite], contents: Mapping[str, bytes], folders: Sequence[str], token: str
+    writes: Sequence[PatchedFile], contents: Mapping[str, bytes], folders: Sequence[str], token: str
 ) -> None:
     """Write the files.
 
@@ -95,7 +86,7 @@ def write_patch(
         raise _cannot(error) from error
 
 
-def finish_patch(writes: Sequence[FileWrite], folders: Sequence[str], token: str) -> None:
+def finish_patch(writes: Sequence[PatchedFile], folders: Sequence[str], token: str) -> None:
     """Finish what a crash interrupted, or take it back.
 
     Raises: CannotPatch; then no file is changed.
@@ -132,7 +123,7 @@ def _cannot(error: OSError) -> CannotPatch:
 class _File:
     """One file of a patch, with the two names beside it."""
 
-    def __init__(self, write: FileWrite, token: str) -> None:
+    def __init__(self, write: PatchedFile, token: str) -> None:
         # A link stays a link: the file that it names is changed. A link that is deleted is removed itself.
         path = Path(write.path)
         self._path = path if write.after is None else Path(os.path.realpath(path))
@@ -189,7 +180,7 @@ class _File:
 
     def _mode(self) -> int:
         if self._write.before is None:
-            return _for_commands(_NEW_FILE_MODE)
+            return mode_for_commands(_NEW_FILE_MODE)
         return stat.S_IMODE(self._path.stat().st_mode)
 
     def change(self) -> None:
@@ -235,7 +226,7 @@ def _prepare(files: Sequence[_File], contents: Mapping[str, bytes], folders: Seq
     for folder in folders:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)  # with a mode of its own
-            os.chmod(folder, _for_commands(_NEW_FOLDER_MODE))
+            os.chmod(folder, mode_for_commands(_NEW_FOLDER_MODE))
     for file in files:
         file.prepare(contents.get(file.shown))
     _sync_folders(files)
@@ -271,15 +262,3 @@ def _sync_folders(files: Sequence[_File]) -> None:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-
-
-def _for_commands(mode: int) -> int:
-    """The mode of a file that a command of the person would make."""
-    umask = umask_for_commands()
-    return mode & ~(_process_umask() if umask == INHERITED else umask)
-
-
-def _process_umask() -> int:
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return umask

@@ -17,6 +17,7 @@ from codexd.core.patch.dialect import AddFile, BadPatch, DeleteFile, Section, Up
 from codexd.core.patch.diff import diff_of_edits, diff_of_whole
 from codexd.core.patch.file_lines import file_lines, new_file
 from codexd.core.patch.placing import edited, edits_of
+from codexd.core.values.tool_actions import change_kind
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -31,9 +32,7 @@ class FileChange(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Literal["add", "delete", "update"]:
         """What happens to it."""
-        if self.after is None:
-            return "delete"
-        return "add" if self.before is None else "update"
+        return change_kind(self.before, self.after)
 
 
 def paths_of(sections: Sequence[Section], cwd: str) -> list[str]:

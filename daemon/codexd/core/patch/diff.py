@@ -9,7 +9,7 @@ from codexd.core.patch.file_lines import FileLines, file_lines
 from codexd.core.patch.placing import Edit
 
 _CONTEXT_LINES: Final = 3
-_NO_END: Final = "\\ No newline at end of file"
+NO_END: Final = "\\ No newline at end of file"
 
 
 def diff_of_edits(lines: FileLines, edits: Sequence[Edit]) -> str:
@@ -81,13 +81,13 @@ def _hunk(lines: FileLines, edits: Sequence[Edit], moved: int) -> list[str]:
         body += ["-" + text for text in lines.texts[edit.start : edit.start + edit.old]]
         at = edit.start + edit.old
         if edit.old and at == len(lines.texts) and lines.is_unfinished:
-            body.append(_NO_END)
+            body.append(NO_END)
         body += ["+" + text for text in edit.new]
         if edit.new and edit.new[-1] and at == len(lines.texts) and lines.is_unfinished:
-            body.append(_NO_END)
+            body.append(NO_END)
     body += [" " + text for text in lines.texts[at:last]]
     if at < last == len(lines.texts) and lines.is_unfinished:
-        body.append(_NO_END)
+        body.append(NO_END)
     start = f"{first + (old > 0)},{old} +{first + moved + (new > 0)},{new}"
     return [f"@@ -{start} @@", *(_printable(line) for line in body)]
 

@@ -55,6 +55,13 @@ class ViewImage(
     path: str  # absolute
 
 
+def change_kind(before: object, after: object) -> Literal["add", "delete", "update"]:
+    """What happens to a file, given what it is before and after; None stands for no file."""
+    if after is None:
+        return "delete"
+    return "add" if before is None else "update"
+
+
 class PatchedFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A file that a patch changes."""
 
@@ -63,6 +70,11 @@ class PatchedFile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     after: str | None
     diff: str  # as a person is shown it: a unified diff; of a new or deleted file, its text
     moved_from: str | None = None  # its path before
+
+    @property
+    def kind(self) -> Literal["add", "delete", "update"]:
+        """What happens to it."""
+        return change_kind(self.before, self.after)
 
 
 class ApplyPatch(

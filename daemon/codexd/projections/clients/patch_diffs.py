@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from codexd.core.patch.diff import NO_END
 from codexd.core.values.items import FileUpdate
 
 
@@ -35,15 +36,14 @@ def _file(change: FileUpdate, cwd: str) -> str:
 
 def _whole(sign: str, text: str) -> str:
     """A whole file as the only hunk of a diff."""
-    lines = text.split("\n")
-    unfinished = bool(lines.pop())
-    if unfinished:
-        lines = text.split("\n")
+    *lines, last = text.split("\n")
+    end = [NO_END] if last else []
+    if last:
+        lines.append(last)
     if not lines:
         return ""
     count = f"1,{len(lines)}"
     header = f"@@ -0,0 +{count} @@" if sign == "+" else f"@@ -{count} +0,0 @@"
-    end = ["\\ No newline at end of file"] if unfinished else []
     return "\n".join([header, *(sign + line for line in lines), *end]) + "\n"
 
 

@@ -113,11 +113,7 @@ def file_updates(files: Sequence[PatchedFile]) -> tuple[FileUpdate, ...]:
 def _update(file: PatchedFile) -> FileUpdate:
     if file.moved_from is not None:
         return FileUpdate(file.moved_from, ChangeKind("update", file.path), file.diff)
-    if file.before is None:
-        return FileUpdate(file.path, ChangeKind("add"), file.diff)
-    return FileUpdate(
-        file.path, ChangeKind("delete" if file.after is None else "update"), file.diff
-    )
+    return FileUpdate(file.path, ChangeKind(file.kind), file.diff)
 
 
 class _Calls:
