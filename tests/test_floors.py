@@ -55,9 +55,22 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.scripted.server": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),
+    # Processes that outlive the daemon: the daemon's side of them
+    "codexd.exec": frozenset(
+        {
+            "codexd.machine.owners",
+            "codexd.machine.patience",
+            "codexd.machine.paths",
+            "codexd.machine.python_child",
+            "codexd.machine.umask",
+            "msgspec",
+            "trio",
+        }
+    ),
     "codexd.tools": frozenset(
         {
             "codexd.core",
+            "codexd.exec",
             "codexd.machine.foreign_files",
             "codexd.machine.patience",
             "codexd.machine.python_child",
