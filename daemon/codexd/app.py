@@ -67,12 +67,13 @@ from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.apply_patch import ApplyPatchTool
+from codexd.tools.harmless.plan import PlanTool
+from codexd.tools.harmless.view_image import ViewImageTool
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
 from codexd.tools.registry import Registry
 from codexd.tools.shell import Shell
-from codexd.tools.view_image import ViewImageTool
 from codexd_eventstore.memory.store import MemoryStore
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
@@ -242,6 +243,7 @@ class Daemon:
         tools = Registry(
             Shell(self._login, command_shell(env), home_mark(str(self._home))),
             ApplyPatchTool(),
+            PlanTool(),
             ViewImageTool(Images(store, cache).look),
         )
         return World(

@@ -41,12 +41,19 @@ from codexd.core.values.items import (
     ImageInput,
     LocalImageInput,
     MentionInput,
+    PlanStep,
     SkillInput,
     TextInput,
     TurnError,
 )
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
-from codexd.core.values.tool_actions import ApplyPatch, BadCall, PatchedFile, RunCommand, ToolResult
+from codexd.core.values.tool_actions import (
+    ApplyPatch,
+    BadCall,
+    PatchedFile,
+    RunCommand,
+    ToolResult,
+)
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
@@ -62,6 +69,7 @@ REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
+PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -294,7 +302,22 @@ LEFT_RUNNING: list[Event] = [
     w.ToolEnded(C1, ToolResult("completed", "It goes on."), ProcessId("p1")),
     w.ProcessEnded(ProcessId("p1"), ToolResult("failed", "Exit code: 2", exit_code=2)),
 ]
-EVERY = [*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN, *LEFT_RUNNING]
+PLANNED: list[Event] = [
+    w.PlanChanged(
+        C1,
+        (
+            PlanStep("Read the parser", "completed"),
+            PlanStep("Mend it", "inProgress"),
+            PlanStep("Run the tests", "pending"),
+        ),
+        "The fault is in the parser.",
+    ),
+    w.PlanChanged(CallId("c2"), ()),
+]
+EVERY = [
+    *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
+    *(*LEFT_RUNNING, *PLANNED),
+]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
 
@@ -330,6 +353,10 @@ def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in PROCESSES] == LEFT_RUNNING
 
 
+def test_a_plan_of_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in PLANS] == PLANNED
+
+
 def test_a_patch_comes_back_with_its_files() -> None:
     patch = ApplyPatch(
         "*** Begin Patch\n*** Add File: n/a\n+x\n*** Update File: b\n*** Move to: c\n-1\n+2\n*** End Patch",
@@ -353,7 +380,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
 
 @pytest.mark.parametrize(
     "lines",
-    [PATCHES, PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN],
+    [PATCHES, PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN, PLANS],
     ids=[
         "patches",
         "processes",
@@ -364,6 +391,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "compaction",
         "requests",
         "taken in",
+        "plans",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

@@ -166,8 +166,6 @@ class EvilDaemon:
                 yield from self._items(method, params)
             else:
                 yield {"method": method, "params": params}
-        plan = self._evil("plan", Example(messages.PlanNote, self.variant, IDS))
-        yield {"method": "turn/plan/updated", "params": plan}
         if self.variant == 1:
             yield from self._asks()
         if self.variant == 2:

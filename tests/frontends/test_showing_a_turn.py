@@ -308,3 +308,40 @@ def test_colour_is_put_around_lines_and_never_around_the_answer() -> None:
         Piece("There is a.", True),
         Piece("\n", True),
     ]
+
+
+def planned(explanation: str | None, *statuses: str) -> Json:
+    steps = [{"step": f"step {n}", "status": status} for n, status in enumerate(statuses, 1)]
+    return {"explanation": explanation, "plan": steps}
+
+
+PLAN = planned("It is in\nthe lexer.", "completed", "inProgress", "pending")
+DRAWN = """\
+plan: It is in
+      the lexer.
+✓ step 1
+▸ step 2
+· step 3
+"""
+
+
+def test_a_plan_is_drawn_where_it_changes_and_once() -> None:
+    told = [
+        {
+            "method": "turn/plan/updated",
+            "params": {"threadId": said.THREAD, "turnId": said.TURN} | p,
+        }
+        for p in (planned(None, "pending"), PLAN, PLAN)
+    ]
+    assert shown(*told) == f"· step 1\n{DRAWN}"
+    # A snapshot of a running turn has its plan; whoever follows the turn is sent that again.
+    screen = TerminalScreen()
+    running = said.turn("inProgress", said.user("go"), plan=PLAN)
+    assert shown_past(running, screen) == f"› go\n{DRAWN}"
+    assert shown(told[-1], screen=screen) == ""
+    assert shown(told[0], screen=screen) == "· step 1\n"
+
+
+def test_a_past_turn_ends_with_its_plan() -> None:
+    past = said.turn("completed", said.user("go"), said.agent("Done."), plan=PLAN)
+    assert shown_past(past) == f"› go\nDone.\n{DRAWN}— done after 1.2 s —\n"

@@ -12,6 +12,7 @@ import pytest
 from codexd.config.file import effective, origins, parse_config
 from codexd.core.values import items
 from codexd.core.values.ids import ItemId
+from codexd.core.values.items import PlanStep
 from codexd.protocol import (
     history,
     methods,
@@ -101,6 +102,7 @@ TURNS = (
         started_at=1,
         completed_at=2,
         duration_ms=1000,
+        plan=turns.TurnPlan((PlanStep("a", "pending"), PlanStep("b", "completed")), "c"),
     ),
     *(turns.Turn(id="u", status="failed", error=error) for error in ERRORS),
 )
@@ -340,6 +342,12 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
     "turn/diff/updated": [
         notifications.TurnDiffUpdatedNotification(thread_id="t", turn_id="u", diff="@@")
+    ],
+    "turn/plan/updated": [
+        notifications.TurnPlanUpdatedNotification(
+            thread_id="t", turn_id="u", explanation=why, plan=(PlanStep("a", "inProgress"),)
+        )
+        for why in (None, "b")
     ],
     "turn/started": [notifications.TurnStartedNotification(thread_id="t", turn=TURNS[0])],
     "warning": [

@@ -13,8 +13,8 @@ from codexd.core.values.images import BadImage
 from codexd.core.values.limits import Traits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
+from codexd.tools.harmless.view_image import DECLARATION, ViewImageTool
 from codexd.tools.registry import CallContext, Registry
-from codexd.tools.view_image import DECLARATION, ViewImageTool
 from trio_test import trio_test
 
 CONTEXT = CallContext("/work", "th", "c1")

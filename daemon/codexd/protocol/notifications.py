@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.items import ThreadItem, TurnError
+from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol.policies import SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
@@ -199,6 +199,13 @@ class TurnDiffUpdatedNotification(_OfTurn, frozen=True, kw_only=True):
     diff: str  # in the form of `git diff`
 
 
+class TurnPlanUpdatedNotification(_OfTurn, frozen=True, kw_only=True):
+    """The model has another plan for the turn."""
+
+    explanation: str | None = None
+    plan: tuple[PlanStep, ...]
+
+
 class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
     """A question was answered or withdrawn: clients remove it."""
 
@@ -255,6 +262,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/unarchived": ThreadUnarchivedNotification,
     "turn/completed": TurnCompletedNotification,
     "turn/diff/updated": TurnDiffUpdatedNotification,
+    "turn/plan/updated": TurnPlanUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
 }

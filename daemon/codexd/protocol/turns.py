@@ -7,11 +7,18 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.items import ThreadItem, TurnError, UserInput
+from codexd.core.values.items import PlanStep, ThreadItem, TurnError, UserInput
 from codexd.core.values.review_target import ReviewTarget
 from codexd.protocol.policies import AskedPolicy, SandboxPolicy
 
 TurnStatus = Literal["inProgress", "completed", "interrupted", "failed"]
+
+
+class TurnPlan(msgspec.Struct, frozen=True):
+    """The model's plan for a turn."""
+
+    plan: tuple[PlanStep, ...]
+    explanation: str | None = None
 
 
 class Turn(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -26,6 +33,7 @@ class Turn(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     started_at: int | None = None  # Unix seconds, as is the next
     completed_at: int | None = None
     duration_ms: int | None = None
+    plan: TurnPlan | msgspec.UnsetType = msgspec.UNSET  # codexd only: the last, in a full view
 
 
 class ModeSettings(msgspec.Struct, frozen=True):

@@ -161,6 +161,20 @@ def user_inputs(item: Item) -> tuple[UserInput, ...]:
     return _inputs.decode(item.content) if bytes(item.content) else ()
 
 
+class PlanStep(_Read, frozen=True, kw_only=True):
+    """One step of a plan."""
+
+    step: str
+    status: str  # pending, inProgress, completed
+
+
+class Plan(_Read, frozen=True, kw_only=True):
+    """turn/plan/updated, and the member of a turn: the model's plan."""
+
+    explanation: str | None = None
+    plan: tuple[PlanStep, ...] = ()
+
+
 class Turn(_Read, frozen=True, kw_only=True):
     """A turn, with as many of its items as were asked for."""
 
@@ -169,6 +183,7 @@ class Turn(_Read, frozen=True, kw_only=True):
     items: tuple[Raw, ...] = ()
     error: TurnTrouble | None = None
     duration_ms: int | None = None
+    plan: Plan | None = None
 
     def read_items(self) -> list[Item]:
         return [read_item(raw) for raw in self.items]
@@ -297,20 +312,6 @@ class NameNote(_Read, frozen=True, kw_only=True):
     """thread/name/updated."""
 
     thread_name: str | None = None
-
-
-class PlanStep(_Read, frozen=True, kw_only=True):
-    """One step of a plan."""
-
-    step: str
-    status: str  # pending, inProgress, completed
-
-
-class PlanNote(_Read, frozen=True, kw_only=True):
-    """turn/plan/updated."""
-
-    turn_id: str = ""
-    plan: tuple[PlanStep, ...] = ()
 
 
 class ResolvedNote(_Read, frozen=True, kw_only=True):

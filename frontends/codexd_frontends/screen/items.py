@@ -5,7 +5,7 @@ from __future__ import annotations
 from codexd_frontends.client.messages import (
     FileUpdate,
     Item,
-    PlanStep,
+    Plan,
     RevertedNote,
     Turn,
     TurnTrouble,
@@ -109,11 +109,11 @@ def _status_line(text: str, item: Item, style: Style) -> str:
             return style.bold(line)
 
 
-def plan_lines(steps: tuple[PlanStep, ...], style: Style) -> list[str]:
-    """The model's plan."""
-    return [
-        style.dim(f"{_STEP_MARKS.get(step.status, '·')} {one_line(step.step)}") for step in steps
-    ]
+def plan_lines(plan: Plan, style: Style) -> list[str]:
+    """The model's plan: why it is another, and its steps."""
+    why = marked("plan: ", prose_lines(plan.explanation)) if plan.explanation else []
+    steps = [f"{_STEP_MARKS.get(step.status, '·')} {one_line(step.step)}" for step in plan.plan]
+    return [style.dim(line) for line in (*why, *steps)]
 
 
 def trouble_lines(trouble: TurnTrouble) -> list[str]:

@@ -75,6 +75,7 @@ class TerminalScreen:
         self._own: set[str] = set()
         self._held: list[str] = []  # lines that wait for the end of the answer that streams
         self._mid_line = False
+        self._plan: m.Plan | None = None  # that was shown last in this turn
         self._final: m.TurnTrouble | None = None  # an error that nothing has shown yet
 
     def hide_own(self, client_id: str) -> None:
@@ -93,6 +94,7 @@ class TerminalScreen:
             pieces += self._started(turn.id, item)
             grows = item.is_open(turn)
             pieces += self._grown(turn.id, item) if grows else self._completed(turn.id, item)
+        pieces += self._planned(turn.plan)
         return pieces if running else pieces + self._turn_ended(turn)
 
     def note(self, message: m.Message) -> list[Piece]:
@@ -225,6 +227,7 @@ class TerminalScreen:
             self._remember(cut)
             pieces += self._drawn(text.drawn.end())
         self._texts.clear()
+        self._plan = None
         end = items.turn_end_lines(turn, self._talk_style, always=self._whole)
         return pieces + self._line_ended() + self._flush_held() + self.lines(end)
 
@@ -289,7 +292,14 @@ class TerminalScreen:
         return self._flush_held()
 
     def _note_plan(self, message: m.Message) -> list[Piece]:
-        return self.lines(items.plan_lines(_read(message, m.PlanNote).plan, self._talk_style))
+        return self._planned(_read(message, m.Plan))
+
+    def _planned(self, plan: m.Plan | None) -> list[Piece]:
+        """A plan, if it is another than the last: a follower of a running turn is sent that again."""
+        if plan is None or plan == self._plan:
+            return []
+        self._plan = plan
+        return self.lines(items.plan_lines(plan, self._talk_style))
 
     def _note_started(self, message: m.Message) -> list[Piece]:
         note = _read(message, m.ItemNote)

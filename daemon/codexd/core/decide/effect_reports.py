@@ -34,13 +34,14 @@ from codexd.core.state.turn import ModelCall, OpenCall
 from codexd.core.values.ids import ApprovalId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.tool_actions import ToolResult, UpdatePlan
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
 NOBODY_TO_ASK = (
     "not run: a person would have to allow this call, and there is no way to ask about its kind. "
     "Nothing was done."
 )
+PLAN_UPDATED = "Plan updated"
 RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
     "and it was not started again. Look at the present state before you repeat it."
@@ -148,6 +149,12 @@ def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None
     """Start a call, ask a person first, or answer it at once if it cannot be made."""
     turn = transition.turn
     call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
+    if isinstance(
+        action, UpdatePlan
+    ):  # It changes the thread and nothing else: nothing is performed.
+        transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
+        transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
+        return
     allowed = transition.state.allowed_for_session
     reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
     refusal = kind_of(action).refusal(action) or stood_in_for(action)

@@ -32,6 +32,7 @@ from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    PlanChanged,
     ProcessEnded,
     ToolEnded,
     ToolSpawned,
@@ -338,6 +339,7 @@ Event = (
     | ToolSpawned
     | ToolEnded
     | ProcessEnded
+    | PlanChanged
     | CompactionStarted
     | CompactionFailed
     | HistoryCompacted
@@ -388,13 +390,6 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error
 
 
-# The errors for data of another shape: upcasters expect members that may be missing, or have another type
-# (LookupError is also raised for an unknown version).
-_UNREADABLE = (
-    msgspec.MsgspecError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ValueError,
-    RecursionError,
-)
+# Upcasters expect members that may be missing, or have another type; an unknown version is a LookupError, too.
+_OF_UPCASTERS = (TypeError, AttributeError, ValueError, LookupError)
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, *_OF_UPCASTERS)

@@ -11,7 +11,13 @@ import msgspec
 from codexd.core.events.base import Fact
 from codexd.core.policy.action_kinds import KINDS, decode_action
 from codexd.core.values.ids import ApprovalId, CallId, ProcessId
-from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult, UnreadAction
+from codexd.core.values.items import PlanStep
+from codexd.core.values.tool_actions import (
+    Decision,
+    ToolAction,
+    ToolResult,
+    UnreadAction,
+)
 
 if TYPE_CHECKING:
     Action = ToolAction
@@ -79,6 +85,16 @@ class ProcessEnded(Fact, frozen=True):
     type = "process.ended"
     process: ProcessId
     result: ToolResult
+
+
+class PlanChanged(Fact, frozen=True):
+    """The model has another plan: the whole of it, in place of the one before."""
+
+    type = "plan.changed"
+    barrier = False
+    call_id: CallId
+    plan: tuple[PlanStep, ...]
+    explanation: str | None = None
 
 
 AnyFact = TypeVar("AnyFact", bound=Fact)

@@ -27,6 +27,7 @@ from codexd.core.values.tool_actions import (
     RunCommand,
     ToolAction,
     UnreadAction,
+    UpdatePlan,
     ViewImage,
     without_words,
 )
@@ -80,7 +81,7 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     after_crash: AfterCrash
     approval: Approval[A] = NO_APPROVAL
     tool: str | None = None  # the tool that performs it; None: the one that the model called
-    item: ToolItemType = "dynamicToolCall"
+    item: ToolItemType | None = "dynamicToolCall"  # None: a notification of its own shows it
     found_as: Literal["command", "path"] | None = None  # None: no search finds it
     # The answer to the model for an action that cannot be made.
     refusal: Callable[[A], str | None] = lambda _: None
@@ -121,6 +122,12 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         line=lambda action: action.path,
         after_crash="repeat",
         item="imageView",
+    ),
+    "plan": ActionKind(
+        action=UpdatePlan,
+        line=lambda action: action.explanation or "a plan",
+        after_crash="repeat",
+        item=None,
     ),
     "bad": ActionKind(
         action=BadCall,

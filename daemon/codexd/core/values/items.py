@@ -60,6 +60,13 @@ def plain_text(content: tuple[UserInput, ...]) -> str:
     return "\n".join(part.text for part in content if isinstance(part, TextInput))
 
 
+class PlanStep(msgspec.Struct, frozen=True):
+    """A step of the model's plan for a turn."""
+
+    step: str
+    status: Literal["pending", "inProgress", "completed"]
+
+
 CommandStatus = Literal["inProgress", "completed", "failed", "declined"]
 
 

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from codexd.core.values.items import PlanStep
+
 
 class ToolAction:
     """The base of all actions. A new action is a struct below, with a tag of its own for the log's member `kind`,
@@ -92,6 +94,21 @@ class ApplyPatch(
     cwd: str  # absolute; relative paths of the patch start here
     files: tuple[PatchedFile, ...]
     folders: tuple[str, ...] = ()  # that the patch makes
+
+
+class UpdatePlan(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="plan",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Show people another plan."""
+
+    plan: tuple[PlanStep, ...]
+    explanation: str | None = None
 
 
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):

@@ -36,7 +36,7 @@ from codexd.core.values.provider_items import (
     ReasoningItem,
     read_item,
 )
-from codexd.core.values.tool_actions import ToolAction
+from codexd.core.values.tool_actions import ToolAction, UpdatePlan
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
 
@@ -111,6 +111,8 @@ class ItemProjection:
                 return self._begun(event.call_id, event.action, at_ms)
             case e.ToolSpawned():
                 self._spawned(event)
+            case e.PlanChanged():
+                return self._begun(event.call_id, UpdatePlan(event.plan, event.explanation), at_ms)
             case e.ToolEnded():
                 return self._ended(event, at_ms)
             case e.HistoryCompacted():
@@ -119,8 +121,6 @@ class ItemProjection:
                 return _mark(event, at_ms)
             case e.ThreadForked():
                 self._queued.clear()
-            case _:
-                pass
         return []
 
     def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
@@ -188,7 +188,7 @@ class ItemProjection:
     def _ended(self, event: e.ToolEnded, at_ms: int) -> list[ItemChange]:
         tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
         item = ended(tool, event.result, at_ms)
-        return [ItemDone(item, begun=tool.item is not None)]
+        return [] if item is None else [ItemDone(item, begun=tool.item is not None)]
 
 
 def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[ItemChange]:

@@ -74,6 +74,7 @@ class ClientProjection:
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
         self._changed: tuple[FileUpdate, ...] = ()  # by the patches of the turn
+        self._plan: n.TurnPlanUpdatedNotification | None = None  # of the turn
         self.review: e.ReviewEntered | None = None  # that runs
         self._withdrawn = 0  # inputs, since a turn began
 
@@ -120,6 +121,8 @@ class ClientProjection:
                 self._settings = event.settings
             case e.SettingsChanged():
                 return self._settings_changed(event)
+            case e.PlanChanged():
+                return self._planned(event)
             case e.ThreadRenamed():
                 renamed = n.ThreadNameUpdatedNotification(
                     thread_id=thread_id, thread_name=event.name
@@ -150,6 +153,15 @@ class ClientProjection:
             case _:
                 pass
         return []
+
+    def _planned(self, event: e.PlanChanged) -> list[ServerMessage]:
+        self._plan = n.TurnPlanUpdatedNotification(
+            thread_id=self._thread_id,
+            turn_id=self.turn_id,
+            explanation=event.explanation,
+            plan=event.plan,
+        )
+        return [Outgoing("turn/plan/updated", self._plan)]
 
     def _archived(self) -> list[ServerMessage]:
         gone = n.ThreadArchivedNotification(thread_id=self._thread_id)
@@ -185,12 +197,15 @@ class ClientProjection:
         return [Outgoing("thread/reverted", params), self._status(Idle())]
 
     def open_items(self) -> list[ServerMessage]:
-        """The starts of the open tool calls and of a compaction, for a new follower."""
+        """The running turn for a new follower: its plan, its diff, and the starts of the open items."""
         compaction = self._screen.compaction
         items: list[ThreadItem] = [*self._screen.open_tools]
         if compaction is not None:
             items.append(compaction)
-        return [item_started(item, self._thread_id, self.turn_id) for item in items]
+        so_far: list[ServerMessage] = [self._diff()] if self._changed else []
+        if self._plan is not None:
+            so_far.append(Outgoing("turn/plan/updated", self._plan))
+        return so_far + [item_started(item, self._thread_id, self.turn_id) for item in items]
 
     def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
         """The images that the event is about to show, as they are named."""
@@ -221,18 +236,19 @@ class ClientProjection:
         messages = self.texts.completed(shown.item, at_ms, begun=shown.begun)
         if isinstance(shown.item, FileChange) and shown.item.status == "completed":
             self._changed += shown.item.changes
-            cwd = "/" if self._settings is None else self._settings.cwd
-            params = n.TurnDiffUpdatedNotification(
-                thread_id=self._thread_id,
-                turn_id=self.turn_id,
-                diff=git_diff(self._changed, cwd),
-            )
-            messages.append(Outgoing("turn/diff/updated", params))
+            messages.append(self._diff())
         return messages
+
+    def _diff(self) -> Outgoing:
+        cwd = "/" if self._settings is None else self._settings.cwd
+        params = n.TurnDiffUpdatedNotification(
+            thread_id=self._thread_id, turn_id=self.turn_id, diff=git_diff(self._changed, cwd)
+        )
+        return Outgoing("turn/diff/updated", params)
 
     def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
-        self._withdrawn, self._changed = 0, ()
+        self._withdrawn, self._changed, self._plan = 0, (), None
         self.texts = Texts(self._thread_id, event.turn_id)
         self._settings, self._last_message = event.settings, None
         turn = Turn(
@@ -270,7 +286,7 @@ class ClientProjection:
         )
         params = n.TurnCompletedNotification(thread_id=self._thread_id, turn=turn)
         messages.append(Outgoing("turn/completed", params))
-        self.turn_id = TurnId("")
+        self.turn_id, self._changed, self._plan = TurnId(""), (), None
         return messages
 
     def _call_ended(self, event: e.ModelCallEnded | e.ModelCallFailed) -> list[ServerMessage]:

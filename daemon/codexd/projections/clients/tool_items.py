@@ -51,8 +51,8 @@ class ItemMaker(Protocol):
     def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
         """As it waits to be allowed, or runs; None where it is shown when it is whole."""
 
-    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
-        """As it is whole."""
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem | None:
+        """As it is whole; None where no item shows it."""
 
 
 class _Commands:
@@ -160,8 +160,19 @@ class _Images:
         )
 
 
+class _Unseen:
+    """No item: a notification of its own shows it."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        return None
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem | None:
+        return None
+
+
 _CALLS = _Calls()
-_MAKERS: dict[ToolItemType, ItemMaker] = {
+_MAKERS: dict[ToolItemType | None, ItemMaker] = {
+    None: _Unseen(),
     "commandExecution": _Commands(),
     "fileChange": _Patches(),
     "imageView": _Images(),
@@ -175,8 +186,8 @@ def begun(tool: OpenTool, action: ToolAction, at_ms: int) -> OpenTool:
     return replace(tool, item=_MAKERS[kind_of(action).item].begin(tool, at_ms))
 
 
-def ended(tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
-    """The item of a call that has its answer; a call that never started is shown as a call."""
+def ended(tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem | None:
+    """The item of a call that has its answer, if one shows it; a call that never started is shown as a call."""
     maker = _CALLS if tool.action is None else _MAKERS[kind_of(tool.action).item]
     return maker.end(tool, result, at_ms)
 

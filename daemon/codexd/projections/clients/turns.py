@@ -26,7 +26,7 @@ from codexd.core.values.items import (
 )
 from codexd.projections.clients.items import ItemDone, ItemProjection
 from codexd.protocol.threads import ItemsView
-from codexd.protocol.turns import Turn, TurnStatus
+from codexd.protocol.turns import Turn, TurnPlan, TurnStatus
 
 
 class TurnView(msgspec.Struct, gc=False):
@@ -40,6 +40,7 @@ class TurnView(msgspec.Struct, gc=False):
     status: TurnStatus = "inProgress"
     error: TurnError | None = None
     ended_ms: int | None = None
+    plan: TurnPlan | msgspec.UnsetType = msgspec.UNSET
 
     def turn(self, view: ItemsView = "full") -> Turn:
         """It with all of its items, with those of a summary, or with none."""
@@ -53,6 +54,7 @@ class TurnView(msgspec.Struct, gc=False):
             started_at=self.started_ms // 1000,
             completed_at=self.ended_ms // 1000 if self.ended_ms is not None else None,
             duration_ms=self.ended_ms - self.started_ms if self.ended_ms is not None else None,
+            plan=self.plan if view == "full" else msgspec.UNSET,
         )
 
     def _items(self, view: ItemsView) -> tuple[ThreadItem, ...]:
@@ -107,6 +109,8 @@ class TurnProjection:
                 turn.items.append(change.item)
                 turn.item_seqs.append(recorded.seq)
         match event:
+            case e.PlanChanged():
+                turn.plan = TurnPlan(event.plan, event.explanation)
             case e.TurnCompleted():
                 turn.status, turn.ended_ms = "completed", recorded.at_ms
             case e.TurnInterrupted():
