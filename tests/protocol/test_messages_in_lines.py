@@ -57,7 +57,6 @@ def test_the_bound_is_the_one_that_codex_announces() -> None:
 
 def test_a_message_is_written_with_a_newline() -> None:
     assert Lines().frame(b'{"id":1}') == b'{"id":1}\n'
-    assert Lines().farewell("the daemon stops") == b""
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,6 @@ def test_a_close_is_answered_and_nothing_comes_after_it() -> None:
     assert hangup.reason == "bye"
     assert heard(client, hangup.wire) == [CloseConnection(code=1000, reason="bye")]
     assert server.feed(MASKED_HI) == []
-    assert server.farewell("again") == b""
 
 
 def test_a_close_without_a_reason_has_its_number() -> None:
@@ -211,12 +210,3 @@ def test_a_client_reads_our_frames(length: int) -> None:
     assert server.frame(b"x" * length) == frame(b"x" * length)
     events = heard(client, frame(b"x" * length))
     assert events == [TextMessage(data="x" * length, frame_finished=True, message_finished=True)]
-
-
-def test_when_the_daemon_stops_the_client_gets_a_close() -> None:
-    client, server = pair()
-    assert heard(client, server.farewell("codexd stops")) == [
-        CloseConnection(code=1001, reason="codexd stops")
-    ]
-    assert server.feed(MASKED_HI) == []
-    assert WebSocket().farewell("nobody there yet") == b""

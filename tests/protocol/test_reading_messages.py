@@ -14,7 +14,6 @@ from codexd.protocol.wire.rpc import (
     encode_error,
     encode_request,
     encode_result,
-    encode_word,
     internal_error,
     not_initialized,
     overloaded,
@@ -157,4 +156,3 @@ def test_our_own_requests_and_words() -> None:
     assert encode_request(1, "turn/steer", TurnSteerResponse("t")) == (
         b'{"method":"turn/steer","id":1,"params":{"turnId":"t"}}'
     )
-    assert encode_word("initialized") == b'{"method":"initialized"}'

@@ -66,9 +66,6 @@ class Framing(Protocol):
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:
         """The same for a long message in parts: the pieces to write, in order."""
 
-    def farewell(self, reason: str) -> bytes:
-        """The last bytes to write when the daemon ends the connection."""
-
 
 def detect(first_byte: bytes) -> Literal["lines", "websocket"]:
     """The framing of a connection, by its first byte: an upgrade begins with GET.
@@ -104,10 +101,6 @@ class Lines:
 
     def frame_parts(self, parts: list[bytes]) -> list[bytes]:
         return [*parts, b"\n"]
-
-    def farewell(self, reason: str) -> bytes:
-        """Empty: lines have no closing message."""
-        return b""
 
     def _end(self, piece: bytes) -> list[Fed]:
         """End the line; returns nothing for a line that is empty or was too long."""

@@ -242,10 +242,6 @@ class _Question(msgspec.Struct, frozen=True):
     params: msgspec.Struct | msgspec.Raw
 
 
-class _Word(msgspec.Struct, frozen=True):
-    method: str
-
-
 def encode_result(request_id: RequestId, result: msgspec.Struct | msgspec.Raw) -> bytes:
     """The answer to a request."""
     return _encoder.encode(_Result(request_id, result))
@@ -293,8 +289,3 @@ def encode_request(
 ) -> bytes:
     """A request of ours: a server's question to its clients, or a frontend's to the daemon."""
     return _encoder.encode(_Question(method, request_id, params))
-
-
-def encode_word(method: str) -> bytes:
-    """A notification without params, such as a client's `initialized`."""
-    return _encoder.encode(_Word(method))

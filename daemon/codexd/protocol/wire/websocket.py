@@ -29,8 +29,7 @@ HANDSHAKE_BYTES_MAX = 16 * 1024
 LIMIT_HEADER = b"x-codex-websocket-max-unfragmented-message-bytes"
 # The size of an outgoing frame: clients accept no larger ones by default, and we announce the same limit.
 FRAGMENT_BYTES_MAX = MESSAGE_BYTES_MAX
-GOING_AWAY = 1001  # RFC 6455, 7.4.1
-UNSUPPORTED_DATA = 1003
+UNSUPPORTED_DATA = 1003  # RFC 6455, 7.4.1
 BINARY = "expected JSON-RPC in text messages, found a binary message"
 
 _HEAD_END = b"\r\n\r\n"
@@ -111,15 +110,6 @@ class WebSocket:
                 part, FRAGMENT_BYTES_MAX, first=nth == 1, last=nth == len(parts)
             )
         ]
-
-    def farewell(self, reason: str) -> bytes:
-        """The last thing to write when the daemon ends the connection."""
-        from wsproto.events import CloseConnection
-
-        if self._over or not self._open:
-            return b""
-        self._over = True
-        return bytes(self._connection.send(CloseConnection(GOING_AWAY, reason)))
 
     def _upgrade(self, head: bytes) -> Fed:
         from wsproto.events import AcceptConnection

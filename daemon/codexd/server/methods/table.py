@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -29,23 +31,11 @@ from codexd.protocol.wire.rpc import (
 )
 from codexd.runtime.supervisor import ThreadGone
 from codexd.runtime.troubles import MEND_UNKNOWN
+from codexd.server import methods
 from codexd.server.connection.connection import Call, Connection, MethodResult
 from codexd.server.connection.peers import may_decide
 from codexd.server.feed.frames import Frame
 from codexd.server.hub import loaded_statuses
-from codexd.server.methods import (
-    compaction,
-    daemon,
-    listing,
-    maintenance,
-    reading,
-    revert,
-    scrub,
-    threads,
-    transfer,
-    turns,
-    usage,
-)
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
 
@@ -55,20 +45,11 @@ log = logging.getLogger(__name__)
 # is to happen at once gives both as a `MethodResult`.
 Handler = Callable[[Services, Connection, Any], Awaitable[msgspec.Struct]]
 
-# The files with the functions that answer.
-_FILES = (
-    compaction,
-    daemon,
-    listing,
-    maintenance,
-    reading,
-    revert,
-    scrub,
-    threads,
-    transfer,
-    turns,
-    usage,
-)
+# This folder's files: those of methods, and what they share.
+_FILES = [
+    import_module(f"{methods.__name__}.{file.name}")
+    for file in pkgutil.iter_modules(methods.__path__)
+]
 
 
 def _handler_of(method: str) -> Handler:
