@@ -29,7 +29,7 @@ $(shell [ -x $(PY) ] || rm -f $(VENV)/installed $(VENV)/installed-dev)
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	@$(PY) -I -m codexd_frontends.demo.demo
+	@$(PY) -I -m codexd_frontends.demo
 
 # How many workers that is, and in which order the tests run, is said in tests/conftest.py.
 PYTEST := $(PY) -m pytest -n auto --dist worksteal

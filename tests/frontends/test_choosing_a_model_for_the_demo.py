@@ -1,100 +1,76 @@
-"""Which model the demo uses: real HTTP servers on loopback, on ports of their own."""
+"""Which model the demo uses: that of a key, else the local one that the daemon finds, else a script."""
 
 from __future__ import annotations
 
-import threading
+import os
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.demo import ModelChoice, choose_model
 
-CLOSED_PORT = 1  # tcpmux: nobody listens there
+from .fake_daemon import FakeDaemon
 
-
-@contextmanager
-def server(models: bytes, responses_status: int, chat_status: int = 404) -> Iterator[int]:
-    """A model server: its list of models, and how it answers an empty request of either API."""
-    statuses = {"/v1/responses": responses_status, "/v1/chat/completions": chat_status}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(200 if self.path == "/v1/models" else 404, models)
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self._answer(statuses.get(self.path, 404), b"{}")
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the base
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield http.server_address[1]
-        finally:
-            http.shutdown()
-            thread.join()
+FOUND = {
+    "modelProvider": "ollama",
+    "model": "small",
+    "name": "Ollama",
+    "baseUrl": "http://127.0.0.1:11434/v1",
+    "models": [{"id": "small", "contextWindow": None}, {"id": "big", "contextWindow": None}],
+}
 
 
-def test_a_key_in_the_environment_comes_first() -> None:
-    assert choose_model({"OPENAI_API_KEY": "k"}, ()) == ModelChoice("$OPENAI_API_KEY is set")
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeDaemon:
+    return FakeDaemon(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("responses", "chat", "api"), [(400, 400, "responses"), (404, 400, "chat"), (405, 422, "chat")]
-)
-def test_then_a_server_with_a_known_api(responses: int, chat: int, api: str) -> None:
-    with server(b'{"data":[{"id":"small"},{"id":"big"}]}', responses, chat) as port:
-        choice = choose_model({}, (CLOSED_PORT, port))
-    assert choice is not None
-    assert (choice.model, choice.base_url, choice.wire_api) == (
-        "small",
-        f"http://127.0.0.1:{port}/v1",
-        api,
+def chosen(fake: FakeDaemon, environ: dict[str, str]) -> ModelChoice | None:
+    with fake, Daemon.connect(fake.path) as daemon:
+        return choose_model(daemon, environ)
+
+
+def test_a_key_in_the_environment_comes_first(fake: FakeDaemon) -> None:
+    choice = chosen(fake, {"OPENAI_API_KEY": "k"})
+    assert choice == ModelChoice("$OPENAI_API_KEY is set")
+    assert choice.params() == {}
+
+
+def test_then_a_model_on_this_machine(fake: FakeDaemon) -> None:
+    fake.answer("provider/findLocal", FOUND)
+    choice = chosen(fake, {})
+    assert choice == ModelChoice("Ollama answers at http://127.0.0.1:11434/v1", "small", "ollama")
+    assert choice.params() == {"model": "small", "modelProvider": "ollama"}
+
+
+def test_without_any_there_is_none(fake: FakeDaemon) -> None:
+    fake.refuse("provider/findLocal", "no local model was found", reason="no_local_model")
+    assert chosen(fake, {"OPENAI_API_KEY": ""}) is None
+
+
+@pytest.mark.slow
+def test_a_script_runs_a_whole_turn_that_asks_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "h"
+    names = ("HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
+    demo = subprocess.run(
+        [sys.executable, "-m", "codexd_frontends.demo", "--scripted", "--home", str(home)],
+        env={name: os.environ[name] for name in names if name in os.environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
-
-
-def test_a_server_without_either_api_does_not_count() -> None:
-    for status in (404, 405):
-        with server(b'{"data":[{"id":"small"}]}', status) as port:
-            assert choose_model({}, (port,)) is None
-
-
-def test_a_server_without_models_does_not_count() -> None:
-    for models in (b'{"data":[]}', b"<html>", b"[]"):
-        with server(models, 400) as port:
-            assert choose_model({}, (port,)) is None
-
-
-def test_without_any_there_is_none() -> None:
-    assert choose_model({"OPENAI_API_KEY": ""}, (CLOSED_PORT,)) is None
-
-
-def test_the_choice_is_a_config_that_asks_nothing() -> None:
-    assert tomllib.loads(scripted(4711).config()) == {
-        "approval_policy": "never",
-        "model": "scripted",
-        "model_context_window": 272_000,
-        "model_provider": "scripted",
-        "model_providers": {
-            "scripted": {
-                "name": "scripted",
-                "base_url": "http://127.0.0.1:4711/v1",
-                "wire_api": "responses",
-            }
-        },
-    }
-    assert tomllib.loads(ModelChoice("a key").config()) == {"approval_policy": "never"}
-    odd = ModelChoice("odd", model='a "b" \\ \u007f ü', provider="p", base_url="http://h/v1")
-    assert tomllib.loads(odd.config())["model"] == odd.model
+    assert (demo.returncode, demo.stderr) == (0, "")
+    assert "Hello! I am the scripted model" in demo.stdout
+    assert "The daemon has ended; its home stays." in demo.stdout
+    config = tomllib.loads((home / "config.toml").read_text())
+    (table,) = config["model_providers"].values()
+    assert config["model_context_window"] == 272_000
+    assert table["base_url"].startswith("http://127.0.0.1:")
+    (log,) = home.glob("threads/*/*/*/*.jsonl")
+    assert '"approvalPolicy":"never"' in log.read_text()

@@ -114,7 +114,7 @@ def test_the_demo_replaces_no_config(home: Home) -> None:
         [
             sys.executable,
             "-m",
-            "codexd_frontends.demo.demo",
+            "codexd_frontends.demo",
             "--scripted",
             "--home",
             str(home.path),

@@ -1,4 +1,4 @@
-"""python -m codexd_frontends.demo.demo: one real turn, from a prompt to the log, in a home of its own. I/O.
+"""python -m codexd_frontends.demo: one real turn, from a prompt to the log, in a home of its own. I/O.
 
 The law: it ends what it starts, or names what it cannot end. The home stays, so that it can be read.
 """
@@ -13,24 +13,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from codexd.machine.python_child import python_command
+from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.display.visible import visible_prose
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import OnScreen, RunningTurn
 from codexd_frontends.cli.start import daemon_log_path, default_socket_path, log_tail, start
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import BadConfig, CommandError, Unreachable, UsageError
+from codexd_frontends.client.errors import (
+    BadConfig,
+    CommandError,
+    RequestRefused,
+    Unreachable,
+    UsageError,
+)
 from codexd_frontends.client.exits import DONE, FAILED
 from codexd_frontends.client.follow import Followed, all_records, server_status
 from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
 from codexd_frontends.client.process import stop_process, wait_gone
 from codexd_frontends.commands.log import record_line
-from codexd_frontends.demo.model_choice import ModelChoice, choose_model, scripted
 from codexd_frontends.screen.drawn import indented, last_look, one_line
 from codexd_frontends.screen.render import TerminalScreen
 
@@ -40,12 +47,22 @@ TURN_SECONDS_MAX = 120.0
 SCRIPT_STARTS_SECONDS_MAX = 8.0
 STOP_SECONDS_MAX = 5.0
 RECORDS_SHOWN = 6
+# A script has no window; this is that of a usual model.
+SCRIPTED_CONFIG = """\
+model_context_window = 272_000
+
+[model_providers.scripted]
+base_url = "http://127.0.0.1:{port}/v1"
+"""
+NO_REAL_MODEL = (
+    "no $OPENAI_API_KEY, and no model server on this machine: so a script answers, over HTTP"
+)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m codexd_frontends.demo.demo",
+        prog="python -m codexd_frontends.demo",
         description="One real turn, from a prompt to the log.",
     )
     parser.add_argument("--home", type=Path, help="the CODEXD_HOME to use (default: a new folder)")
@@ -57,8 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["CODEXD_HOME"] = str(home.absolute())
     os.environ.pop("CODEXD_SOCKET", None)
     try:
-        with _model(scripted_only=arguments.scripted) as choice:
-            return _demonstrate(home, choice)
+        return _demonstrate(home, scripted_only=arguments.scripted)
     except (Unreachable, BadConfig) as trouble:  # These have the end of the daemon's log in them.
         print(f"\nThe demo failed: {indented(str(trouble))}", file=sys.stderr)
         return FAILED.number
@@ -71,18 +87,18 @@ def main(argv: list[str] | None = None) -> int:
     return FAILED.number
 
 
-def _demonstrate(home: Path, choice: ModelChoice) -> int:
+def _demonstrate(home: Path, *, scripted_only: bool) -> int:
     _say(f"home    {home}")
-    _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
+    config = home / "config.toml"
     try:
-        with (home / "config.toml").open("x") as config:
-            config.write(choice.config())
+        config.touch(exist_ok=False)
     except OSError as error:
         raise UsageError(
             f"expected a home without a config.toml, found {home} ({error.strerror}); nothing was changed"
         ) from error
-    with _daemon() as daemon:
-        done = _one_turn(daemon)
+    with _daemon() as daemon, _model(daemon, config, scripted_only=scripted_only) as choice:
+        _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
+        done = _one_turn(daemon, choice)
     if done:
         _say(f"\nThe daemon has ended; its home stays. Look around with\n  {_again(home)}")
         return DONE.number
@@ -93,9 +109,11 @@ def _again(home: Path) -> str:
     return f"CODEXD_HOME={shlex.quote(str(home))} {shlex.join(python_command('codexd_frontends.ctl'))} list"
 
 
-def _one_turn(daemon: Daemon) -> bool:
+def _one_turn(daemon: Daemon, choice: ModelChoice) -> bool:
     """Start a thread, run a turn in it, and show where it is kept."""
-    thread = daemon.call("thread/start", {"cwd": os.getcwd()}, ThreadAnswer).thread
+    # The demo's own command is harmless: no questions.
+    params = {"cwd": os.getcwd(), "approvalPolicy": "never", **choice.params()}
+    thread = daemon.call("thread/start", params, ThreadAnswer).thread
     _say(f"thread  {thread.id}\n")
     console = Console(socket_path=default_socket_path())
     screen = TerminalScreen(answer=console.out_style)
@@ -137,10 +155,36 @@ def _daemon() -> Iterator[Daemon]:
                 _say(f"The daemon, process {pid}, has not ended: `kill {pid}` ends it.")
 
 
+class ModelChoice(NamedTuple):
+    """A model, and the reason for it; None: the default one."""
+
+    why: str
+    model: str | None = None
+    provider: str | None = None
+
+    def params(self) -> dict[str, str]:
+        """The model as `thread/start` takes it."""
+        if self.model is None or self.provider is None:
+            return {}
+        return {"model": self.model, "modelProvider": self.provider}
+
+
+def choose_model(daemon: Daemon, environ: Mapping[str, str]) -> ModelChoice | None:
+    """The real model to use: that of a key, else one on this machine; None if there is none."""
+    if environ.get("OPENAI_API_KEY"):
+        return ModelChoice("$OPENAI_API_KEY is set")
+    try:
+        found = daemon.call("provider/findLocal", {}, ProviderFindLocalResponse)
+    except RequestRefused:
+        return None
+    why = f"{one_line(found.name)} answers at {one_line(found.base_url)}"
+    return ModelChoice(why, found.model, found.model_provider)
+
+
 @contextmanager
-def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
+def _model(daemon: Daemon, config: Path, *, scripted_only: bool) -> Iterator[ModelChoice]:
     """A model that answers: a real model if there is one, else the script, started and ended here."""
-    choice = None if scripted_only else choose_model(os.environ)
+    choice = None if scripted_only else choose_model(daemon, os.environ)
     if choice is not None:
         yield choice
         return
@@ -152,7 +196,8 @@ def _model(*, scripted_only: bool) -> Iterator[ModelChoice]:
     )
     with process:
         try:
-            yield scripted(_port_of(process))
+            config.write_text(SCRIPTED_CONFIG.format(port=_port_of(process)))
+            yield ModelChoice(NO_REAL_MODEL, "scripted", "scripted")
         finally:
             process.terminate()
             try:

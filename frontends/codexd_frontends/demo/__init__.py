@@ -1,1 +1,0 @@
-"""`make demo`: one turn through the whole house."""
