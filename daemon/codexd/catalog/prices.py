@@ -28,67 +28,46 @@ OwnPrices = Mapping[str, PriceTable]
 _PICODOLLARS: Final = 1_000_000  # a token, at one dollar a million tokens
 
 
-class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
+class ModelPrice(msgspec.Struct, frozen=True):
     """The price of a model from a day on, in US dollars per million tokens."""
 
     model: str
-    since: str = ""  # a day; empty: from the model's release
     input: float
     cached_input: float
-    cache_write: float | None = None  # None: as the input
     output: float
+    cache_write: float | None = None  # None: as the input
+    since: str = ""  # a day; empty: from the model's release
     # Whether a long input costs twice as much, cached or not, and its output half as much again.
     more_when_long: bool = False
 
 
-def _of(
-    model: str,
-    fresh: float,
-    cached: float,
-    output: float,
-    write: float | None = None,
-    *,
-    since: str = "",
-    more_when_long: bool = False,
-) -> ModelPrice:
-    return ModelPrice(
-        model=model,
-        since=since,
-        input=fresh,
-        cached_input=cached,
-        cache_write=write,
-        output=output,
-        more_when_long=more_when_long,
-    )
-
-
 # For each model the newest row comes first.
 PRICES: Final[tuple[ModelPrice, ...]] = (
-    _of("gpt-6.1-sol", 2.0, 0.1, 10.0, 2.5, more_when_long=True),
-    _of("gpt-6-sol", 2.0, 0.2, 10.0, 2.5, more_when_long=True),
-    _of("gpt-6-luna", 0.1, 0.01, 0.5, 0.125, more_when_long=True),
-    _of("gpt-6-astra", 10.0, 1.0, 50.0, 12.5, more_when_long=True),
-    _of("gpt-5.5", 5.0, 0.5, 30.0, more_when_long=True),
-    _of("gpt-5.4", 2.5, 0.25, 15.0, more_when_long=True),
-    _of("gpt-5.4-mini", 0.75, 0.075, 4.5),
-    _of("gpt-5.3-codex", 1.75, 0.175, 14.0),
-    _of("gpt-5.2", 1.75, 0.175, 14.0),
-    _of("gpt-5.2-codex", 1.75, 0.175, 14.0),
-    _of("gpt-5.1", 1.25, 0.125, 10.0),
-    _of("gpt-5.1-codex", 1.25, 0.125, 10.0),
-    _of("gpt-5.1-codex-max", 1.25, 0.125, 10.0),
-    _of("gpt-5-codex", 1.25, 0.125, 10.0),
-    _of("gpt-5", 1.25, 0.125, 10.0),
-    _of("gpt-5-mini", 0.25, 0.025, 2.0),
-    _of("gpt-5-nano", 0.05, 0.005, 0.4),
-    _of("o3", 2.0, 0.5, 8.0, since="2025-06-10"),
-    _of("o3", 10.0, 2.5, 40.0),
-    _of("o4-mini", 1.1, 0.275, 4.4),
-    _of("codex-mini-latest", 1.5, 0.375, 6.0),
-    _of("gpt-4.1", 2.0, 0.5, 8.0),
-    _of("gpt-4.1-mini", 0.4, 0.1, 1.6),
-    _of("gpt-4o", 2.5, 1.25, 10.0),
-    _of("gpt-4o-mini", 0.15, 0.075, 0.6),
+    ModelPrice("gpt-6.1-sol", 2.0, 0.1, 10.0, 2.5, more_when_long=True),
+    ModelPrice("gpt-6-sol", 2.0, 0.2, 10.0, 2.5, more_when_long=True),
+    ModelPrice("gpt-6-luna", 0.1, 0.01, 0.5, 0.125, more_when_long=True),
+    ModelPrice("gpt-6-astra", 10.0, 1.0, 50.0, 12.5, more_when_long=True),
+    ModelPrice("gpt-5.5", 5.0, 0.5, 30.0, more_when_long=True),
+    ModelPrice("gpt-5.4", 2.5, 0.25, 15.0, more_when_long=True),
+    ModelPrice("gpt-5.4-mini", 0.75, 0.075, 4.5),
+    ModelPrice("gpt-5.3-codex", 1.75, 0.175, 14.0),
+    ModelPrice("gpt-5.2", 1.75, 0.175, 14.0),
+    ModelPrice("gpt-5.2-codex", 1.75, 0.175, 14.0),
+    ModelPrice("gpt-5.1", 1.25, 0.125, 10.0),
+    ModelPrice("gpt-5.1-codex", 1.25, 0.125, 10.0),
+    ModelPrice("gpt-5.1-codex-max", 1.25, 0.125, 10.0),
+    ModelPrice("gpt-5-codex", 1.25, 0.125, 10.0),
+    ModelPrice("gpt-5", 1.25, 0.125, 10.0),
+    ModelPrice("gpt-5-mini", 0.25, 0.025, 2.0),
+    ModelPrice("gpt-5-nano", 0.05, 0.005, 0.4),
+    ModelPrice("o3", 2.0, 0.5, 8.0, since="2025-06-10"),
+    ModelPrice("o3", 10.0, 2.5, 40.0),
+    ModelPrice("o4-mini", 1.1, 0.275, 4.4),
+    ModelPrice("codex-mini-latest", 1.5, 0.375, 6.0),
+    ModelPrice("gpt-4.1", 2.0, 0.5, 8.0),
+    ModelPrice("gpt-4.1-mini", 0.4, 0.1, 1.6),
+    ModelPrice("gpt-4o", 2.5, 1.25, 10.0),
+    ModelPrice("gpt-4o-mini", 0.15, 0.075, 0.6),
 )
 
 _FIRST_DAY: Final = datetime.date(1970, 1, 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import reduce
 
+from msgspec.structs import astuple
+
 from codexd.catalog.prices import AS_OF, SOURCE, OwnPrices, price_of
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.state.window import ContextWindow
@@ -105,14 +107,7 @@ def counts_of(sums: Iterable[Spent], own: OwnPrices) -> u.UsageCounts:
         failed_requests=sum(spent.failed for spent in kept),
         unsaid_requests=unsaid,
         unpriced_requests=unpriced,
-        tokens=u.TokenUsageBreakdown(
-            tokens.total_tokens,
-            tokens.input_tokens,
-            read,
-            written,
-            tokens.output_tokens,
-            tokens.reasoning_output_tokens,
-        ),
+        tokens=u.TokenUsageBreakdown(*astuple(tokens)),
         fresh_input_tokens=max(tokens.input_tokens - read - written, 0),
         cost_usd=None if nothing_known else sum(priced) / _PICODOLLARS,
     )
