@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import msgspec
 
 from codexd.core.state.state import ThreadState
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.settings import Settings
 from codexd.index.build.rows import made_ms
 from codexd.projections.summary import Brought, Summary
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom
-from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.turns import Turn
 from codexd.runtime.troubles import Trouble
 from codexd.server.reads.git import git_info
@@ -106,23 +101,3 @@ def _imported(brought: Brought | None) -> ImportedFrom | msgspec.UnsetType:
     if brought is None:
         return msgspec.UNSET
     return ImportedFrom(brought.origin, brought.source, brought.at_ms // 1000, brought.dropped)
-
-
-Response = TypeVar("Response", t.ThreadStartResponse, t.ThreadForkResponse, t.ThreadResumeResponse)
-
-
-def settled(
-    kind: type[Response], thread: t.Thread, settings: Settings, seq: int | msgspec.UnsetType
-) -> Response:
-    """The answer to a method that attaches: the thread, and the settings that it came to."""
-    return kind(
-        thread=thread,
-        model=settings.model,
-        model_provider=settings.provider,
-        cwd=settings.cwd,
-        runtime_workspace_roots=(settings.cwd,),
-        approval_policy=enforced_policy(settings),
-        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
-        reasoning_effort=settings.effort,
-        seq=seq,
-    )

@@ -22,7 +22,7 @@ from codexd.index.query.listing import (
     read_cursor,
     write_cursor,
 )
-from codexd.index.query.search import FoundThread, Hit, Occurrence
+from codexd.index.query.search import FoundThread, Hit, Occurrence, found_threads
 from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.protocol import searching as s
@@ -75,14 +75,18 @@ async def thread_search(
     key, kinds = _key(params.sort_key), params.kinds or ()
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = _print(wanted.print(key), params.search_term, *kinds)
-    found = await services.directory.search(
-        phrases,
-        wanted,
-        key,
-        kinds=kinds,
-        upwards=upwards,
-        start=start_of(print_, params.cursor),
-        limit=limit + 1,
+    start = start_of(print_, params.cursor)
+    found = await services.directory.index.read(
+        lambda index: found_threads(
+            index,
+            phrases,
+            wanted,
+            key,
+            kinds=kinds,
+            upwards=upwards,
+            start=start,
+            limit=limit + 1,
+        )
     )
     shown = found[:limit]
     rows = tuple(hit.row for hit in shown)

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.projections.clients.deltas import Outgoing
@@ -14,6 +15,7 @@ from codexd.projections.clients.turns import TurnProjection
 from codexd.protocol import settings as s
 from codexd.protocol import threads as t
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
+from codexd.protocol.policies import sandbox_policy
 from codexd.protocol.settings import settings_change, thread_change
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
@@ -23,7 +25,7 @@ from codexd.server.feed.cursor import wire_at
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
-from codexd.server.feed.thread_view import heading, settled
+from codexd.server.feed.thread_view import heading
 from codexd.server.methods.daemon import readable_config
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
@@ -265,9 +267,19 @@ def _attached(
         turns,
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
     )
-    assert thread.state.settings is not None
-    seq = thread.version if connection.reader.cursor else msgspec.UNSET
-    response = settled(kind, shown, thread.state.settings, seq)
+    settings = thread.state.settings
+    assert settings is not None
+    response = kind(
+        thread=shown,
+        model=settings.model,
+        model_provider=settings.provider,
+        cwd=settings.cwd,
+        runtime_workspace_roots=(settings.cwd,),
+        approval_policy=enforced_policy(settings),
+        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        reasoning_effort=settings.effort,
+        seq=thread.version if connection.reader.cursor else msgspec.UNSET,
+    )
     if isinstance(response, t.ThreadResumeResponse):
         back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(

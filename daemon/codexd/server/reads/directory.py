@@ -8,7 +8,6 @@ with its error; it is never a reason to refuse the list.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -30,8 +29,7 @@ from codexd.index.query.listing import (
     folders,
     page_of_rows,
 )
-from codexd.index.query.search import FoundThread, Occurrence, found_threads, occurrences
-from codexd.index.query.terms import Phrase
+from codexd.index.query.search import Occurrence, occurrences
 from codexd.projections.summary import Summary
 from codexd.protocol.codexd_methods import Indexing
 from codexd.runtime.actor.actor import ThreadActor
@@ -107,31 +105,6 @@ class Directory:
             and (last is None or not is_behind(row.cursor(key), last))
         ]
         return DirectoryPage(tuple(shown[:limit]), full or len(shown) > limit)
-
-    async def search(
-        self,
-        phrases: Sequence[Phrase],
-        wanted: Wanted,
-        key: SortKey,
-        *,
-        kinds: Sequence[str],
-        upwards: bool,
-        start: ListCursor | None,
-        limit: int,
-    ) -> list[FoundThread]:
-        """The threads with matches. Raises: IndexUnavailable."""
-        return await self.index.read(
-            lambda index: found_threads(
-                index,
-                phrases,
-                wanted,
-                key,
-                kinds=kinds,
-                upwards=upwards,
-                start=start,
-                limit=limit,
-            )
-        )
 
     async def occurrences(
         self, thread_id: ThreadId, term: str, start: ListCursor | None, limit: int
