@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from msgspec import Raw
 
 from codexd.protocol.codexd_methods import Indexing
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import RawPage, Thread
@@ -102,6 +106,13 @@ def find_thread_id(daemon: Daemon, word: str | None) -> str:
     short = len(word) < PREFIX_CHARS_MIN and is_id_like(word)
     hint = f" (the beginning of an id needs {PREFIX_CHARS_MIN} characters)" if short else ""
     raise UsageError(f"no thread is called {word!r}, by id or by name{hint}")
+
+
+@contextmanager
+def on_thread(arguments: argparse.Namespace, console: Console) -> Iterator[tuple[Daemon, str]]:
+    """A connection to the daemon, and the id of the thread that the command line names. Raises: CommandError."""
+    with connect(console) as daemon:
+        yield daemon, find_thread_id(daemon, arguments.thread)
 
 
 def matching(word: str, threads: Iterator[Thread] | Sequence[Thread]) -> list[Thread]:

@@ -7,8 +7,7 @@ import argparse
 import msgspec
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.exits import DONE, Exit
 
 
@@ -19,8 +18,7 @@ class _Done(msgspec.Struct, frozen=True):
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Put a thread into the archive, or take it out."""
     verb = arguments.subcommand
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         done = daemon.call(f"thread/{verb}", {"threadId": thread_id}, _Done)
     withdrawn = {"withdrawn": done.withdrawn} if done.withdrawn else {}
     if done.withdrawn and not console.json:

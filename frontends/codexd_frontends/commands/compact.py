@@ -10,8 +10,7 @@ from msgspec import Raw
 from codexd.protocol.codexd_methods import ThreadCompactPreviewResponse, ThreadCompactUndoResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, Exit
@@ -28,8 +27,7 @@ class CompactStarted(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Do with a thread's compactions what is asked for."""
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         if arguments.undo:
             undo(daemon, thread_id, console)
         elif arguments.preview:

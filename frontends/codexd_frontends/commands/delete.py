@@ -6,16 +6,14 @@ import argparse
 
 from codexd_frontends.cli.answering import confirmed
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Delete a thread."""
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         if not arguments.yes and not _is_meant(thread_id, console):
             console.talk("nothing was deleted")
             return FAILED

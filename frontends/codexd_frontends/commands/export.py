@@ -13,9 +13,8 @@ import msgspec
 
 from codexd.protocol.transfer import ThreadExportResponse
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.streams import writing_stdout
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
@@ -37,8 +36,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             "expected a file or a pipe for a package, found a terminal, which would obey what is in it; "
             "nothing was exported"
         )
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         if arguments.output == "-":
             return _to_stdout(daemon, thread_id)
         path = os.path.abspath(arguments.output or _file_name(daemon, thread_id))

@@ -7,8 +7,7 @@ import argparse
 import msgspec
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import PREFIX_CHARS_MIN, find_thread_id, is_full_id
+from codexd_frontends.cli.thread_ref import PREFIX_CHARS_MIN, is_full_id, on_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
@@ -18,8 +17,7 @@ from codexd_frontends.client.messages import RawThreadAnswer, Thread
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Fork a thread and print the new thread's id."""
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         params: dict[str, object] = {"threadId": thread_id, "excludeTurns": True}
         if arguments.at is not None:
             params["lastTurnId"] = find_turn_id(daemon, thread_id, arguments.at)

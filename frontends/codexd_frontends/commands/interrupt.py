@@ -7,8 +7,7 @@ import argparse
 import msgspec
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.errors import CommandError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import past_turns, running_turn
@@ -17,8 +16,7 @@ from codexd_frontends.client.messages import Turn
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Interrupt the running turn."""
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         last = past_turns(daemon, thread_id, limit=1).turns
         running = running_turn([msgspec.json.decode(raw, type=Turn) for raw in last])
         if running is None:

@@ -8,8 +8,7 @@ import msgspec
 
 from codexd.protocol.codexd_methods import PinView, ThreadPinsResponse
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.numbers import exact
@@ -17,8 +16,7 @@ from codexd_frontends.screen.numbers import exact
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Pin a record, unpin it, or list what is pinned."""
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         params: dict[str, object] = {"threadId": thread_id}
         method, said = "thread/pin/list", ""
         if arguments.seq is not None:

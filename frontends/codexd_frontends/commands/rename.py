@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.screen.drawn import one_line
@@ -17,8 +16,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     name = " ".join(arguments.name.split())  # as the daemon has it: one line
     if not name:
         raise UsageError("the new name is empty; nothing was renamed")
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         daemon.call("thread/name/set", {"threadId": thread_id, "name": name}, object)
     members = {"threadId": thread_id, "name": name}
     console.result(members, f"{thread_id} is now called {one_line(name)}")

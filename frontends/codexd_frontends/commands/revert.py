@@ -7,8 +7,7 @@ import itertools
 import re
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
@@ -26,8 +25,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Revert or restore turns, and print which."""
     if arguments.to is None and not arguments.undo:
         raise UsageError("expected --to TURN or --undo, found neither; nothing was reverted")
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         params: dict[str, object] = {"threadId": thread_id}
         if arguments.undo:
             answer = daemon.call("thread/revert/undo", params, RevertAnswer)

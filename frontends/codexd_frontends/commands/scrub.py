@@ -8,8 +8,7 @@ import msgspec
 
 from codexd.protocol.codexd_methods import ThreadScrubResponse
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import on_thread
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 
@@ -24,8 +23,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Scrub a thread."""
     if not (arguments.patterns or arguments.seqs or arguments.known):
         raise UsageError("expected a PATTERN, --seq or --known, found none; nothing was scrubbed")
-    with connect(console) as daemon:
-        thread_id = find_thread_id(daemon, arguments.thread)
+    with on_thread(arguments, console) as (daemon, thread_id):
         params = {
             "threadId": thread_id,
             "patterns": arguments.patterns,

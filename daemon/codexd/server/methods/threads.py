@@ -267,19 +267,9 @@ def _attached(
         turns,
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
     )
-    settings = thread.state.settings
-    assert settings is not None
-    response = kind(
-        thread=shown,
-        model=settings.model,
-        model_provider=settings.provider,
-        cwd=settings.cwd,
-        runtime_workspace_roots=(settings.cwd,),
-        approval_policy=enforced_policy(settings),
-        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
-        reasoning_effort=settings.effort,
-        seq=thread.version if connection.reader.cursor else msgspec.UNSET,
-    )
+    assert thread.state.settings is not None
+    seq = thread.version if connection.reader.cursor else msgspec.UNSET
+    response = _settled(kind, shown, thread.state.settings, seq)
     if isinstance(response, t.ThreadResumeResponse):
         back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(
@@ -296,6 +286,22 @@ def _attached(
             services.hub.announce(Outgoing("thread/started", started))
 
     return MethodResult(response, then)
+
+
+def _settled(
+    kind: type[Response], thread: t.Thread, settings: Settings, seq: int | msgspec.UnsetType
+) -> Response:
+    return kind(
+        thread=thread,
+        model=settings.model,
+        model_provider=settings.provider,
+        cwd=settings.cwd,
+        runtime_workspace_roots=(settings.cwd,),
+        approval_policy=enforced_policy(settings),
+        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        reasoning_effort=settings.effort,
+        seq=seq,
+    )
 
 
 async def _first_page(thread: ThreadActor, asked: t.TurnsPageParams | None) -> t.TurnsPage | None:
