@@ -21,12 +21,7 @@ from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd.importing.rollout.calls import TIMEOUT_MS_UNKNOWN, Ran, ran, review_text
 from codexd.importing.rollout.facts import prompt_of
 from codexd.importing.rollout.items import Items
-from codexd.importing.rollout.kinds import (
-    CARRIES_NOTHING,
-    ITEMS_OF_EVENTS,
-    SAID_ELSEWHERE,
-    SCREEN_ITEMS,
-)
+from codexd.importing.rollout.kinds import CARRIES_NOTHING, ITEMS_OF_EVENTS
 from codexd.importing.rollout.lines import Members, list_of, members_of, text_of
 from codexd.importing.rollout.model_items import agent_item
 from codexd.importing.rollout.reading import Reading
@@ -100,7 +95,7 @@ class ClientEvents:
         elif kind in ITEMS_OF_EVENTS:
             if not facts.has_prompts and not facts.has_answers:
                 self._without_item(kind)
-        elif kind not in SAID_ELSEWHERE and kind not in CARRIES_NOTHING:
+        elif kind not in CARRIES_NOTHING:
             self._reading.unknown("an event", kind)
 
     def _without_item(self, kind: str) -> None:
@@ -138,7 +133,7 @@ class ClientEvents:
         elif kind == "AgentMessage" and not facts.has_answers:
             texts = [text_of(members_of(part).get("text")) for part in list_of(item.get("content"))]
             self._items.apply({**agent_item("".join(texts)), "id": item.get("id")})
-        elif kind not in SCREEN_ITEMS:
+        elif kind not in CARRIES_NOTHING:
             self._reading.unknown("an item of a screen", kind)
 
     def _ran(self, call_id: str, item: Members) -> None:

@@ -8,7 +8,7 @@ text from the text.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -155,135 +155,39 @@ def misshapen(item: msgspec.Raw) -> str | None:
 
 
 # Events that repeat an item.
-ITEMS_OF_EVENTS = frozenset(
-    [
-        "agent_message",
-        "agent_reasoning",
-        "agent_reasoning_raw_content",
-        "dynamic_tool_call_response",
-        "image_generation_end",
-        "mcp_tool_call_end",
-        "patch_apply_end",
-        "user_message",
-        "view_image_tool_call",
-        "web_search_end",
-    ]
+ITEMS_OF_EVENTS: Final = frozenset(
+    """
+    agent_message agent_reasoning agent_reasoning_raw_content dynamic_tool_call_response image_generation_end
+    mcp_tool_call_end patch_apply_end user_message view_image_tool_call web_search_end
+    """.split()  # noqa: SIM905  # a table
 )
-# Events that repeat a part of an item, or that only a client needed while the turn ran.
-SAID_ELSEWHERE = frozenset(
-    [
-        "agent_message_delta",
-        "agent_message_content_delta",
-        "agent_reasoning_delta",
-        "agent_reasoning_raw_content_delta",
-        "agent_reasoning_section_break",
-        "raw_response_item",
-        "item_started",
-        "reasoning_content_delta",
-        "reasoning_raw_content_delta",
-        "plan_delta",
-        "exec_command_begin",
-        "exec_command_output_delta",
-        "terminal_interaction",
-        "exec_approval_request",
-        "apply_patch_approval_request",
-        "request_permissions",
-        "request_user_input",
-        "elicitation_request",
-        "dynamic_tool_call_request",
-        "mcp_tool_call_begin",
-        "mcp_startup_update",
-        "mcp_startup_complete",
-        "mcp_list_tools_response",
-        "web_search_begin",
-        "image_generation_begin",
-        "patch_apply_begin",
-        "patch_apply_updated",
-        "turn_diff",
-        "plan_update",
-        "background_event",
-        "stream_error",
-        "warning",
-        "guardian_warning",
-        "deprecation_notice",
-        "model_reroute",
-        "model_verification",
-        "guardian_assessment",
-        "hook_started",
-        "hook_completed",
-        "session_configured",
-        "conversation_path",
-        "get_history_entry_response",
-        "list_custom_prompts_response",
-        "list_skills_response",
-        "skills_update_available",
-        "shutdown_complete",
-        "undo_started",
-        "undo_completed",
-        "context_compacted",
-        "thread_goal_updated",
-        "thread_rolled_back",
-        "collab_agent_spawn_begin",
-        "collab_agent_spawn_end",
-        "collab_agent_interaction_begin",
-        "collab_agent_interaction_end",
-        "collab_waiting_begin",
-        "collab_waiting_end",
-        "collab_close_begin",
-        "collab_close_end",
-        "collab_resume_begin",
-        "collab_resume_end",
-        "realtime_conversation_started",
-        "realtime_conversation_realtime",
-        "realtime_conversation_closed",
-        "raw_response_completed",
-        "elicitation_abandoned",
-        "thread_queue_changed",
-        "environment_connected",
-        "environment_disconnected",
-        "auth_recovery_started",
-        "auth_recovery_completed",
-        "turn_moderation_metadata",
-        "safety_buffering",
-        "realtime_conversation_sdp",
-        "realtime_conversation_list_voices_response",
-    ]
-)
-# Items for clients whose text the model's items have too.
-SCREEN_ITEMS = frozenset(
-    [
-        "UserMessage",
-        "AgentMessage",
-        "Reasoning",
-        "Plan",
-        "HookPrompt",
-        "FileChange",
-        "McpToolCall",
-        "DynamicToolCall",
-        "CollabAgentToolCall",
-        "SubAgentActivity",
-        "WebSearch",
-        "ImageView",
-        "ImageGeneration",
-        "Sleep",
-        "ContextCompaction",
-    ]
-)
-# Lines, items and events that only Codex needs: to resume a thread, to bill it, or to keep its own tools.
-CARRIES_NOTHING = frozenset(
-    [
-        "additional_tools",
-        "compaction_trigger",
-        "configuration_update",
-        "dynamic_tools_updated",
-        "ghost_snapshot",
-        "inter_agent_communication_metadata",
-        "resume_metadata",
-        "retained_context",
-        "security_risk_score",
-        "session_state",
-        "state",
-        "sub_agent_activity",
-        "world_state",
-    ]
+# Lines, items and events of which nothing is converted. An event repeats a part of an item, or only a client needed it
+# while the turn ran; an item for clients has the text of a model's item; the others are for Codex alone: to resume a
+# thread, to bill it, or to keep its own tools.
+CARRIES_NOTHING: Final = frozenset(
+    """
+    agent_message_delta agent_message_content_delta agent_reasoning_delta agent_reasoning_raw_content_delta
+    agent_reasoning_section_break raw_response_item item_started reasoning_content_delta reasoning_raw_content_delta
+    plan_delta exec_command_begin exec_command_output_delta terminal_interaction exec_approval_request
+    apply_patch_approval_request request_permissions request_user_input elicitation_request
+    dynamic_tool_call_request mcp_tool_call_begin mcp_startup_update mcp_startup_complete mcp_list_tools_response
+    web_search_begin image_generation_begin patch_apply_begin patch_apply_updated turn_diff plan_update
+    background_event stream_error warning guardian_warning deprecation_notice model_reroute model_verification
+    guardian_assessment hook_started hook_completed session_configured conversation_path get_history_entry_response
+    list_custom_prompts_response list_skills_response skills_update_available shutdown_complete undo_started
+    undo_completed context_compacted thread_goal_updated thread_rolled_back collab_agent_spawn_begin
+    collab_agent_spawn_end collab_agent_interaction_begin collab_agent_interaction_end collab_waiting_begin
+    collab_waiting_end collab_close_begin collab_close_end collab_resume_begin collab_resume_end
+    realtime_conversation_started realtime_conversation_realtime realtime_conversation_closed raw_response_completed
+    elicitation_abandoned thread_queue_changed environment_connected environment_disconnected auth_recovery_started
+    auth_recovery_completed turn_moderation_metadata safety_buffering realtime_conversation_sdp
+    realtime_conversation_list_voices_response
+
+    UserMessage AgentMessage Reasoning Plan HookPrompt FileChange McpToolCall DynamicToolCall CollabAgentToolCall
+    SubAgentActivity WebSearch ImageView ImageGeneration Sleep ContextCompaction
+
+    additional_tools compaction_trigger configuration_update dynamic_tools_updated ghost_snapshot
+    inter_agent_communication_metadata resume_metadata retained_context security_risk_score session_state state
+    sub_agent_activity world_state
+    """.split()  # noqa: SIM905  # a table
 )
