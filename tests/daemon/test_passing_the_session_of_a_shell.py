@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codexd.models.scripted.server import scripted_model
-from codexd.server.methods.passed import PASSED_BYTES_MAX, PASSED_VARIABLES_MAX
+from codexd.server.methods.turns import PASSED_BYTES_MAX, PASSED_VARIABLES_MAX
 from daemon_client import connected, typed
 from daemon_house import Daemon
 from trio_test import trio_test

@@ -74,9 +74,7 @@ class Providers:
         Providers that were removed from the config, or just added to it, count too.
         """
         for table in self._config.last_good().model_providers.values():
-            named = {table.env_key, *table.env_http_headers.values()} - {None, ""}
-            if not named <= self._secret:
-                self._secret |= {str(name) for name in named}
+            self._secret |= table.variables
         return self._secret
 
     async def find_local(

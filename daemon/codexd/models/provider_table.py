@@ -44,3 +44,8 @@ class ProviderTable(ProviderKeys, frozen=True):
     """The table as it is in config.toml."""
 
     quirks: QuirkTable = {}  # how its chat completions API differs
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that its key and its headers are taken from."""
+        return frozenset(filter(None, (self.env_key, *self.env_http_headers.values())))

@@ -82,7 +82,8 @@ class DaemonSecrets:
     def _take(self, variables: Mapping[str, str]) -> bool:
         """Add the secrets among variables; returns whether any is new."""
         config = self._config.last_good()
-        named = {*config.redaction.variables, *_key_variables(config)}
+        tables = config.model_providers.values()
+        named = frozenset(config.redaction.variables).union(*[table.variables for table in tables])
         spared = frozenset(config.redaction.except_variables)
         return self._add(secrets_in(variables, named=named, spared=spared))
 
@@ -95,13 +96,6 @@ class DaemonSecrets:
         self._former |= {(name, self._secrets[name]) for name, _ in new if name in self._secrets}
         self._secrets |= dict(new)
         return bool(new)
-
-
-def _key_variables(config: Config) -> set[str]:
-    """The variables that providers take their keys and headers from."""
-    tables = config.model_providers.values()
-    names = {table.env_key for table in tables if table.env_key}
-    return names.union(*[table.env_http_headers.values() for table in tables])
 
 
 def _written_in(config: Config) -> dict[str, str]:

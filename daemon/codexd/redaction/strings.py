@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 
 from codexd.core.events.events import EVENTS
 from codexd.core.policy.action_kinds import KINDS
+from codexd.redaction.windows import with_replaced
 
 # Edits a string's text, as UTF-8; the second argument says that it is data in base64.
 Edit = Callable[[bytes, bool], bytes]
@@ -36,9 +37,12 @@ _DATA_URL_HEAD_BYTES = 100
 
 def edit_strings(json_text: bytes, edit: Edit) -> bytes:
     """The JSON with every string edited, including the names of members."""
+    return with_replaced(json_text, _edits(json_text, edit))
+
+
+def _edits(json_text: bytes, edit: Edit) -> Iterator[tuple[int, int, bytes]]:
     words = _own_words()
-    parts: list[bytes] = []
-    end, before, end_before = 0, b"", 0
+    before, end_before = b"", 0
     for start, stop in _strings(json_text):
         token = json_text[start:stop]
         name = before if _COLON.match(json_text, end_before, start) else b""
@@ -51,9 +55,7 @@ def edit_strings(json_text: bytes, edit: Edit) -> bytes:
         if new is token and telling is not None:
             new = _edited_by_name(name, token, edit)
         if new is not token:
-            parts += (json_text[end:start], new)
-            end = stop
-    return b"".join((*parts, json_text[end:])) if parts else json_text
+            yield start, stop, new
 
 
 def _strings(json_text: bytes) -> Iterator[tuple[int, int]]:
@@ -151,17 +153,18 @@ def edit_values(json_text: bytes, edit: Callable[[bytes, bytes], bytes]) -> byte
 
     In a list it is the name of the list's member. Tags of events stay.
     """
-    words = _own_words()
-    parts: list[bytes] = []
-    end, name = 0, b""
-    for start, stop in _strings(json_text):
-        token = json_text[start:stop]
-        if _COLON.match(json_text, stop):
-            name = token[1:-1]
-        elif token not in words:
-            member = name
-            new = _edited(token, lambda text, _, member=member: edit(member, text), base64=False)  # type: ignore[misc]
-            if new is not token:
-                parts += (json_text[end:start], new)
-                end = stop
-    return b"".join((*parts, json_text[end:]))
+
+    def edits() -> Iterator[tuple[int, int, bytes]]:
+        words, name = _own_words(), b""
+        for start, stop in _strings(json_text):
+            token = json_text[start:stop]
+            if _COLON.match(json_text, stop):
+                name = token[1:-1]
+            elif token not in words:
+                yield start, stop, _edited(token, partial(_of_member, edit, name), base64=False)
+
+    return with_replaced(json_text, edits())
+
+
+def _of_member(edit: Callable[[bytes, bytes], bytes], name: bytes, text: bytes, _: bool) -> bytes:
+    return edit(name, text)

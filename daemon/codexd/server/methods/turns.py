@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +23,6 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.append import CommandResult
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import checked_change, open_thread
-from codexd.server.methods.passed import checked_passed
 from codexd.server.services import Services
 from codexd.tools.commits import why_no_commit
 
@@ -33,6 +33,10 @@ INPUT_PARTS_MAX = 10_000
 SCHEMA_HEADROOM = 200
 # A schema is a page or two. It is written with its turn, and sent with each request of it.
 SCHEMA_BYTES_MAX = 1024 * 1024
+# The session of a shell has some dozens.
+PASSED_VARIABLES_MAX: Final = 256
+# All names and values. A kernel takes 128 KiB for one variable; a long PATH has some kilobytes.
+PASSED_BYTES_MAX: Final = 64 * 1024
 
 
 async def turn_start(
@@ -43,7 +47,7 @@ async def turn_start(
     change = await checked_change(services, settings_change(params))
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
-    passed = checked_passed(params.update_environment)
+    passed = _checked_passed(params.update_environment)
     command = c.StartTurn(
         turn_id=turn_id,
         item_id=ItemId(services.new_id()),
@@ -107,7 +111,7 @@ async def review_start(
         today=services.today(),
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
-    passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
+    passed = _checked_passed(params.update_environment) or services.passed.last(params.thread_id)
     services.passed.begin(command.child_id, command.child_turn_id, passed)
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
@@ -194,3 +198,24 @@ async def _said(
     except BadImage as bad:
         raise invalid_params(f"input: {bad}; nothing was sent") from bad
     return await thread.submit(replace(command, content=content), by=by, key=key)
+
+
+def _checked_passed(passed: Mapping[str, str | None] | None) -> Mapping[str, str | None] | None:
+    """The variables as they were passed. Raises: RpcError, if they cannot be an environment's; no value is repeated."""
+    if passed is None:
+        return None
+    if len(passed) > PASSED_VARIABLES_MAX:
+        raise invalid_params(
+            f"updateEnvironment: expected at most {PASSED_VARIABLES_MAX} variables, found {len(passed)}; nothing was started"
+        )
+    size = sum(len(name.encode()) + len((value or "").encode()) for name, value in passed.items())
+    if size > PASSED_BYTES_MAX:
+        raise invalid_params(
+            f"updateEnvironment: expected at most {PASSED_BYTES_MAX} bytes, found {size}; nothing was started"
+        )
+    for name, value in passed.items():
+        if not name or "=" in name or "\0" in name + (value or ""):
+            raise invalid_params(
+                f"updateEnvironment: expected names without = and values without NUL, found {name!r}; nothing was started"
+            )
+    return passed
