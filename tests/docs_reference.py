@@ -22,6 +22,8 @@ from codexd.config.keys import (
     ProjectTable,
     RedactionTable,
     TitlesTable,
+    ToolsTable,
+    WebSearchTable,
     expectations,
 )
 from codexd.core.events.events import EVENTS
@@ -374,6 +376,11 @@ def config_page() -> str:
             "By default a thread without a name is listed by the first line of its first prompt.",
             "A title from a model becomes the thread's name, and never replaces a name.\n",
             _keys(TitlesTable),
+            "## `[tools]`\n",
+            _keys(ToolsTable),
+            "## `[tools.web_search]`\n",
+            "[How to let it search the web](../how-to/let-it-search-the-web.md).\n",
+            _keys(WebSearchTable),
         ]
     )
 

@@ -119,11 +119,14 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.catalog.limits": frozenset({"codexd.config.keys", "codexd.core", "codexd.models"}),
+    "codexd.catalog.web_search": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
     "codexd.catalog.prices": frozenset(
         {"codexd.config.keys", "codexd.core", "codexd.projections", "msgspec"}
     ),
     "codexd.catalog.clients": frozenset(
         {
+            "codexd.catalog.web_search",
+            "codexd.core.values.settings",
             "codexd.config.file",
             "codexd.config.keys",
             "codexd.config.live",

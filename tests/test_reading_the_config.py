@@ -187,6 +187,10 @@ def test_a_user_may_replace_the_instructions() -> None:
         ('model_verbosity = "loud"', "model_verbosity"),
         ("[titles]\nby_model = 1", "titles.by_model"),
         ("titles = true", "titles"),
+        ('web_search = "on"', "web_search"),
+        ("tools = 1", "tools"),
+        ('[tools]\nweb_search = "live"', "tools.web_search"),
+        ('[tools.web_search]\ncontext_size = "huge"', "tools.web_search"),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_key(text: str, key: str) -> None:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from codexd import __version__
 from codexd.catalog.clients import Providers
-from codexd.catalog.limits import complaints_about, limits_of, tuned_to
+from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
@@ -35,7 +35,7 @@ from codexd.core.decide.lookups import Here, Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.limits import Limits, Traits
+from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
 from codexd.index.index import SearchIndex
 from codexd.machine.descriptors import take_descriptors
@@ -69,6 +69,7 @@ from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.harmless.plan import PlanTool
 from codexd.tools.harmless.view_image import ViewImageTool
+from codexd.tools.harmless.web_search import WebSearchTool
 from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
@@ -245,12 +246,13 @@ class Daemon:
             ApplyPatchTool(),
             PlanTool(),
             ViewImageTool(Images(store, cache).look),
+            WebSearchTool(self.providers.web_search),
         )
         return World(
             store=store,
             image_cache=cache,
             client=self._client,
-            traits=lambda model: _traits(find_model(model)),
+            traits=lambda model: traits_of(find_model(model)),
             registry=tools,
             unfinished=self._unfinished,
             processes=self._processes,
@@ -372,16 +374,6 @@ GC_YOUNG_OBJECTS = 50_000
 async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     await signals.__anext__()
     scope.cancel()
-
-
-def _traits(model: Model) -> Traits:
-    least = model.efforts[0].effort if model.efforts else None
-    return Traits(
-        parallel_tool_calls=model.parallel_tool_calls,
-        least_effort=least,
-        freeform_patch=model.freeform_patch,
-        images="image" in model.modalities,
-    )
 
 
 def _wire_model(model: Model) -> WireModel:

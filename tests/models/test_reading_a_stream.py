@@ -199,10 +199,10 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
         completed("resp_08", incomplete="max_output_tokens"),
     ],
     "provider_tools": [
-        started("ws_1", "other"),
+        started("ws_1", "search"),
         finished(
             "ws_1",
-            "other",
+            "search",
             {
                 "id": "ws_1",
                 "type": "web_search_call",

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
+from codexd.catalog.web_search import web_search_declaration
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
+from codexd.core.values.settings import Settings
 from codexd.models.builtin import BUILT_IN, LOCAL, usable_names
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import LocalModel, LocalServer, NoLocalModel, find_local
@@ -114,6 +116,17 @@ class Providers:
             with suppress(trio.WouldBlock):
                 self._ask.send_nowait(name)
         return known
+
+    def web_search(self, settings: Settings) -> bytes | None:
+        """The declaration of the provider's web search; None if it has none, or may not search."""
+        config = self._config.last_good()
+        try:
+            provider = _provider(settings.provider, config, str(self._config.file))
+        except ModelError:
+            return None
+        if provider.wire_api != "responses" or not provider.quirks.web_search:
+            return None
+        return web_search_declaration(config, settings.sandbox)
 
     def has_key(self, variable: str) -> bool:
         """Whether the variable is set and not empty."""

@@ -1,11 +1,11 @@
-"""A model's limits, and the settings of a thread that it supports, by the catalog and the config."""
+"""A model's limits and capabilities, and the settings of a thread that it supports, by the catalog and the config."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from codexd.config.keys import Config
-from codexd.core.values.limits import Limits
+from codexd.core.values.limits import Limits, Traits
 from codexd.core.values.settings import Notice, Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 
@@ -23,6 +23,16 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
     if config.model_auto_compact_token_limit is not None:
         compact_at = min(compact_at, config.model_auto_compact_token_limit)
     return Limits(window, window * model.effective_percent // 100, compact_at)
+
+
+def traits_of(model: Model) -> Traits:
+    """The capabilities of a model."""
+    return Traits(
+        parallel_tool_calls=model.parallel_tool_calls,
+        least_effort=model.efforts[0].effort if model.efforts else None,
+        freeform_patch=model.freeform_patch,
+        images="image" in model.modalities,
+    )
 
 
 def complaints_about(

@@ -20,11 +20,13 @@ import msgspec
 from codexd.config.keys import (
     FOREIGN_KEYS,
     FOREIGN_PROVIDER_KEYS,
+    FOREIGN_TOOLS_KEYS,
     Config,
     PriceTable,
     ProjectTable,
     RedactionTable,
     TitlesTable,
+    ToolsTable,
     expectations,
 )
 from codexd.core.values.shown import REDACTED, shown_url, shown_variable
@@ -152,12 +154,14 @@ _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "projects": ProjectTable,
     "redaction": RedactionTable,
     "titles": TitlesTable,
+    "tools": ToolsTable,
 }
 _SEVERAL: Final = frozenset({"model_providers", "prices", "projects"})
 # The keys of a table that only Codex has.
 _FOREIGN: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
     Config: FOREIGN_KEYS,
     ProviderTable: FOREIGN_PROVIDER_KEYS,
+    ToolsTable: FOREIGN_TOOLS_KEYS,
 }
 
 
@@ -243,7 +247,7 @@ class _Reader:
                 problem = f"expected {expectations(struct)[key]}, found nothing"
                 place = line_of(self._text, at)
                 raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
-            key = str(error).rpartition("`$.")[2].partition("[")[0].rstrip("`")
+            key = str(error).rpartition("`$.")[2].partition("[")[0].partition(".")[0].rstrip("`")
             raise self._invalid((*at, key), expectations(struct)[key], table[key]) from error
 
     def _invalid(self, at: tuple[str, ...], expected: str, found: object) -> InvalidConfig:
@@ -339,7 +343,13 @@ def effective(config: Config) -> bytes:
         ),  # A pattern for a secret may contain the secret.
     )
     return msgspec.json.encode(
-        msgspec.structs.replace(config, model_providers=providers, redaction=redaction)
+        msgspec.structs.replace(
+            config,
+            model_providers=providers,
+            redaction=redaction,
+            # Codex's clients know the table, and not the older form.
+            tools=ToolsTable() if isinstance(config.tools.web_search, bool) else config.tools,
+        )
     )
 
 

@@ -56,6 +56,27 @@ class TitlesTable(msgspec.Struct, frozen=True):
     model: ModelName | None = None  # a model of the thread's provider; None: the thread's own
 
 
+class WebSearchTable(msgspec.Struct, frozen=True):
+    """A table `[tools.web_search]`: where and how a provider searches."""
+
+    context_size: Literal["low", "medium", "high"] | None = None  # None: the provider's choice
+    allowed_domains: Annotated[tuple[str, ...], "a list of domains"] | None = None  # None: all
+    # Where the person is, roughly: country, region, city, timezone.
+    location: Annotated[Mapping[str, str], "a table of strings"] | None = None
+
+
+class ToolsTable(msgspec.Struct, frozen=True):
+    """The table `[tools]`."""
+
+    # A bool is an older form of the key `web_search`: false is "disabled", true is "live".
+    web_search: Annotated[
+        bool | WebSearchTable | None,
+        "true, false, or a table with context_size (low, medium or high), allowed_domains and location",
+    ] = None
+
+
+WebSearchMode = Literal["disabled", "cached", "indexed", "live"]
+
 # US dollars per million tokens: no price is near the upper bound, and every digit down to 10^-6 counts.
 Dollars = Annotated[
     float, Meta(ge=0, le=1_000_000), "US dollars a million tokens, a number from 0 on"
@@ -110,6 +131,10 @@ class Config(msgspec.Struct, frozen=True):
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
     prices: Prices = {}
+    # Of a provider that can search the web: its own copies of pages, or the web itself. None: cached, and live where
+    # commands have the network as well (danger-full-access).
+    web_search: WebSearchMode | None = None
+    tools: Annotated[ToolsTable, "a table [tools]"] = ToolsTable()
 
 
 def expectations(table: type[msgspec.Struct]) -> Mapping[str, str]:
@@ -146,10 +171,11 @@ FOREIGN_KEYS = frozenset(
     model_supports_reasoning_summaries notice notify openai_base_url
     otel permissions personality plan_mode_reasoning_effort plugins profile profiles
     sandbox_workspace_write service_tier shell_environment_policy skills
-    sqlite_home suppress_unstable_features_warning tool_output_token_limit tools tui web_search windows
+    sqlite_home suppress_unstable_features_warning tool_output_token_limit tui windows
     disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path
     """.split()  # noqa: SIM905 (as a list it would be eighty lines)
 )
+FOREIGN_TOOLS_KEYS = frozenset({"client_search_provider", "view_image"})
 FOREIGN_PROVIDER_KEYS = frozenset(
     {"env_key_instructions", "supports_websockets", "websocket_connect_timeout_ms", "auth", "aws"}
 )

@@ -1,4 +1,6 @@
-"""How servers of the chat completions API differ, as data: what each wants, refuses, and calls by another name.
+"""How servers differ, as data: what each wants, refuses, and calls by another name.
+
+All but `web_search` is of the chat completions API.
 
 The defaults are for an unknown server: a member that any server refuses is not sent, and messages come
 in the strictest order that any chat template asks for. A provider that is known has a row; a user can say
@@ -40,6 +42,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     call_id_characters_max: int = 512  # longer ids of calls are replaced; 512 is the maximum
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
+    web_search: bool = False  # its Responses API searches the web by itself
 
 
 # A server that sends `reasoning_content` takes it back, and Moonshot refuses a message with calls that lacks it.
@@ -54,6 +57,7 @@ _OPENAI = Quirks(
     cache_key=True,
     call_id_characters_max=40,  # "Expected a string with maximum length 40"
     think_tags=False,
+    web_search=True,
 )
 # llama.cpp, vLLM and LM Studio render a chat template, and know reasoning by either name.
 _TEMPLATED = Quirks(reasoning_back="reasoning_content")

@@ -125,7 +125,8 @@ def _cut_off(reason: str, what: Literal["answer", "summary"]) -> TurnError:
 
 
 def _item_completed(done: ModelItemDone, call: e.ToolCallRef | None = None) -> e.ItemCompleted:
-    return e.ItemCompleted(done.item_id, done.kind, done.item, done.started_ms, call)
+    kind = "other" if done.kind == "search" else done.kind
+    return e.ItemCompleted(done.item_id, kind, done.item, done.started_ms, call)
 
 
 def _call_ended(transition: Transition, seen: ModelResponseDone) -> e.ModelCallEnded:

@@ -63,7 +63,7 @@ class Transition:
         for item in items:
             born = (item.item_id, item.started_ms)
             ended = born in self.state.ended_items or born in self.state.ended_before
-            if ended or item.kind == "call":
+            if ended or item.kind in ("call", "search"):
                 continue
             self.add(fitted_cut(item, why))
 

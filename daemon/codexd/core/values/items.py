@@ -145,6 +145,40 @@ class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):
     path: str
 
 
+class SearchAction(msgspec.Struct, frozen=True, tag="search"):
+    """A search for words."""
+
+    query: str | None = None
+    queries: tuple[str, ...] | None = None
+
+
+class OpenPageAction(msgspec.Struct, frozen=True, tag="openPage"):
+    """A page was opened."""
+
+    url: str | None = None
+
+
+class FindInPageAction(msgspec.Struct, frozen=True, tag="findInPage"):
+    """A text was looked for in a page."""
+
+    url: str | None = None
+    pattern: str | None = None
+
+
+class OtherSearchAction(msgspec.Struct, frozen=True, tag="other"):
+    """It is not known yet, or has no name here."""
+
+
+WebSearchAction = SearchAction | OpenPageAction | FindInPageAction | OtherSearchAction
+
+
+class WebSearch(_Item, frozen=True, kw_only=True, tag="webSearch"):
+    """A search of the provider's."""
+
+    query: str = ""  # in short; empty until it is whole
+    action: WebSearchAction = OtherSearchAction()
+
+
 class ContextCompaction(_Item, frozen=True, kw_only=True, tag="contextCompaction"):
     """The point where the model's history was compacted."""
 
@@ -186,6 +220,7 @@ ThreadItem = (
     | CommandExecution
     | FileChange
     | ImageView
+    | WebSearch
     | ContextCompaction
     | EnteredReviewMode
     | ExitedReviewMode

@@ -11,8 +11,9 @@ import msgspec
 
 from codexd.core.values.ids import ItemId
 
-# The kind of an item. "other" is stored verbatim and not shown.
-ItemKind = Literal["message", "reasoning", "call", "other"]
+# The kind of an item. "other" is stored verbatim. "search", a search of the provider's, is a kind while it streams:
+# its event has "other", which is the kind that every version can read.
+ItemKind = Literal["message", "reasoning", "call", "search", "other"]
 
 
 class ResponseStarted(msgspec.Struct, frozen=True):

@@ -150,7 +150,32 @@ class CustomOutputItem(OutputItem, frozen=True, gc=False, tag="custom_tool_call_
     """The answer of a tool that takes text."""
 
 
-_KnownItem = MessageItem | ReasoningItem | CallItem | CustomCallItem | OutputItem | CustomOutputItem
+class FoundOnWeb(msgspec.Struct, frozen=True, gc=False):
+    """What a search of the provider's did; the members that its type does not have are None."""
+
+    type: str = ""  # search, open_page, find_in_page
+    query: str | None = None
+    queries: tuple[str, ...] | None = None
+    url: str | None = None
+    pattern: str | None = None
+
+
+class WebSearchItem(_Known, frozen=True, gc=False, tag="web_search_call"):
+    """A search that the provider made; it has no answer, since the model has what was found."""
+
+    kind: ClassVar[ItemKind] = "search"
+    action: FoundOnWeb | None = None
+
+
+_KnownItem = (
+    MessageItem
+    | ReasoningItem
+    | CallItem
+    | CustomCallItem
+    | OutputItem
+    | CustomOutputItem
+    | WebSearchItem
+)
 ProviderItem = _KnownItem | ItemHead
 
 _KINDS: Final[dict[str, ItemKind]] = {
@@ -161,6 +186,7 @@ _NEEDED_OF_CALLS: Final = frozenset({"call_id", "name", "arguments", "input", "o
 NEEDED: Final[dict[str, frozenset[str]]] = dict.fromkeys(_KINDS, _NEEDED_OF_CALLS) | {
     "message": frozenset({"role", "content", "text", "refusal"}),
     "reasoning": frozenset(),
+    "web_search_call": frozenset(),
 }
 # The types of a text in an answer: that of the API, and what servers send in its place.
 _TEXTS: Final = ("output_text", "text", "")

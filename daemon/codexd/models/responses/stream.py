@@ -55,6 +55,8 @@ from codexd.models.responses.open_items import OpenItem, OpenItems
 from codexd.models.responses.verbatim import normalized_json
 from codexd.models.sse import ServerSentEvent
 
+# The kinds of items that a response may end without: the model waits for none of them.
+_OF_PROVIDER: Final = ("search", "other")
 # Values of a response's `error` that are none.
 _NO_ERROR: Final = (b"", b"null", b"{}", b'""')
 
@@ -250,7 +252,8 @@ class ResponseReader:
         for item in list(self._items.all.values()) if reason is None else ():
             if (whole := rebuilt(item.kind, item.begun, "".join(item.pieces))) is not None:
                 self._complete(whole, item.key, item.index, found)
-        unfinished = [item.id for item in self._items.all.values() if item.kind != "other"]
+        of_model = [item for item in self._items.all.values() if item.kind not in _OF_PROVIDER]
+        unfinished = [item.id for item in of_model]
         if unfinished and reason is None:
             raise errors.unreadable(f"the response is complete, but not its item {unfinished[0]}")
         usage = response.usage

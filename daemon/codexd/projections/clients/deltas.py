@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall
+from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall, WebSearch
 from codexd.core.values.model_output import ItemKind
 from codexd.protocol import notifications as n
 
@@ -72,12 +72,7 @@ class Texts:
 
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerNotification]:
         self._open[item_id] = _Open()
-        item: ThreadItem = (
-            AgentMessage(id=item_id, text="", started_at_ms=at_ms)
-            if kind == "message"
-            else Reasoning(id=item_id, started_at_ms=at_ms)
-        )
-        return [item_started(item, self._thread_id, self._turn_id)]
+        return [item_started(begun(item_id, kind, at_ms), self._thread_id, self._turn_id)]
 
     def text(
         self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
@@ -142,6 +137,8 @@ class Texts:
             return self.opened(item.id, "message", at_ms)
         if isinstance(item, Reasoning):
             return self.opened(item.id, "reasoning", at_ms)
+        if isinstance(item, WebSearch):
+            return self.opened(item.id, "search", at_ms)
         if isinstance(item, ToolCall):
             # It has its answer already; a start is a start all the same.
             item = replace(
@@ -174,6 +171,17 @@ _METHODS: dict[TextPart, str] = {
     "summary": "item/reasoning/summaryTextDelta",
     "content": "item/reasoning/textDelta",
 }
+
+
+def begun(item_id: ItemId, kind: ItemKind, at_ms: int | None) -> ThreadItem:
+    """An item of the model's as it begins."""
+    match kind:
+        case "message":
+            return AgentMessage(id=item_id, text="", started_at_ms=at_ms)
+        case "search":
+            return WebSearch(id=item_id, started_at_ms=at_ms)
+        case _:
+            return Reasoning(id=item_id, started_at_ms=at_ms)
 
 
 def item_started(item: ThreadItem, thread_id: ThreadId, turn_id: TurnId) -> Outgoing:

@@ -34,9 +34,11 @@ from codexd.core.values.provider_items import (
     CallItem,
     MessageItem,
     ReasoningItem,
+    WebSearchItem,
     read_item,
 )
 from codexd.core.values.tool_actions import ToolAction, UpdatePlan
+from codexd.projections.clients.searches import web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
 
@@ -166,6 +168,8 @@ class ItemProjection:
         if event.kind == "reasoning":
             thought = item if isinstance(item, ReasoningItem) else NO_REASONING
             return _reasoning(event, at_ms, thought.summary_texts, thought.content_texts)
+        if isinstance(item, WebSearchItem):
+            return [ItemDone(web_search(event, item, at_ms))]
         if event.call is not None:
             call_id = event.call.call_id
             given = item.given if isinstance(item, CallItem) else ""

@@ -23,6 +23,7 @@ from codexd.core.values.items import (
     ThreadItem,
     TurnError,
     UserMessage,
+    WebSearch,
 )
 from codexd.projections.clients.items import ItemDone, ItemProjection
 from codexd.protocol.threads import ItemsView
@@ -78,6 +79,8 @@ def _shown(opened: OpenItem) -> ThreadItem | None:
             content=opened.content,
             started_at_ms=opened.started_ms,
         )
+    if opened.kind == "search":
+        return WebSearch(id=opened.item_id, started_at_ms=opened.started_ms)
     return None
 
 

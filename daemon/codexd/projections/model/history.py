@@ -11,7 +11,8 @@ A question for a summary is no part of the history, nor is its answer, and pendi
 answer leads to `history.compacted`.
 
 Reasoning is encrypted by the provider for the model that made it; other models cannot use it, and some refuse
-the request. So what is sent depends on the model that made an item and on the model of the request.
+the request. The same holds for a search that a provider made. So what is sent depends on the model that made an item
+and on the model of the request.
 A thread that has never changed its model costs a comparison.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +36,9 @@ from codexd.projections.model.items import (
     without_id,
 )
 from codexd.projections.model.kept_by_compaction import CompactionKeep, Words, plain_words
+
+# The types of items that only the model that made them is sent.
+OF_ONE_MODEL: Final = ("reasoning", "web_search_call")
 
 
 class Span(NamedTuple):
@@ -78,7 +82,7 @@ class ReasoningOwners(msgspec.Struct, frozen=True, array_like=True, gc=False):
             of_span = items[span.start : end]
             foreign = (span.model, span.provider) != (model, provider)
             kept += [
-                item for item in of_span if not (foreign and read_head(item).type == "reasoning")
+                item for item in of_span if not (foreign and read_head(item).type in OF_ONE_MODEL)
             ]
         return tuple(kept)
 
@@ -308,7 +312,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def _with_item(self, event: e.ItemCompleted) -> ModelHistory:
         owners, calls = self.reasoning_owners, self.calls
-        if event.kind == "reasoning":
+        if event.kind not in ("message", "call") and read_head(event.item).type in OF_ONE_MODEL:
             owners = owners.thought(self.count, *self.asked)
         if event.call is not None:
             calls = {**calls, event.call.call_id: event.call}
@@ -329,7 +333,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         items = [without_id(item) for item in event.items]
         owners = ReasoningOwners()  # A summary may be sent to any model.
         for at in range(len(items) - event.unanswered, len(items)):
-            if read_head(items[at]).type == "reasoning":
+            if read_head(items[at]).type in OF_ONE_MODEL:
                 owners = owners.thought(at, *self.asked)
         compacted = replace(
             self,

@@ -33,6 +33,9 @@ OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 # Output larger than this is stored in a blob, and the event has its first and last part (DESIGN, section 3).
 OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 
+# The kinds of items that are shown while they stream.
+SHOWN_KINDS = ("message", "reasoning", "search")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -221,7 +224,7 @@ class Streaming:
         self._outputs_closed = False
 
     def open_item(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> None:
-        if self._closed or item_id in self.items or kind not in ("message", "reasoning"):
+        if self._closed or item_id in self.items or kind not in SHOWN_KINDS:
             return
         header = _encode(Header(item_id, kind, at_ms))
         item = self.items[item_id] = StreamingItem(
