@@ -55,6 +55,7 @@ def test_a_path_starts_where_the_conversation_works(path: str, absolute: str) ->
         ('{"path":7}', "Expected `str`"),
         ('{"path":" "}', "`path` is empty"),
         ('{"path":"a\\u0000b"}', "NUL"),
+        ('{"path":"a","detail":"low"}', "Invalid enum value 'low'"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_a_bad_call(arguments: str, reason: str) -> None:
@@ -71,6 +72,19 @@ async def test_the_model_is_given_the_image_by_its_name() -> None:
     assert msgspec.json.decode(result.model_parts) == [
         {"type": "input_image", "image_url": NAME, "detail": "high"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [("", "high"), (',"detail":"original"', "original"), (',"detail":null', "high")],
+)
+@trio_test
+async def test_the_model_may_ask_for_the_image_as_it_is(said: str, detail: str) -> None:
+    action = TOOL.read_call(f'{{"path":"a.png"{said}}}', CONTEXT)
+    assert isinstance(action, ViewImage)
+    result = await TOOL.perform(action, CONTEXT, Silent())
+    (part,) = msgspec.json.decode(result.model_parts)
+    assert part["detail"] == detail
 
 
 @trio_test

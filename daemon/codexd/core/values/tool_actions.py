@@ -55,6 +55,7 @@ class ViewImage(
     """Look at an image file."""
 
     path: str  # absolute
+    detail: Literal["high", "original"] = "high"
 
 
 def change_kind(before: object, after: object) -> Literal["add", "delete", "update"]:

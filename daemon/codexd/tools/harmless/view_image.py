@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
+from typing import Literal
 
 import msgspec
 
 from codexd.core.state.state import ThreadState
-from codexd.core.values.images import DETAIL_DEFAULT, BadImage
+from codexd.core.values.images import BadImage
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
 from codexd.tools.registry import CallContext, OutputSink
@@ -30,6 +31,7 @@ class _Arguments(msgspec.Struct, frozen=True):
     """The model's arguments; unknown members are ignored."""
 
     path: str
+    detail: Literal["high", "original"] | None = None
 
 
 DECLARATION = msgspec.json.encode(
@@ -46,7 +48,12 @@ DECLARATION = msgspec.json.encode(
                     "type": "string",
                     "description": "The file; a relative path starts at the working directory of the "
                     "conversation.",
-                }
+                },
+                "detail": {
+                    "type": "string",
+                    "enum": ["high", "original"],
+                    "description": "`original` where small things count, such as fine print; `high` if left out.",
+                },
             },
             "required": ["path"],
             "additionalProperties": False,
@@ -78,7 +85,7 @@ class ViewImageTool:
             return _bad("`path` is empty")
         if "\0" in asked.path:
             return _bad("a path can't hold a NUL character")
-        return ViewImage(str(PurePosixPath(context.cwd, asked.path)))
+        return ViewImage(str(PurePosixPath(context.cwd, asked.path)), asked.detail or "high")
 
     async def perform(
         self, action: ViewImage, context: CallContext, sink: OutputSink
@@ -88,7 +95,7 @@ class ViewImageTool:
         except BadImage as bad:
             text = f"{action.path} was not shown: {bad}."
             return ToolResult("failed", text, text)
-        parts = [{"type": "input_image", "image_url": name, "detail": DETAIL_DEFAULT}]
+        parts = [{"type": "input_image", "image_url": name, "detail": action.detail}]
         return ToolResult("completed", SHOWN, model_parts=msgspec.Raw(msgspec.json.encode(parts)))
 
 
