@@ -195,7 +195,7 @@ async def test_a_model_that_reads_no_images_gets_a_note_for_each(daemon: Daemon)
             thread = await client.start_thread(model="gpt-oss")
             await run(client, thread, picture())
             request = json.loads(model.requests[0].body)
-            assert [tool["name"] for tool in request["tools"]] == ["shell_command", "apply_patch"]
+            assert "view_image" not in [tool["name"] for tool in request["tools"]]
             left_out = told(model, 0)[0]["content"][0]
             assert left_out["type"] == "input_text"
             assert "reads no images" in left_out["text"]
@@ -204,11 +204,7 @@ async def test_a_model_that_reads_no_images_gets_a_note_for_each(daemon: Daemon)
             )
             await client.until(lambda: len(client.of("turn/completed")) == 2)
             request = json.loads(model.requests[1].body)
-            assert [tool["name"] for tool in request["tools"]] == [
-                "shell_command",
-                "apply_patch",
-                "view_image",
-            ]
+            assert "view_image" in [tool["name"] for tool in request["tools"]]
             assert told(model, 1)[0]["content"][0]["image_url"] == url_of(PNG)
 
 
