@@ -34,6 +34,8 @@ BIND_SECONDS_MAX = 3.0
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
 # Enough of its log for the reason why it did not start.
 LOG_TAIL_BYTES = 2000
+# The codes with which a daemon ends that will not start.
+_REFUSALS = {BAD_CONFIG.number: BadConfig, FORBIDDEN.number: Forbidden}
 NOTHING_LOGGED = "(nothing was written there, as on a full disk)"
 
 
@@ -104,12 +106,8 @@ def start(socket_path: str) -> Daemon:
             return Daemon.connect(socket_path)
         except Unreachable as error:
             ended = process.poll()
-            if ended == BAD_CONFIG.number:
-                raise BadConfig(
-                    f"the daemon did not start:\n{log_tail(log_path, written)}"
-                ) from error
-            if ended == FORBIDDEN.number:
-                raise Forbidden(
+            if (refusal := _REFUSALS.get(ended or 0)) is not None:
+                raise refusal(
                     f"the daemon did not start:\n{log_tail(log_path, written)}"
                 ) from error
             now = time.monotonic()

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from codexd_frontends.client.messages import CommandAction
+from codexd_frontends.client.messages import CommandAction, Received
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    pass
-
-
-class AskedByCodexd(_Read, frozen=True, kw_only=True):
+class AskedByCodexd(Received, frozen=True, kw_only=True):
     """codexd's additional members of Codex's approval request."""
 
     approval_id: str
@@ -21,7 +15,7 @@ class AskedByCodexd(_Read, frozen=True, kw_only=True):
     diff: str | None = None
 
 
-class ApprovalRequest(_Read, frozen=True, kw_only=True):
+class ApprovalRequest(Received, frozen=True, kw_only=True):
     """item/commandExecution/requestApproval, item/fileChange/requestApproval."""
 
     thread_id: str

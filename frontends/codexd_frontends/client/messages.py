@@ -59,37 +59,37 @@ def read_message(line: bytes) -> Message:
     return msgspec.structs.replace(_messages.decode(line), line=line)
 
 
-class _Read(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    pass
+class Received(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The base of what comes from the daemon."""
 
 
-class TurnTrouble(_Read, frozen=True, kw_only=True):
+class TurnTrouble(Received, frozen=True, kw_only=True):
     """Why a turn failed, or why a request to the model is tried again."""
 
     message: str
     additional_details: str | None = None
 
 
-class CommandAction(_Read, frozen=True, kw_only=True):
+class CommandAction(Received, frozen=True, kw_only=True):
     """A command as the model wrote it, without the shell around it."""
 
     command: str = ""
 
 
-class FileUpdate(_Read, frozen=True, kw_only=True):
+class FileUpdate(Received, frozen=True, kw_only=True):
     """One file of a patch."""
 
     path: str
     diff: str = ""
 
 
-class ToolText(_Read, frozen=True, kw_only=True):
+class ToolText(Received, frozen=True, kw_only=True):
     """Text that a tool answered; other kinds of content have none."""
 
     text: str = ""
 
 
-class Item(_Read, frozen=True, kw_only=True):
+class Item(Received, frozen=True, kw_only=True):
     """Any item of a turn: members that its kind does not have keep their defaults."""
 
     type: str
@@ -130,7 +130,7 @@ class Item(_Read, frozen=True, kw_only=True):
         return turn.status == "inProgress" and not ended
 
 
-class UserInput(_Read, frozen=True, kw_only=True):
+class UserInput(Received, frozen=True, kw_only=True):
     """One part of what a person said."""
 
     type: str
@@ -139,7 +139,7 @@ class UserInput(_Read, frozen=True, kw_only=True):
     name: str = ""
 
 
-class _Kind(_Read, frozen=True, kw_only=True):
+class _Kind(Received, frozen=True, kw_only=True):
     type: str
     id: str
 
@@ -161,21 +161,21 @@ def user_inputs(item: Item) -> tuple[UserInput, ...]:
     return _inputs.decode(item.content) if bytes(item.content) else ()
 
 
-class PlanStep(_Read, frozen=True, kw_only=True):
+class PlanStep(Received, frozen=True, kw_only=True):
     """One step of a plan."""
 
     step: str
     status: str  # pending, inProgress, completed
 
 
-class Plan(_Read, frozen=True, kw_only=True):
+class Plan(Received, frozen=True, kw_only=True):
     """turn/plan/updated, and the member of a turn: the model's plan."""
 
     explanation: str | None = None
     plan: tuple[PlanStep, ...] = ()
 
 
-class Turn(_Read, frozen=True, kw_only=True):
+class Turn(Received, frozen=True, kw_only=True):
     """A turn, with as many of its items as were asked for."""
 
     id: str
@@ -189,7 +189,7 @@ class Turn(_Read, frozen=True, kw_only=True):
         return [read_item(raw) for raw in self.items]
 
 
-class ThreadStatus(_Read, frozen=True, kw_only=True):
+class ThreadStatus(Received, frozen=True, kw_only=True):
     """Whether a thread runs, and whether it waits for a person."""
 
     type: str = "notLoaded"
@@ -205,7 +205,7 @@ class ThreadStatus(_Read, frozen=True, kw_only=True):
         )
 
 
-class Thread(_Read, frozen=True, kw_only=True):
+class Thread(Received, frozen=True, kw_only=True):
     """A conversation."""
 
     id: str
@@ -224,7 +224,7 @@ class Thread(_Read, frozen=True, kw_only=True):
     turns: tuple[Turn, ...] = ()
 
 
-class RawPage(_Read, frozen=True, kw_only=True):
+class RawPage(Received, frozen=True, kw_only=True):
     """A page of thread/list or thread/turns/list, its elements as they came."""
 
     data: tuple[Raw, ...]
@@ -232,7 +232,7 @@ class RawPage(_Read, frozen=True, kw_only=True):
     indexing: Indexing | None = None  # not all threads are in it yet
 
 
-class ThreadAnswer(_Read, frozen=True, kw_only=True):
+class ThreadAnswer(Received, frozen=True, kw_only=True):
     """The answer to thread/start, resume, fork and read."""
 
     thread: Thread
@@ -242,19 +242,19 @@ class ThreadAnswer(_Read, frozen=True, kw_only=True):
     turns_backwards_cursor: str | None = None  # thread/turns/list from here on agrees with `seq`
 
 
-class RawThreadAnswer(_Read, frozen=True, kw_only=True):
+class RawThreadAnswer(Received, frozen=True, kw_only=True):
     """The answer to thread/read, the thread as it came."""
 
     thread: Raw
 
 
-class TurnAnswer(_Read, frozen=True, kw_only=True):
+class TurnAnswer(Received, frozen=True, kw_only=True):
     """The answer to turn/start."""
 
     turn: Turn
 
 
-class InterruptAnswer(_Read, frozen=True, kw_only=True):
+class InterruptAnswer(Received, frozen=True, kw_only=True):
     """The answer to turn/interrupt."""
 
     withdrawn: bool = False  # the turn had not begun, and will not
@@ -269,7 +269,7 @@ class LoggedRecord(msgspec.Struct, frozen=True):
     data: Raw = Raw(b"null")
 
 
-class ItemNote(_Read, frozen=True, kw_only=True):
+class ItemNote(Received, frozen=True, kw_only=True):
     """item/started, item/completed."""
 
     turn_id: str
@@ -279,7 +279,7 @@ class ItemNote(_Read, frozen=True, kw_only=True):
         return read_item(self.item)
 
 
-class DeltaNote(_Read, frozen=True, kw_only=True):
+class DeltaNote(Received, frozen=True, kw_only=True):
     """item/agentMessage/delta, item/commandExecution/outputDelta, and their like."""
 
     turn_id: str
@@ -288,13 +288,13 @@ class DeltaNote(_Read, frozen=True, kw_only=True):
     offset: int | None = None
 
 
-class TurnNote(_Read, frozen=True, kw_only=True):
+class TurnNote(Received, frozen=True, kw_only=True):
     """turn/started, turn/completed."""
 
     turn: Turn
 
 
-class ErrorNote(_Read, frozen=True, kw_only=True):
+class ErrorNote(Received, frozen=True, kw_only=True):
     """error: a request to the model failed, and will be tried again or not."""
 
     error: TurnTrouble
@@ -302,46 +302,46 @@ class ErrorNote(_Read, frozen=True, kw_only=True):
     turn_id: str = ""
 
 
-class WarningNote(_Read, frozen=True, kw_only=True):
+class WarningNote(Received, frozen=True, kw_only=True):
     """warning."""
 
     message: str
 
 
-class NameNote(_Read, frozen=True, kw_only=True):
+class NameNote(Received, frozen=True, kw_only=True):
     """thread/name/updated."""
 
     thread_name: str | None = None
 
 
-class ResolvedNote(_Read, frozen=True, kw_only=True):
+class ResolvedNote(Received, frozen=True, kw_only=True):
     """serverRequest/resolved: a request was answered, or needs no answer any more."""
 
     thread_id: str
     request_id: RequestId
 
 
-class UsageNote(_Read, frozen=True, kw_only=True):
+class UsageNote(Received, frozen=True, kw_only=True):
     """thread/tokenUsage/updated."""
 
     token_usage: ThreadTokenUsage = ThreadTokenUsage()
 
 
-class RevertAnswer(_Read, frozen=True, kw_only=True):
+class RevertAnswer(Received, frozen=True, kw_only=True):
     """The answer to thread/revert and thread/revert/undo."""
 
     thread: Raw
     turns: int = 0
 
 
-class RevertedNote(_Read, frozen=True, kw_only=True):
+class RevertedNote(Received, frozen=True, kw_only=True):
     """thread/reverted; without `before_turn_id`, turns were brought back."""
 
     turns: int = 0
     before_turn_id: str | None = None
 
 
-class ThreadNote(_Read, frozen=True, kw_only=True):
+class ThreadNote(Received, frozen=True, kw_only=True):
     """Any message that names its thread, and perhaps its turn."""
 
     thread_id: str | None = None
