@@ -18,7 +18,7 @@ from codexd.core.values.images import BadImage, UnreadableImage
 from codexd.importing.plan import plan
 from codexd.machine.foreign_files import NotAFile, open_file, read_file
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.runtime.images.files import read_image
+from codexd.runtime.images.images import read_image
 from codexd.server.reads.git import git_head
 from odd_files import ODD, make_odd
 from trio_test import trio_test

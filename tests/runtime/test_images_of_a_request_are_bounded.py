@@ -13,8 +13,13 @@ from codexd.core.values.items import ImageInput, LocalImageInput, TextInput
 from codexd.projections.model.images import print_of
 from codexd.projections.model.items import user_message
 from codexd.runtime.images import images as i
-from codexd.runtime.images.files import read_image
-from codexd.runtime.images.images import REQUEST_BYTES_MAX, REQUEST_IMAGES_MAX, ImageCache, Images
+from codexd.runtime.images.images import (
+    REQUEST_BYTES_MAX,
+    REQUEST_IMAGES_MAX,
+    ImageCache,
+    Images,
+    read_image,
+)
 from codexd_eventstore.memory.store import MemoryStore
 from peak_memory import HAS_PROC, peak_mib
 from trio_test import trio_test

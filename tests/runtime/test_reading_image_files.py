@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codexd.core.values.images import IMAGE_BYTES_MAX, BadImage, UnreadableImage
-from codexd.runtime.images.files import read_image
+from codexd.runtime.images.images import read_image
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

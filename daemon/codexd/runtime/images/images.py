@@ -12,6 +12,7 @@ import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from io import FileIO
 from typing import Final
 
 import msgspec
@@ -20,19 +21,22 @@ from msgspec.structs import replace
 
 from codexd.core.values.images import (
     DETAILS,
+    IMAGE_BYTES_MAX,
     IMAGES_MAX,
     BadImage,
     ImageName,
     UnreadableImage,
     data_url,
     kind_of,
+    not_an_image,
     read_data_url,
     read_name,
+    too_large,
 )
 from codexd.core.values.items import ImageInput, LocalImageInput, UserInput
+from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.projections.model.images import image_places, print_of, with_images
-from codexd.runtime.images.files import read_image
 from codexd_eventstore.store import Blobs, StoreError
 
 log = logging.getLogger(__name__)
@@ -54,6 +58,37 @@ NOT_FOR_THIS_MODEL: Final = "[an image was left out: this model reads no images]
 REFUSED: Final = "[an image was left out: the model's provider did not accept it]"
 NO_ROOM: Final = "[an image was left out: there are too many newer ones]"
 GONE: Final = "[an image was here; its bytes are not in the store any more]"
+
+
+def read_image(path: str) -> bytes:
+    """The image in a file. It blocks: call it in a thread. Raises: UnreadableImage; BadImage, where it is too large.
+
+    A person or a model wrote the path: it may be a folder, a device that never answers, or a file of any size.
+    """
+    try:
+        with open_file(path) as file:
+            content = _content(file)
+    except NotAFile as error:
+        raise UnreadableImage(f"expected an image file, found {error.kind}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in it
+        raise UnreadableImage(_reason(error)) from error
+    if kind_of(content) is None:
+        raise UnreadableImage(not_an_image(content))
+    return content
+
+
+def _content(file: FileIO) -> bytes:
+    size = os.fstat(file.fileno()).st_size
+    content = read_up_to(file, IMAGE_BYTES_MAX + 1) if size <= IMAGE_BYTES_MAX else b""
+    size = max(size, len(content))
+    if size > IMAGE_BYTES_MAX:
+        raise too_large(size)
+    return content
+
+
+def _reason(error: OSError | ValueError) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text[:1].lower() + text[1:]
 
 
 class ImageCache:
