@@ -79,6 +79,13 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    # What lets a list of names out of a sandbox
+    "codexd.network": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.network.plain_http": frozenset(
+        {"codexd.core", "codexd.network", "h11", "msgspec", "trio"}
+    ),
+    # Runs in a sandbox, as a program of its own.
+    "codexd.network.forwarder": frozenset(),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),
     # A proof about expressions that people write
@@ -297,6 +304,7 @@ LIGHT: dict[str, tuple[str, ...]] = {
 ABOUT_A_HEAVY_LIBRARY = (
     "codexd.models.http.client",
     "codexd.models.scripted.server",
+    "codexd.network.plain_http",
     "codexd_eventstore.sidecar.file",
 )
 
