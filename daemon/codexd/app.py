@@ -67,6 +67,7 @@ from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.apply_patch import ApplyPatchTool
+from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
 from codexd.tools.harmless.view_image import ViewImageTool
 from codexd.tools.harmless.web_search import WebSearchTool
@@ -239,21 +240,25 @@ class Daemon:
             await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
 
-    def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
-        cache = ImageCache()
-        tools = Registry(
-            Shell(self._login, command_shell(env), home_mark(str(self._home))),
+    def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
+        shell = Shell(self._login, command_shell(env), home_mark(str(self._home)))
+        return Registry(
+            shell,
+            ArgvShell(shell),
             ApplyPatchTool(),
             PlanTool(),
-            ViewImageTool(Images(store, cache).look),
+            ViewImageTool(images.look),
             WebSearchTool(self.providers.web_search),
         )
+
+    def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
+        cache = ImageCache()
         return World(
             store=store,
             image_cache=cache,
             client=self._client,
             traits=lambda model: traits_of(find_model(model)),
-            registry=tools,
+            registry=self._tools(Images(store, cache), env),
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,

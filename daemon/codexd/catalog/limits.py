@@ -32,6 +32,7 @@ def traits_of(model: Model) -> Traits:
         least_effort=model.efforts[0].effort if model.efforts else None,
         freeform_patch=model.freeform_patch,
         images="image" in model.modalities,
+        argv_shell=model.argv_shell,
     )
 
 

@@ -39,6 +39,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     verbosity: bool = True
     parallel_tool_calls: bool = True
     freeform_patch: bool = False  # it writes patches as free text, held to a grammar
+    argv_shell: bool = False  # it was trained to give commands as a program and its arguments
     modalities: tuple[Modality, ...] = ("text", "image")
     hidden: bool = False  # shown only to those who ask for hidden ones
     is_default: bool = False
@@ -108,6 +109,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         context_window=200_000,
         efforts=_USUAL,
         verbosity=False,
+        argv_shell=True,
         hidden=True,
     ),
     Model(
@@ -117,6 +119,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         context_window=200_000,
         efforts=_USUAL,
         verbosity=False,
+        argv_shell=True,
         hidden=True,
     ),
     Model(
@@ -126,6 +129,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         context_window=200_000,
         efforts=_USUAL,
         verbosity=False,
+        argv_shell=True,
         hidden=True,
     ),
     Model(
@@ -135,6 +139,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         context_window=1_047_576,
         reasoning_summaries=False,
         verbosity=False,
+        argv_shell=True,
         hidden=True,
     ),
     Model(
@@ -144,6 +149,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         context_window=128_000,
         reasoning_summaries=False,
         verbosity=False,
+        argv_shell=True,
         hidden=True,
     ),
     Model(
@@ -154,6 +160,7 @@ CATALOG: Final[tuple[Model, ...]] = (
         efforts=_USUAL,
         verbosity=False,
         modalities=("text",),
+        argv_shell=True,
         hidden=True,
     ),
 )

@@ -11,6 +11,7 @@ then, so what is written is what was shown.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -180,6 +181,11 @@ def patch_in(command: str, context: CallContext) -> ApplyPatch | BadCall | None:
     if words[:1] == ["cd"] and words[2:3] == ["&&"]:
         cwd, words = str(PurePosixPath(cwd, words[1])), words[3:]
     return _read(body, cwd) if is_whole and words in _NAMES else None
+
+
+def patch_of_words(argv: Sequence[str], context: CallContext) -> ApplyPatch | BadCall | None:
+    """The patch that an argv applies; None for other commands."""
+    return _read(argv[1], context.cwd) if len(argv) == 2 and [argv[0]] in _NAMES else None
 
 
 def _read(text: str, cwd: str) -> ApplyPatch | BadCall:

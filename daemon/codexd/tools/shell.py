@@ -10,6 +10,7 @@ start, a time that is over. Only cancelling ends a call without a result.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
@@ -23,6 +24,7 @@ from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
+from codexd.exec.programs import why_not_found
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.guarded import guarded
 from codexd.tools.leftovers import COMMAND_MARK
@@ -38,6 +40,7 @@ JUSTIFICATION_CHARACTERS_MAX = 1000  # a paragraph; a question shows one line of
 WORKDIR_BYTES_MAX = 4096  # no system call takes a longer path
 TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
 NOT_STARTED_EXIT_CODE = -1
+NOT_FOUND_EXIT_CODE = 127  # as shells have it
 
 
 # The argv that runs an argv held to a sandbox.
@@ -56,45 +59,71 @@ class CommandEnvironment(Protocol):
         """All of it, for the commands of a turn."""
 
 
-class _Arguments(msgspec.Struct, frozen=True):
-    """The model's arguments; unknown members are ignored."""
+class Asked(msgspec.Struct, frozen=True):
+    """The model's arguments, but for the command; unknown members are ignored."""
 
-    command: str
     workdir: str | None = None
     timeout_ms: float | None = None
     sandbox_permissions: Literal["use_default", "require_escalated"] | None = None
     justification: str | None = None
 
+    @property
+    def problem(self) -> str | None:
+        """Why they cannot be used; None if they can."""
+        if "\0" in (self.workdir or ""):
+            return "a directory can't hold a NUL character"
+        if len(os.fsencode(self.workdir or "")) > WORKDIR_BYTES_MAX:
+            return f"`workdir` is longer than {WORKDIR_BYTES_MAX} bytes"
+        if self.timeout_ms is not None and self.timeout_ms < 1:
+            return f"`timeout_ms` must be at least 1, found {self.timeout_ms:g}"
+        return None
 
-_PARAMETERS = {
-    "type": "object",
-    "properties": {
-        "command": {
-            "type": "string",
-            "description": "The shell line to run in the user's shell.",
-        },
-        "workdir": {
-            "type": "string",
-            "description": "The directory to run it in; the working directory of the conversation if "
-            "left out. Use this instead of `cd`.",
-        },
-        "timeout_ms": {
-            "type": "number",
-            "description": f"After how many milliseconds it is ended; {TIMEOUT_MS_DEFAULT} if left out, "
-            f"{TIMEOUT_MS_MAX} at most.",
-        },
-        "sandbox_permissions": {
-            "type": "string",
-            "enum": ["use_default", "require_escalated"],
-            "description": "`require_escalated` to run it outside of the sandbox, where it needs to.",
-        },
-        "justification": {
-            "type": "string",
-            "description": "With `require_escalated`: one sentence that asks the user to allow it.",
-        },
+    def run(self, command: str, argv: tuple[str, ...], cwd: str) -> RunCommand:
+        """The command with these arguments."""
+        return RunCommand(
+            command=command,
+            argv=argv,
+            cwd=cwd,
+            timeout_ms=int(min(self.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
+            escalated=self.sandbox_permissions == "require_escalated",
+            justification=(self.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX] or None,
+        )
+
+
+class _Arguments(Asked, frozen=True, kw_only=True):
+    command: str
+
+
+def parameters(command: dict[str, object]) -> dict[str, object]:
+    """The parameters of a tool that runs commands, with this schema of its command."""
+    return {
+        "type": "object",
+        "properties": {"command": command, **_PROPERTIES},
+        "required": ["command"],
+        "additionalProperties": False,
+    }
+
+
+_PROPERTIES = {
+    "workdir": {
+        "type": "string",
+        "description": "The directory to run it in; the working directory of the conversation if "
+        "left out. Use this instead of `cd`.",
     },
-    "required": ["command"],
-    "additionalProperties": False,
+    "timeout_ms": {
+        "type": "number",
+        "description": f"After how many milliseconds it is ended; {TIMEOUT_MS_DEFAULT} if left out, "
+        f"{TIMEOUT_MS_MAX} at most.",
+    },
+    "sandbox_permissions": {
+        "type": "string",
+        "enum": ["use_default", "require_escalated"],
+        "description": "`require_escalated` to run it outside of the sandbox, where it needs to.",
+    },
+    "justification": {
+        "type": "string",
+        "description": "With `require_escalated`: one sentence that asks the user to allow it.",
+    },
 }
 
 DECLARATION = msgspec.json.encode(
@@ -105,7 +134,9 @@ DECLARATION = msgspec.json.encode(
         "(stdout and stderr together). It gets no input, and what it leaves in the background is ended "
         "with it.",
         "strict": False,
-        "parameters": _PARAMETERS,
+        "parameters": parameters(
+            {"type": "string", "description": "The shell line to run in the user's shell."}
+        ),
     }
 )
 
@@ -126,13 +157,13 @@ class Shell:
         its commands carry (`leftovers.home_mark`).
         """
         self._environment = environment
-        self._shell = shell
+        self.shell = shell
         self._home = home
         self._confine = confine
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Every model runs commands."""
-        return DECLARATION
+        """Offered to models that write shell lines."""
+        return None if traits.argv_shell else DECLARATION
 
     def read_call(self, arguments: str, context: CallContext) -> RunCommand | ApplyPatch | BadCall:
         try:
@@ -143,38 +174,34 @@ class Shell:
             return _bad(f"they are not JSON ({error})")
         if not asked.command.strip():
             return _bad("`command` is empty")
-        if "\0" in asked.command + (asked.workdir or ""):
-            return _bad("a command and a directory can't hold a NUL character")
-        if len(os.fsencode(asked.workdir or "")) > WORKDIR_BYTES_MAX:
-            return _bad(f"`workdir` is longer than {WORKDIR_BYTES_MAX} bytes")
+        if "\0" in asked.command:
+            return _bad("a command can't hold a NUL character")
+        if asked.problem is not None:
+            return _bad(asked.problem)
+        return self.read_line(asked.command, asked, context)
+
+    def read_line(
+        self, line: str, asked: Asked, context: CallContext
+    ) -> RunCommand | ApplyPatch | BadCall:
+        """A shell line with its other arguments, which have no problem."""
         cwd = str(PurePosixPath(context.cwd, asked.workdir or ""))
-        if asked.timeout_ms is not None and asked.timeout_ms < 1:
-            return _bad(f"`timeout_ms` must be at least 1, found {asked.timeout_ms:g}")
-        patch = patch_in(asked.command, replace(context, cwd=cwd))
-        if patch is not None:
-            return patch
-        return RunCommand(
-            command=asked.command,
-            argv=shell_argv(self._shell, asked.command),
-            cwd=cwd,
-            timeout_ms=int(min(asked.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
-            escalated=asked.sandbox_permissions == "require_escalated",
-            justification=(asked.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX]
-            or None,
-        )
+        patch = patch_in(line, replace(context, cwd=cwd))
+        return asked.run(line, shell_argv(self.shell, line), cwd) if patch is None else patch
 
     async def perform(
         self, action: RunCommand, context: CallContext, sink: OutputSink
     ) -> ToolResult:
         # The line that was shown runs; the action's argv may come from a log, and is not used.
-        argv = shell_argv(self._shell, action.command)
+        argv = argv_of(action, self.shell)
         sandbox = context.sandbox
         if action.escalated:
             sandbox = replace(sandbox, mode="danger-full-access")
-        argv = self._confine(argv, sandbox)
+        program, argv = argv[0], self._confine(argv, sandbox)
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
         variables = await self._environment.variables(context.turn_id)
         environment = {**(guarded(variables) if context.guarded else variables), **mark}
+        if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
+            return _not_found(missing)
         kept = _Keeping(sink)
         began = trio.current_time()
         code: int | None = None
@@ -184,6 +211,13 @@ class Shell:
         except NotStarted as error:
             return _not_started(argv[0], action.cwd, error)
         return _ended(action, code, trio.current_time() - began, kept.kept)
+
+
+def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
+    """The argv that is executed for an action."""
+    return (
+        tuple(shlex.split(action.command)) if action.direct else shell_argv(shell, action.command)
+    )
 
 
 def shell_argv(shell: str, line: str) -> tuple[str, ...]:
@@ -237,6 +271,11 @@ def _ended(command: RunCommand, code: int | None, seconds: float, kept: KeptOutp
         duration_ms=round(seconds * 1000),
         output_bytes=kept.total_bytes,
     )
+
+
+def _not_found(reason: str) -> ToolResult:
+    text = f"command not found: {reason}. Nothing was run."
+    return ToolResult("failed", text, text, exit_code=NOT_FOUND_EXIT_CODE)
 
 
 def _not_started(program: str, cwd: str, error: NotStarted) -> ToolResult:

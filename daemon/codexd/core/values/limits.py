@@ -25,3 +25,6 @@ class Traits(msgspec.Struct, frozen=True):
     least_effort: str | None = None  # for a request that needs no reasoning
     freeform_patch: bool = False  # it writes patches as free text, held to a grammar
     images: bool = True  # whether it accepts images
+    argv_shell: bool = (
+        False  # it gives commands as a program and its arguments, not as a shell line
+    )

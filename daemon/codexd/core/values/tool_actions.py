@@ -41,6 +41,9 @@ class RunCommand(
     timeout_ms: int
     escalated: bool = False  # the model asks to run it outside of the sandbox
     justification: str | None = None  # the model's question to the person who decides
+    direct: bool = (
+        False  # the words of the line run as a program and its arguments, without a shell
+    )
 
 
 class ViewImage(
