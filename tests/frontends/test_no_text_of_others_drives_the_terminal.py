@@ -83,7 +83,7 @@ CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
 # What a model or a person wrote to be read has lines of its own: it is what was asked for, and no word about it.
 # Structs that are read from no daemon.
-OF_OUR_OWN = ("Cursor", "ModelInstructions", "Style", "ModelChoice", "_Model", "_Models")
+OF_OUR_OWN = ("Cursor", "ModelInstructions", "Style")
 MAY_BE_REFUSED = (
     "config/read",
     "thread/usage/read",
