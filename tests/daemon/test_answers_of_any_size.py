@@ -1,4 +1,7 @@
-"""An answer of any size is given whole, in pages, or refused with a sentence; and a client that does not read costs little."""
+"""An answer of any size is given whole, in pages, or refused with a sentence; and a client that does not read costs little.
+
+The images are as large as the bounds that hold; the text is, where the bounds are a sixteenth of them.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,17 @@ from codexd.core.values.items import TextInput
 from codexd.models.scripted.server import scripted_model
 from codexd.server.connection.connection import REQUESTS_UNDER_WAY_MAX
 from codexd.server.feed.outbox import UNREAD_BYTES_MAX, AllUnread, Outbox, Unread
-from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, PAGE_BYTES_MAX
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import NewEvent
 from daemon_client import FRAMINGS, Client, Framing, Json, Refused, connected, typed
-from daemon_house import Daemon, Home
+from daemon_house import READY, Daemon, Home
 from daemon_screen import items_of
 from images_e2e import OK, PNG, picture, shown, url_of
+from small_answers import ANSWER_BYTES_MAX, PAGE_BYTES_MAX, PROGRAM
 from trio_test import trio_test
 
 # As JSON six bytes each: a prompt within its bound that is large in every answer.
-DEAR = "\x01" * 1_000_000
+DEAR = "\x01" * 62_500
 DEAR_BYTES = 6 * len(DEAR)
 # Six of these have more than one answer may.
 LARGE = [PNG + bytes(9_000_000) + bytes([n]) for n in range(6)]
@@ -112,7 +115,7 @@ async def test_more_text_than_one_answer_may_have_is_refused_with_a_sentence_or_
 ) -> None:
     times = ANSWER_BYTES_MAX // DEAR_BYTES + 1
     thread = await write_dear(home, times)
-    home.start()
+    home.launch(program=PROGRAM).wait_said(READY)
     async with connected(home.socket) as client:
         for method, params in (
             ("thread/read", {"includeTurns": True}),
@@ -145,7 +148,7 @@ async def test_more_text_than_one_answer_may_have_is_refused_with_a_sentence_or_
 async def test_a_client_that_says_no_more_gets_all_its_answers(
     home: Home, framing: Framing
 ) -> None:
-    thread = await write_dear(home, 3)
+    thread = await write_dear(home, 8)
     home.start()
     async with connected(home.socket, framing) as client:
         client.stop_reading()
@@ -158,7 +161,7 @@ async def test_a_client_that_says_no_more_gets_all_its_answers(
         for request in asked:
             answer = await client.answered(request)
             said = [item["content"][0]["text"] for item in items_of(answer["thread"])]
-            assert said == [DEAR] * 3
+            assert said == [DEAR] * 8
         await client.answered(named)
         await client.until(lambda: client.closed, "the end of the connection")
 
@@ -182,7 +185,8 @@ async def test_a_request_without_a_newline_is_answered_when_the_client_sends_no_
 @trio_test
 async def test_a_client_that_asks_for_much_and_never_reads_costs_a_few_answers(home: Home) -> None:
     thread = await write_dear(home, 8)
-    daemon = home.start()
+    daemon = home.launch(program=PROGRAM)
+    daemon.wait_said(READY)
     async with connected(home.socket) as client, AsyncExitStack() as mutes:
         await client.call("thread/read", threadId=thread, includeTurns=True)
         for framing in FRAMINGS:
