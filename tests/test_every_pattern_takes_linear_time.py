@@ -30,7 +30,7 @@ LARGER = 2**12
 EACH_LETTER_ONCE = {
     "codexd.config.file._TEXT",  # a text or a comment, which may be open
     "codexd.core.values.foreign_json._STRING",  # a string, which may be open
-    "codexd.core.policy.read_only_commands._DEVICE",  # a run of slashes and dots from its beginning
+    "codexd.core.shell.read_only_commands._DEVICE",  # a run of slashes and dots from its beginning
     "codexd.core.events.title._MARKS",  # at the beginning of the text alone
     "codexd.index.query.terms._TOKEN",  # a word, whatever it is
     "codexd.index.query.terms._TYPED",  # a word or a quotation, which may be open

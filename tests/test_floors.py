@@ -112,6 +112,18 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.patience",
         }
     ),
+    # Rules for commands: their text, and the files that have it
+    "codexd.config.rules_text": frozenset({"codexd.core.rules.prefix_rules", "msgspec"}),
+    "codexd.config.rule_files": frozenset(
+        {
+            "codexd.config.rules_text",
+            "codexd.core.rules.prefix_rules",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.patience",
+            "msgspec",
+        }
+    ),
     # The daemon's log as text; foreign text is drawn in it as on any screen
     "codexd.machine.log_lines": frozenset({"codexd.protocol.display.visible"}),
     # Secrets: known to config and environment, looked for in whatever is about to be written
@@ -227,6 +239,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.foreign_files",
             "codexd.machine.linear",
             "codexd.config.live",
+            "codexd.config.rule_files",
             "codexd.machine.owners",
             "codexd.machine.paths",
             "codexd.machine.pacing",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from codexd.core.policy.approval import needs_approval, repository_in_question
+from codexd.core.policy.looked_up import LookedUp
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
 from codexd.machine.repository import git_may_run
@@ -101,7 +102,7 @@ def reason_to_ask(folder: Path, line: str) -> str | None:
     action = command(folder, line)
     asked = repository_in_question(settings, action, frozenset())
     found = {} if asked is None else {asked: git_may_run(asked)}
-    return needs_approval(settings, action, frozenset(), found)
+    return needs_approval(settings, action, frozenset(), LookedUp(found))
 
 
 def command(folder: Path, line: str) -> RunCommand:

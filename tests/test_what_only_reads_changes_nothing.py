@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.policy.read_only_commands import is_read_only
+from codexd.core.shell.read_only_commands import is_read_only
 from codexd.tools.guarded import guarded
 from hostile_repositories import Repo, made
 

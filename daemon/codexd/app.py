@@ -27,6 +27,7 @@ from codexd.catalog.clients import Providers
 from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
+from codexd.config.rule_files import RuleFiles
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
 from codexd.context_files.compact_prompt import compact_prompt, read_prompt
 from codexd.context_files.machine import place_here
@@ -132,6 +133,7 @@ class Daemon:
     ) -> None:
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes = instruction_homes(paths, env)
+        self._rules = RuleFiles(self._homes, home_folder(env))
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
@@ -169,6 +171,8 @@ class Daemon:
             memory=worlds[True].store,
             images=lambda ephemeral: worlds[ephemeral].images,
             config=self._config,
+            rules=self._rules,
+            lookups=world.lookups,
             models=tuple(_wire_model(model) for model in CATALOG),
             providers=self.providers.key_variables,
             has_key=self.providers.has_key,
@@ -179,8 +183,7 @@ class Daemon:
             today=lambda: datetime.date.today().isoformat(),  # noqa: DTZ011  # the day where the person is
             warm_up=self._warmth.set,
             version=__version__,
-            home=paths.data_dir,
-            own_folders=paths.folders,
+            paths=paths,
             socket=address.link or address.bind,
             cwd=home_folder(env),
             started_at_ms=time.time_ns() // 1_000_000,
@@ -190,7 +193,6 @@ class Daemon:
             sweeper=Sweeper(world.store),
             thread_keys=ThreadKeys(world.store, world.now_us),
             brought_in=BroughtIn(world.store, world.now_us),
-            here=self._here,
             passed=self._passed,
         )
 
@@ -279,6 +281,7 @@ class Daemon:
                 read_prompt=read_prompt,
                 user_instructions=self._read_instructions,
                 git_may_run=git_may_run,
+                rules=self._rules.current,
             ),
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,

@@ -40,6 +40,9 @@ class Subcommand(NamedTuple):
     module: str = ""  # of codexd_frontends.commands; as the subcommand where it is not named here
     may_start: bool = True  # whether it starts the daemon when none runs
     typed: str = ""  # what is typed while it runs, for its help
+    below: tuple[
+        Subcommand, ...
+    ] = ()  # one of these follows; `module` runs them, by `arguments.action`
 
 
 SUBCOMMANDS = (
@@ -131,6 +134,28 @@ SUBCOMMANDS = (
         "show the approval that a thread waits for, and answer it",
         (arg.THREAD, arg.APPROVAL, *arg.VERDICTS, arg.JSON),
     ),
+    Subcommand(
+        "policy",
+        "say which commands of the model run, are asked about or refused, and why",
+        (),
+        below=(
+            Subcommand(
+                "check",
+                "say what would happen to a command, by which rule or reason; it is not run",
+                (arg.OF_THREAD, arg.CWD, arg.ESCALATED, arg.JSON, arg.COMMAND),
+            ),
+            Subcommand(
+                "list",
+                "show the rules for commands, and what is allowed for the rest of a thread",
+                (arg.SOME_THREAD, arg.JSON),
+            ),
+            Subcommand(
+                "revoke",
+                "ask again about what was allowed for the rest of a thread",
+                (arg.THREAD, arg.GRANTS, arg.ALL_GRANTS, arg.JSON),
+            ),
+        ),
+    ),
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),
     Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),
@@ -186,18 +211,27 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     rows = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for row in _rows_of(words):
-        below = rows.add_parser(
-            row.name,
-            help=row.help,
-            description=f"{row.help[0].upper()}{row.help[1:]}.",
-            parents=[shared],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog=row.typed + exit_table(),
-        )
-        for argument in row.arguments:
-            argument.add_to(below)
-        below.set_defaults(row=row)
+        _add_row(rows, row, row, shared)
     return parser
+
+
+def _add_row(rows: Any, row: Subcommand, top: Subcommand, shared: argparse.ArgumentParser) -> None:
+    """Add the parser of a row, and of the rows below it."""
+    parser = rows.add_parser(
+        row.name,
+        help=row.help,
+        description=f"{row.help[0].upper()}{row.help[1:]}.",
+        parents=[shared],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=row.typed + exit_table(),
+    )
+    for argument in row.arguments:
+        argument.add_to(parser)
+    parser.set_defaults(row=top)
+    if row.below:
+        below = parser.add_subparsers(dest="action", metavar="COMMAND", required=True)
+        for lower in row.below:
+            _add_row(below, lower, top, shared)
 
 
 def _rows_of(words: Sequence[str]) -> Sequence[Subcommand]:

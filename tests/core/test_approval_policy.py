@@ -9,12 +9,14 @@ import pytest
 
 from codexd.core.policy.approval import needs_approval, permitted, runs_guarded, session_key
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
+from codexd.core.policy.looked_up import LookedUp
 from codexd.core.policy.patch_rules import CHANGES_FILES
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, PatchedFile, RunCommand
 
 NOTHING_ALLOWED: frozenset[str] = frozenset()
+PLAIN_REPOSITORY = LookedUp({"/project": None})
 
 
 def settings(policy: ApprovalPolicy) -> Settings:
@@ -30,7 +32,7 @@ def command(line: str, cwd: str = "/project", **more: bool | str) -> RunCommand:
 
 def asks(policy: ApprovalPolicy, action: RunCommand, *allowed: RunCommand) -> str | None:
     keys = frozenset(session_key(action) for action in allowed)
-    return needs_approval(settings(policy), action, keys, {"/project": None})
+    return needs_approval(settings(policy), action, keys, PLAIN_REPOSITORY)
 
 
 def test_untrusted_asks_about_commands_that_are_not_known_to_only_read() -> None:
@@ -78,7 +80,7 @@ def test_a_line_that_leads_git_elsewhere_is_asked_about(line: str) -> None:
 
 
 def test_git_is_asked_about_where_the_repository_could_start_a_program() -> None:
-    found = {"/project": "in /project sets filter.clean, which could start a program"}
+    found = LookedUp({"/project": "in /project sets filter.clean, which could start a program"})
     given = settings("untrusted")
     reason = needs_approval(given, command("git log | head"), NOTHING_ALLOWED, found)
     assert reason is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from builders import (
@@ -28,14 +29,14 @@ from builders import (
     streaming,
 )
 from codexd.core import commands as c
-from codexd.core.decide.effect_reports import DECLINED
+from codexd.core.decide.approvals import DECLINED, INSTEAD_CHARACTERS_MAX
 from codexd.core.events.events import Event, ItemCut, TurnCompleted, TurnInterrupted
 from codexd.core.events.tools import ApprovalDecided, ApprovalRequested, ToolEnded, ToolStarted
 from codexd.core.policy.approval import session_key
 from codexd.core.state.due import CallModel, RunTool
 from codexd.core.values.ids import CallId, ItemId, ModelCallId
 from codexd.core.values.settings import ApprovalPolicy, SettingsChange
-from codexd.core.values.tool_actions import Decision, ToolResult
+from codexd.core.values.tool_actions import ApplyPatch, Decision, ToolResult
 from spec import given
 
 ASKED = asked_about("c1", line("make"))
@@ -176,3 +177,62 @@ def test_the_policy_is_that_of_the_running_turn() -> None:
 def test_a_whole_turn_with_a_question_completes() -> None:
     accepted = (*WAITING, decided("accept"), runs("c1", "make"), ended("c1"), calling("t1/2"))
     given(*accepted).when(report("t1/2", FINISHED)).then(ENDED, TurnCompleted()).then_due()
+
+
+def rejected(asked: ApprovalRequested, **answered: object) -> None:
+    waiting = (*FIRST_TURN, made("c1"), asked, ENDED)
+    given(*waiting).when(replace(answer(asked, "accept"), **answered)).then_rejected("odd_answer")
+
+
+def test_a_question_proposes_the_rule_that_the_model_asks_for() -> None:
+    action = replace(line("git push origin"), prefix_rule=("git", "push"))
+    outcome = given(*FIRST_TURN).when(report("t1/1", finished_call("c1", action), FINISHED))
+    (asked,) = [event for event in outcome.events if isinstance(event, ApprovalRequested)]
+    assert asked.proposed_rule == ("git", "push")
+
+
+def test_a_rule_of_an_answer_is_in_the_record_and_the_command_runs() -> None:
+    command = replace(decide("accept"), rule=("make",))
+    given(*WAITING).when(command).then(
+        replace(decided("accept"), rule=("make",)), runs("c1", "make")
+    )
+
+
+def test_no_answer_makes_a_rule_that_was_not_asked_about_or_would_allow_everything() -> None:
+    rejected(ASKED, rule=("rm",))
+    rejected(ASKED, rule=())
+    rejected(ASKED, rule=("make", "all"))
+    rejected(ASKED, rule=("make",), decision="acceptForSession")
+    rejected(ASKED, rule=("make",), decision="decline")
+    rejected(asked_about("c1", line("bash -c 'rm x'")), rule=("bash", "-c"))
+    rejected(asked_about("c1", line("make; $(rm x)")), rule=("make",))
+
+
+def test_a_patch_and_other_actions_are_allowed_by_no_rule() -> None:
+    asked = asked_about("c1", ApplyPatch("", "/project", ()))
+    rejected(asked, rule=("make",))
+
+
+@pytest.mark.parametrize("decision", ["decline", "cancel"])
+def test_what_the_person_wants_instead_is_the_models_answer_word_for_word(
+    decision: Decision,
+) -> None:
+    words = "use pnpm,\nnot npm: \u202e\x1b[31m <turn_aborted>"
+    outcome = given(*WAITING).when(replace(decide(decision), instead=words))
+    assert outcome.events[:2] == [
+        replace(decided(decision), instead=words),
+        ToolEnded(
+            CallId("c1"),
+            ToolResult(
+                "declined",
+                f"declined: a person refused this call, and says what to do instead:\n{words}",
+            ),
+        ),
+    ]
+
+
+def test_words_for_the_model_come_with_a_refusal_only_and_are_bounded() -> None:
+    rejected(ASKED, instead="x")
+    rejected(ASKED, decision="acceptForSession", instead="x")
+    rejected(ASKED, decision="decline", instead="")
+    rejected(ASKED, decision="decline", instead="x" * (INSTEAD_CHARACTERS_MAX + 1))

@@ -22,7 +22,8 @@ from builders import (
     report,
 )
 from codexd.core import commands as c
-from codexd.core.decide.effect_reports import NOBODY_TO_ASK, RESTARTED
+from codexd.core.decide.approvals import NOBODY_TO_ASK
+from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.events.events import Event, encode_event
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted

@@ -70,6 +70,7 @@ REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
+APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -314,9 +315,31 @@ PLANNED: list[Event] = [
     ),
     w.PlanChanged(CallId("c2"), ()),
 ]
+APPROVED: list[Event] = [
+    w.ApprovalRequested(
+        ApprovalId("t1/1"),
+        C1,
+        RunCommand(
+            "git push origin",
+            ("/bin/sh", "-c", "git push origin"),
+            "/work",
+            1000,
+            True,
+            "May I?",
+            prefix_rule=("git", "push"),
+        ),
+        "The model asks.",
+        "untrusted",
+        "0f",
+        ("git", "push"),
+    ),
+    w.ApprovalDecided(ApprovalId("t1/1"), "accept", rule=("git", "push")),
+    w.ApprovalDecided(ApprovalId("t1/2"), "decline", instead="Use pnpm."),
+    w.GrantsRevoked(('["command","/work","make",false]',)),
+]
 EVERY = [
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
-    *(*LEFT_RUNNING, *PLANNED),
+    *(*LEFT_RUNNING, *PLANNED, *APPROVED),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
@@ -357,6 +380,10 @@ def test_a_plan_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in PLANS] == PLANNED
 
 
+def test_approvals_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in APPROVALS] == APPROVED
+
+
 def test_a_patch_comes_back_with_its_files() -> None:
     patch = ApplyPatch(
         "*** Begin Patch\n*** Add File: n/a\n+x\n*** Update File: b\n*** Move to: c\n-1\n+2\n*** End Patch",
@@ -380,7 +407,19 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
 
 @pytest.mark.parametrize(
     "lines",
-    [PATCHES, PROCESSES, LINES, MARKS, CONTEXT, REVERTS, COMPACTION, REQUESTS, TAKEN_IN, PLANS],
+    [
+        PATCHES,
+        PROCESSES,
+        LINES,
+        MARKS,
+        CONTEXT,
+        REVERTS,
+        COMPACTION,
+        REQUESTS,
+        TAKEN_IN,
+        PLANS,
+        APPROVALS,
+    ],
     ids=[
         "patches",
         "processes",
@@ -392,6 +431,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "requests",
         "taken in",
         "plans",
+        "approvals",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

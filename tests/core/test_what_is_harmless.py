@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.core.policy.read_only_commands import is_read_only, reading_of
-from codexd.core.policy.shell_line import LINE_CHARS_MAX
+from codexd.core.shell.read_only_commands import is_read_only, reading_of
+from codexd.core.shell.shell_line import LINE_CHARS_MAX
 
 TABLES = Path(__file__).parent / "tricky_lines"
 # One line of a shell each: what only reads and runs unasked, and what a person is asked about.

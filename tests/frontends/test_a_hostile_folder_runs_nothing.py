@@ -33,6 +33,7 @@ WORDS = (
     ("unpin", "T", "1"),
     ("attach", "T"),
     ("approve", "T", "--yes"),
+    ("policy", "check", "ls"),
     ("interrupt", "T"),
     ("review", "--base", "main"),
     ("compact", "T", "--preview"),

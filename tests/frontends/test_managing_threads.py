@@ -237,6 +237,7 @@ def test_an_approval_is_answered_from_elsewhere(
         "cwd": "/w",
         "reason": None,
         "modelSays": "May I do this?",
+        "proposedRule": None,
         "decision": decision,
     }
 
@@ -264,6 +265,7 @@ def test_an_answer_without_the_id_of_its_request_is_no_answer(
         "Nothing was answered; do that with one of\n"
         f"  codexctl approve {said.THREAD} c1\n"
         f"  codexctl approve {said.THREAD} c1 --decline\n"
+        f"  codexctl approve {said.THREAD} c1 --no 'do this instead'\n"
     )
     assert answers == []
 

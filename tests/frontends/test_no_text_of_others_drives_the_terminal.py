@@ -72,6 +72,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "review": ((), ("-t", PREFIX)),
     "rename": ((PREFIX, "name\x1b[31m\nFORGED<0>"),),
     "interrupt": ((PREFIX,),),
+    "policy": (("check", "ls"), ("list", PREFIX), ("revoke", PREFIX, "--all")),
     "approve": ((PREFIX,), (PREFIX, "--decline")),
     "status": ((),),
     "start": ((),),
@@ -83,7 +84,7 @@ CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
 # What a model or a person wrote to be read has lines of its own: it is what was asked for, and no word about it.
 # Structs that are read from no daemon.
-OF_OUR_OWN = ("Cursor", "ModelInstructions", "Style")
+OF_OUR_OWN = ("Verdict", "Cursor", "ModelInstructions", "Style")
 MAY_BE_REFUSED = (
     "config/read",
     "thread/usage/read",

@@ -129,6 +129,7 @@ def test_without_a_person_an_approval_stays_open(
         "It waits for an answer; give it with one of\n"
         f"  codexctl approve {said.THREAD} c1\n"
         f"  codexctl approve {said.THREAD} c1 --decline\n"
+        f"  codexctl approve {said.THREAD} c1 --no 'do this instead'\n"
     )
 
 

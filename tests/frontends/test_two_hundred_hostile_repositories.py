@@ -58,6 +58,8 @@ WORDS = (
     ("pin", "T", "1"),
     ("unpin", "T", "1"),
     ("review", "--uncommitted"),
+    ("policy", "check", "git log"),
+    ("policy", "list", "T"),
     ("compact", "T", "--preview"),
     ("revert", "T"),
     ("export", "T", "-o", "thread.codexd.tar"),

@@ -309,3 +309,80 @@ def test_a_terminal_returns_whole_and_partial_lines_and_its_mode_is_restored() -
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def proposing(*rule: str) -> Json:
+    question = asked()
+    question["params"]["proposedExecpolicyAmendment"] = list(rule)
+    return question
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("n use pnpm", "use pnpm"),
+        ("no, do this instead: use pnpm", "do this instead: use pnpm"),
+        ("N: \tuse pnpm ", "use pnpm"),
+        ("decline use `ls`; not find", "use `ls`; not find"),
+        ("n n", "n"),
+    ],
+)
+def test_a_no_may_say_what_to_do_instead(
+    fake: FakeDaemon, connection: Daemon, typed: str, words: str
+) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    assert terminal.asking.typed(typed, connection) == "decline"
+    answered = fake.wait_answer()["result"]
+    assert (answered["decision"], answered["instead"]) == ("decline", words)
+    assert "  declined, with your words for the model" in terminal.lines
+
+
+@pytest.mark.parametrize(
+    "typed", ["nope", "note this", "now", "yn", "y please", "c use x", "p", "n" * 9]
+)
+def test_other_words_are_no_answer(connection: Daemon, typed: str) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    assert terminal.asking.typed(typed, connection) is None
+    assert terminal.asking.first is not None
+    assert terminal.lines[-1] == "  y, a, n or c?"
+
+
+def test_words_that_are_too_many_are_no_answer(connection: Daemon) -> None:
+    terminal = Terminal()
+    ask(terminal, asked())
+    terminal.wait()
+    assert terminal.asking.typed("n " + "x" * 4001, connection) is None
+    assert terminal.lines[-1] == "  expected 4000 characters at most; not answered"
+
+
+def test_a_rule_is_added_with_its_own_key_beside_which_all_of_its_words_stand(
+    fake: FakeDaemon, connection: Daemon
+) -> None:
+    terminal = Terminal()
+    ask(terminal, proposing("git", "push", "a b", "\u202e\x1b[2Jx"))
+    terminal.wait()
+    assert (
+        "  [p] yes, and from now on all commands that begin with: "
+        "git push 'a b' '\\u{202e}\\u{1b}[2Jx'"
+    ) in terminal.lines
+    assert terminal.asking.typed("P", connection) == "acceptWithExecpolicyAmendment"
+    rule = {"execpolicy_amendment": ["git", "push", "a b", "\u202e\x1b[2Jx"]}
+    assert fake.wait_answer()["result"] == {
+        "decision": {"acceptWithExecpolicyAmendment": rule},
+        "approvalId": "t/7",
+        "actionHash": "touch x1",
+    }
+
+
+def test_a_long_rule_takes_its_rows_from_the_command_and_the_question_stays_on_the_screen() -> None:
+    terminal = Terminal()
+    question = asked(line="x" * 4000)
+    question["params"]["proposedExecpolicyAmendment"] = ["make", "y" * 380]
+    ask(terminal, question)
+    terminal.wait()
+    rows = sum(max(1, -(-len(line) // 80)) for line in terminal.lines)
+    assert rows <= 24 - 1  # what is typed is below

@@ -21,9 +21,9 @@ from codexd.core.events.events import (
     TurnStarted,
 )
 from codexd.core.events.tools import ApprovalRequested, ToolEnded, ToolStarted
-from codexd.core.policy.approval import action_hash
+from codexd.core.policy.approval import action_hash, proposed_rule
 from codexd.core.policy.command_rules import NOT_KNOWN_HARMLESS
-from codexd.core.policy.read_only_commands import is_read_only
+from codexd.core.shell.read_only_commands import is_read_only
 from codexd.core.values.environment import environment_known, environment_of, environment_text
 from codexd.core.values.ids import ApprovalId, CallId, ItemId, ModelCallId, TurnId
 from codexd.core.values.items import TextInput, TurnError, UserInput
@@ -208,12 +208,14 @@ def approval(turn: str, number: int = 1) -> ApprovalId:
 
 
 def asked_about(
-    call: str, action: RunCommand, number: int = 1, reason: str = NOT_KNOWN_HARMLESS
+    call: str, action: ToolAction, number: int = 1, reason: str = NOT_KNOWN_HARMLESS
 ) -> ApprovalRequested:
     """A call of the first turn waits for a person."""
     hashed = action_hash(action)
-    approval_id = approval("t1", number)
-    return ApprovalRequested(approval_id, CallId(call), action, reason, "untrusted", hashed)
+    approval_id, proposed = approval("t1", number), proposed_rule(SETTINGS, action)
+    return ApprovalRequested(
+        approval_id, CallId(call), action, reason, "untrusted", hashed, proposed
+    )
 
 
 def answer(

@@ -8,6 +8,7 @@ from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import ForSettings, Lookups, questions
 from codexd.core.events.events import Event
+from codexd.core.rules.prefix_rules import NO_RULES
 from codexd.core.state.state import ThreadState
 from codexd.runtime.actor.lookups import LookupSource
 
@@ -47,6 +48,7 @@ def looked_up(state: ThreadState, command: Command, source: LookupSource) -> Loo
                 for folder in asked.repositories
             }
         ),
+        rules=source.rules() if asked.rules else NO_RULES,
         review_model=source.review_model() if asked.settings else None,
         here=source.here(),
         titles=source.titles() if asked.settings else None,

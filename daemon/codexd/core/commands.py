@@ -178,7 +178,16 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     action_hash: str  # of the action that was shown
     decision: Decision
     note: str | None = None
+    rule: tuple[str, ...] | None = None  # the beginning of commands that is to be allowed for ever
+    instead: str | None = None  # with a refusal: words of the person for the model
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
+
+
+class RevokeGrants(_Command, frozen=True, kw_only=True):
+    """Take back what was allowed for the rest of the thread."""
+
+    grants: tuple[str, ...] = ()  # their ids
+    all: bool = False
 
 
 class ToolCallDone(msgspec.Struct, frozen=True):
@@ -333,6 +342,7 @@ Command = (
     | WithdrawInput
     | InterruptTurn
     | DecideApproval
+    | RevokeGrants
     | RevertHistory
     | UndoRevert
     | UndoCompaction

@@ -168,6 +168,9 @@ METHODS: dict[str, Method] = {
     "config/read": Method(ConfigReadParams, ConfigReadResponse, looks=True),
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
+    "policy/check": Method(c.PolicyCheckParams, c.PolicyCheckResponse, looks=True),
+    "policy/list": Method(c.PolicyListParams, c.PolicyListResponse, looks=True),
+    "policy/revoke": Method(c.PolicyRevokeParams, c.PolicyRevokeResponse),
     "provider/findLocal": Method(
         c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),

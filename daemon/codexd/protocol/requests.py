@@ -18,8 +18,39 @@ COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
 FILE_CHANGE_APPROVAL: Final = "item/fileChange/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
-# Without Codex's amendment of rules: codexd writes no rules for later.
-OFFERED: tuple[Decision, ...] = ("accept", "acceptForSession", "decline", "cancel")
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """The beginning of commands that are to be allowed for ever."""
+
+    execpolicy_amendment: tuple[str, ...]
+
+
+class AcceptWithAmendment(msgspec.Struct, frozen=True, rename="camel"):
+    """Accept, and add a rule."""
+
+    accept_with_execpolicy_amendment: Amendment
+
+
+OFFERED: tuple[Decision | AcceptWithAmendment, ...] = (
+    "accept",
+    "acceptForSession",
+    "decline",
+    "cancel",
+)
+
+
+def offered(
+    decisions: tuple[Decision, ...], prefix: tuple[str, ...] | None
+) -> tuple[Decision | AcceptWithAmendment, ...]:
+    """The decisions that clients may present; a rule stands before the refusals, as Codex has it."""
+    if prefix is None:
+        return decisions
+    at = next(
+        (n for n, word in enumerate(decisions) if word in ("decline", "cancel")), len(decisions)
+    )
+    amended = AcceptWithAmendment(Amendment(prefix))
+    return (*decisions[:at], amended, *decisions[at:])
 
 
 class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -45,7 +76,9 @@ class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only
     command: str | None = None
     cwd: str | None = None
     command_actions: tuple[UnknownAction, ...] | None = None
-    available_decisions: tuple[Decision, ...] = OFFERED
+    # The words of the rule that a decision may add; left out where there is none.
+    proposed_execpolicy_amendment: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    available_decisions: tuple[Decision | AcceptWithAmendment, ...] = OFFERED
     codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -61,37 +94,34 @@ class FileChangeApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_o
     codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Amendment(msgspec.Struct, frozen=True):
-    execpolicy_amendment: tuple[str, ...]
-
-
-class _Amended(msgspec.Struct, frozen=True, rename="camel"):
-    accept_with_execpolicy_amendment: _Amendment
-
-
 class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
-    decision: Decision | _Amended
+    decision: Decision | AcceptWithAmendment
     approval_id: str | None = None
     action_hash: str | None = None
+    instead: str | None = None
 
 
 class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of codexd's own frontends."""
 
-    decision: Decision
+    decision: Decision | AcceptWithAmendment
     approval_id: str | None = None
     action_hash: str | None = None
+    instead: str | None = (
+        None  # with a refusal: what the model is to do instead, in the person's words
+    )
 
 
 class Decided(msgspec.Struct, frozen=True):
     """A client's decision."""
 
     decision: Decision
-    # The prefix that the client wanted to allow for ever; only the present command is accepted.
+    # The beginning of commands that the client wants to allow for ever.
     amendment: tuple[str, ...] | None = None
     # The action that the client says that it answers; None if it does not say.
     approval_id: str | None = None
     action_hash: str | None = None
+    instead: str | None = None  # the person's words for the model, with a refusal
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -101,7 +131,7 @@ class Undecided(msgspec.Struct, frozen=True):
 
 
 def read_decision(answer: ClientReply) -> Decided | Undecided:
-    """The decision in a client's answer to a command approval."""
+    """The decision in a client's answer to an approval."""
     if answer.error is not None:
         return Undecided(
             f"the client answered with error {answer.error.code}: {answer.error.message}"
@@ -111,7 +141,7 @@ def read_decision(answer: ClientReply) -> Decided | Undecided:
     except msgspec.ValidationError as error:
         return Undecided(f"unreadable decision: {complaint(error, _CommandApprovalResponse)}")
     decision, amendment = read.decision, None
-    if isinstance(decision, _Amended):
+    if isinstance(decision, AcceptWithAmendment):
         amendment = decision.accept_with_execpolicy_amendment.execpolicy_amendment
         decision = "accept"
-    return Decided(decision, amendment, read.approval_id, read.action_hash)
+    return Decided(decision, amendment, read.approval_id, read.action_hash, read.instead or None)

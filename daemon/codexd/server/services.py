@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from codexd.config.live import LiveConfig
-from codexd.core.decide.lookups import Here
+from codexd.config.rule_files import RuleFiles
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
+from codexd.machine.paths import Paths
 from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.methods import Model
 from codexd.redaction.redactor import Redactor
+from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.images.images import Images
 from codexd.runtime.supervisor import Supervisor
@@ -39,6 +41,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     memory: EventStore  # where ephemeral threads live
     images: Callable[[bool], Images]  # of threads on disk, or (True) of those in memory
     config: LiveConfig
+    rules: RuleFiles  # for commands, written by people and by approvals
+    lookups: LookupSource  # what decisions depend on
     models: tuple[Model, ...]  # the catalogue, with hidden models
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
     has_key: Callable[[str], bool]  # whether that environment variable has a key
@@ -50,8 +54,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     today: Callable[[], str]
     warm_up: Callable[[], None]  # imports what the first turn will need
     version: str
-    home: Path  # where the logs lie
-    own_folders: tuple[Path, ...]  # codexd keeps all in these; nothing else is written there
+    paths: Paths  # codexd keeps all in their folders; nothing else is written there
     socket: Path
     cwd: Path  # where a thread works that names no folder: the home folder of the person
     started_at_ms: int
@@ -62,7 +65,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     thread_keys: ThreadKeys  # of thread/start and thread/fork
     brought_in: BroughtIn
     passed: PassedVariables  # by clients, for the commands of turns
-    here: Callable[[], Here]  # what holds on this machine for what came from elsewhere
 
     def state_of(self, thread_id: ThreadId) -> ThreadState | None:
         """A thread's state; None where it is not loaded."""

@@ -19,6 +19,7 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
+from codexd.core.rules.wide_prefixes import prefix_problem
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
@@ -66,6 +67,7 @@ class Asked(msgspec.Struct, frozen=True):
     timeout_ms: float | None = None
     sandbox_permissions: Literal["use_default", "require_escalated"] | None = None
     justification: str | None = None
+    prefix_rule: tuple[str, ...] | None = None
 
     @property
     def problem(self) -> str | None:
@@ -87,6 +89,7 @@ class Asked(msgspec.Struct, frozen=True):
             timeout_ms=int(min(self.timeout_ms or TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX)),
             escalated=self.sandbox_permissions == "require_escalated",
             justification=(self.justification or "").strip()[:JUSTIFICATION_CHARACTERS_MAX] or None,
+            prefix_rule=proposed_prefix(self.prefix_rule),
         )
 
 
@@ -123,6 +126,12 @@ _PROPERTIES = {
     "justification": {
         "type": "string",
         "description": "With `require_escalated`: one sentence that asks the user to allow it.",
+    },
+    "prefix_rule": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "With `require_escalated`: the first words of the command, which the user may allow "
+        'for all later commands that begin with them; for example ["git", "pull"].',
     },
 }
 
@@ -218,6 +227,11 @@ def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
     return (
         tuple(shlex.split(action.command)) if action.direct else shell_argv(shell, action.command)
     )
+
+
+def proposed_prefix(words: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The rule that a model proposes; none where no rule could be made of it."""
+    return words if words and prefix_problem(words) is None else ()
 
 
 def shell_argv(shell: str, line: str) -> tuple[str, ...]:

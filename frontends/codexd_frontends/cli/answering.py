@@ -17,17 +17,27 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.questions import Question, Questions, decision_for, read_question, said
+from codexd_frontends.cli.questions import (
+    INSTEAD_CHARACTERS_MAX,
+    Question,
+    Questions,
+    read_question,
+    said,
+    verdict_for,
+)
 from codexd_frontends.cli.watch import CtrlC, InputLines, Interrupts, Typed, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.messages import Message
 from codexd_frontends.screen.drawn import title
-from codexd_frontends.screen.question import Room, is_cut, question_lines, whole_lines
+from codexd_frontends.screen.question import Room, is_cut, question_lines, rule_lines, whole_lines
 from codexd_frontends.screen.style import Style
 
 # Longer than the gap between two keys of a person who types, shorter than the time to read a command.
 ATTENTION_SECONDS = 0.5
-KEYS = "[y] yes   [a] yes, in this thread from now on   [n] no   [c] no, and stop the turn"
+KEYS = (
+    "[y] yes   [a] yes, in this thread from now on   [n] no   [n WORDS] no, do this instead   "
+    "[c] no, and stop the turn"
+)
 SHOW_KEY = "   [s] show all of it"
 # The longest wait of the keys for the end of the output below the question.
 WRITING_SECONDS_MAX = 5.0
@@ -156,6 +166,7 @@ class Answering:
             lines.append(self._style.dim(note))
         self._taken = ""
         show = SHOW_KEY if is_cut(question.request, self._screen.room) else ""
+        lines += [self._style.yellow(line) for line in rule_lines(question.request)]
         self._tell([*lines, self._style.yellow(f"  {KEYS}{show}")])
 
     def typed(self, text: str, daemon: Daemon) -> str | None:
@@ -172,15 +183,18 @@ class Answering:
         if text.strip().lower() == "s":
             self._draw(whole=True)
             return None
-        decision = decision_for(text)
-        if decision is None:
-            self._tell(["  y, a, n or c?"])
+        verdict = verdict_for(text, question.request)
+        if verdict is None:
+            self._tell([f"  y, a, {'p, ' if question.request.proposed_rule else ''}n or c?"])
             return None
-        daemon.answer(question.id, question.answer(decision))
+        if len(verdict.instead or "") > INSTEAD_CHARACTERS_MAX:
+            self._tell([f"  expected {INSTEAD_CHARACTERS_MAX} characters at most; not answered"])
+            return None
+        daemon.answer(question.id, question.answer(verdict))
         self._questions.answer(question)
-        self._tell([self._style.dim(f"  {said(decision)}")])
+        self._tell([self._style.dim(f"  {said(verdict)}")])
         self._draw()
-        return decision
+        return verdict.decision
 
     def resolved(self, message: Message) -> bool:
         """A question needs no answer any more; whether it was open here."""

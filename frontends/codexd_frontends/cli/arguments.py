@@ -357,4 +357,39 @@ VERDICTS = (
         group="verdict",
         help="allow it in this thread from now on",
     ),
+    Argument(
+        "--always",
+        action="store_true",
+        group="verdict",
+        help="allow it, and from now on all commands that begin with the words that the approval proposes",
+    ),
+    Argument(
+        "--no",
+        metavar="WORDS",
+        group="verdict",
+        help="decline, and tell the model in these words what to do instead; the turn continues",
+    ),
 )
+OF_THREAD = Argument(
+    "--thread",
+    metavar="THREAD",
+    help="the thread whose settings and grants count (default: the settings of config.toml)",
+)
+CWD = Argument(
+    "--cwd", metavar="DIR", help="where it would run (default: the thread's folder, or this one)"
+)
+ESCALATED = Argument(
+    "--escalated",
+    action="store_true",
+    help="as if the model asked to run it outside of the sandbox",
+)
+COMMAND = Argument(
+    "command",
+    metavar="COMMAND",
+    nargs="+",
+    help="a shell line in one word, or the words of a command after `--`",
+)
+GRANTS = Argument(
+    "grants", metavar="ID", nargs="*", help="which; `codexctl policy list THREAD` shows the ids"
+)
+ALL_GRANTS = Argument("--all", action="store_true", help="all of them")

@@ -14,6 +14,7 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import how_to_answer, read_question
 from codexd_frontends.cli.streams import OutputFailed
 from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch
+from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
@@ -104,7 +105,7 @@ class RunningTurn:
         self._console = console
         self._shows = shows
         self._answering: Answering | None = None  # None: there is no person to ask
-        self._left_open = ""  # the approval that was asked for last
+        self._left_open: ApprovalRequest | None = None  # that was asked last
         self._began = False  # not while an earlier turn runs
         self._total: TokenUsageBreakdown | None = None  # of the thread, by the last notification
         self._total_before = TokenUsageBreakdown()  # what it was in front of this turn
@@ -224,7 +225,7 @@ class RunningTurn:
         question = read_question(message)
         if question is None:
             return None
-        self._left_open = question.request.approval_id
+        self._left_open = question.request
         if self._answering is None:
             self._shows.lines(*question_lines(question.request, self._console.talk_style))
             return self._waiting()
@@ -234,11 +235,9 @@ class RunningTurn:
     def _waiting(self) -> Ended:
         """Leave the question open: it waits in the daemon, through restarts too."""
         first = self._answering.first if self._answering is not None else None
-        approval_id = self._left_open if first is None else first.request.approval_id
-        self._shows.lines(
-            "It waits for an answer; give it with one of",
-            *how_to_answer(self._followed.thread_id, approval_id),
-        )
+        request = self._left_open if first is None else first.request
+        assert request is not None, "a question is open"
+        self._shows.lines("It waits for an answer; give it with one of", *how_to_answer(request))
         return Ended(WAITING)
 
     def _interrupt(self) -> Ended | None:

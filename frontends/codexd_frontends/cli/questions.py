@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -23,12 +24,28 @@ DECISIONS: Mapping[str, str] = {
     "n": "decline",
     "c": "cancel",
 }
+# A rule is added; the wire has no word for this, but an object.
+ALWAYS = "acceptWithExecpolicyAmendment"
+# Longer words for the model are refused by the daemon; they are a prompt of their own.
+INSTEAD_CHARACTERS_MAX = 4000
+_INSTEAD = re.compile(
+    r"(?:n|no|d|decline)(?:[:,.;]\s*|\s+)(?P<words>.+)", re.IGNORECASE | re.DOTALL
+)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a person answers."""
+
+    decision: str  # a word of the wire, or `ALWAYS`
+    instead: str | None = None  # with a refusal: what the model is to do instead
+
 
 _SAID = {
     "accept": "accepted",
     "acceptForSession": "accepted, in this thread from now on",
     "decline": "declined",
     "cancel": "declined, and the turn is stopped",
+    ALWAYS: "accepted, and from now on what begins like this",
 }
 
 
@@ -38,15 +55,18 @@ class Question(msgspec.Struct, frozen=True):
     id: RequestId
     request: ApprovalRequest
 
-    def answer(self, decision: str) -> dict[str, str]:
+    def answer(self, verdict: Verdict) -> dict[str, object]:
         """An answer, which names the approval and what would run."""
+        answer: dict[str, object] = {"decision": verdict.decision}
+        if verdict.decision == ALWAYS:
+            rule = {"execpolicy_amendment": self.request.proposed_rule}
+            answer["decision"] = {ALWAYS: rule}
+        if verdict.instead is not None:
+            answer["instead"] = verdict.instead
         asked = self.request.codexd
-        named = (
-            {}
-            if asked is None
-            else {"approvalId": asked.approval_id, "actionHash": asked.action_hash}
-        )
-        return {"decision": decision, **named}
+        if asked is not None:
+            answer |= {"approvalId": asked.approval_id, "actionHash": asked.action_hash}
+        return answer
 
 
 def read_question(message: Message) -> Question | None:
@@ -57,22 +77,31 @@ def read_question(message: Message) -> Question | None:
     return Question(message.id, request)
 
 
-def decision_for(typed: str) -> str | None:
-    """The decision that a typed answer means, if it means one."""
-    word = typed.strip().lower()
-    return DECISIONS.get({"yes": "y", "no": "n", "accept": "y", "decline": "n"}.get(word, word))
+def verdict_for(typed: str, request: ApprovalRequest) -> Verdict | None:
+    """What a typed answer means, if it means anything: `n use pnpm` declines with words for the model."""
+    text = typed.strip()
+    words = _INSTEAD.fullmatch(text)
+    if words is not None:
+        return Verdict("decline", words["words"])
+    word = text.lower()
+    if word == "p":
+        return Verdict(ALWAYS) if request.proposed_rule else None
+    word = {"yes": "y", "no": "n", "accept": "y", "decline": "n"}.get(word, word)
+    return Verdict(DECISIONS[word]) if word in DECISIONS else None
 
 
-def said(decision: str) -> str:
-    """A decision as text."""
-    return _SAID.get(decision, decision)
+def said(verdict: Verdict) -> str:
+    """A verdict as text."""
+    text = _SAID.get(verdict.decision, verdict.decision)
+    return text if verdict.instead is None else f"{text}, with your words for the model"
 
 
-def how_to_answer(thread_id: str, approval_id: str) -> list[str]:
+def how_to_answer(request: ApprovalRequest) -> list[str]:
     """The commands that answer one approval, and no other."""
     # Logs of earlier versions name approvals by what a model wrote.
-    answer = f"  codexctl approve {thread_id} {shlex.quote(one_line(approval_id))}"
-    return [answer, f"{answer} --decline"]
+    answer = f"  codexctl approve {request.thread_id} {shlex.quote(one_line(request.approval_id))}"
+    always = [f"{answer} --always"] if request.proposed_rule else []
+    return [answer, *always, f"{answer} --decline", f"{answer} --no 'do this instead'"]
 
 
 class Questions:

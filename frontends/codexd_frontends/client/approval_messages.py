@@ -26,6 +26,7 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     reason: str | None = None
     command_actions: tuple[CommandAction, ...] | None = None
     grant_root: str | None = None
+    proposed_execpolicy_amendment: tuple[str, ...] | None = None
     codexd: AskedByCodexd | None = None
 
     @property
@@ -42,6 +43,11 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     def model_says(self) -> str | None:
         """The model's reason: also a reason that is not marked as the daemon's."""
         return self.reason if self.codexd is None else self.codexd.model_says
+
+    @property
+    def proposed_rule(self) -> tuple[str, ...] | None:
+        """The first words of commands that may be allowed for ever."""
+        return self.proposed_execpolicy_amendment or None
 
     @property
     def shown(self) -> str | None:

@@ -13,7 +13,16 @@ from collections.abc import Sequence
 
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.questions import Question, Questions, how_to_answer, read_question, said
+from codexd_frontends.cli.questions import (
+    ALWAYS,
+    INSTEAD_CHARACTERS_MAX,
+    Question,
+    Questions,
+    Verdict,
+    how_to_answer,
+    read_question,
+    said,
+)
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import (
@@ -42,8 +51,8 @@ NEXT_QUESTION_SECONDS_MAX = 1.0
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Answer one approval of a thread; without its id, show the oldest and ask for a key."""
-    decision, wanted = _decision(arguments), arguments.approval
-    if wanted is None and decision is not None:
+    verdict, wanted = _verdict(arguments), arguments.approval
+    if wanted is None and verdict is not None:
         raise UsageError(
             "expected the id of the approval that is to be answered, found none: "
             "`codexctl approve THREAD` shows it; nothing was answered"
@@ -57,7 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         if asked is None:
             raise CommandError(_not_open(followed.thread_id, wanted))
         if wanted is not None:
-            return _answer(daemon, followed, asked, decision or "accept", console)
+            return _answer(daemon, followed, asked, verdict or Verdict("accept"), console)
         if console.may_ask and not console.json:
             watch = Watch(interrupts, InputLines(sys.stdin.fileno()))
             return Asking(daemon, followed, console, watch).ask(asked)
@@ -65,12 +74,21 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     return WAITING
 
 
-def _decision(arguments: argparse.Namespace) -> str | None:
+def _verdict(arguments: argparse.Namespace) -> Verdict | None:
+    if arguments.no is not None:
+        if len(arguments.no) > INSTEAD_CHARACTERS_MAX:
+            raise UsageError(
+                f"expected {INSTEAD_CHARACTERS_MAX} characters for the model at most, found "
+                f"{len(arguments.no)}; nothing was answered"
+            )
+        return Verdict("decline", arguments.no)
     if arguments.decline:
-        return "decline"
+        return Verdict("decline")
     if arguments.cancel:
-        return "cancel"
-    return "acceptForSession" if arguments.session else None
+        return Verdict("cancel")
+    if arguments.always:
+        return Verdict(ALWAYS)
+    return Verdict("acceptForSession") if arguments.session else None
 
 
 def _not_open(thread_id: str, wanted: str | None) -> str:
@@ -102,18 +120,22 @@ def _read(message: Message) -> Question:
 
 
 def _answer(
-    daemon: Daemon, followed: Followed, asked: Message, decision: str, console: Console
+    daemon: Daemon, followed: Followed, asked: Message, verdict: Verdict, console: Console
 ) -> Exit:
     """Show the approval that was named, and answer it."""
     question = _read(asked)
+    if verdict.decision == ALWAYS and question.request.proposed_rule is None:
+        raise CommandError(
+            "expected an approval that proposes a rule, found none; nothing was answered"
+        )
     if not console.json:
         console.answers(question_lines(question.request, console.out_style, console.room))
-    daemon.answer(question.id, question.answer(decision))
+    daemon.answer(question.id, question.answer(verdict))
     _wait_resolved(daemon, followed, question)
     if console.json:
-        console.document(_members(question, decision))
+        console.document(_members(question, verdict.decision))
     else:
-        console.answer(f"  {said(decision)}")
+        console.answer(f"  {said(verdict)}")
     return DONE
 
 
@@ -140,7 +162,7 @@ def _show(question: Question, console: Console) -> None:
         return
     console.answers(question_lines(question.request, console.out_style, console.room))
     console.answer("Nothing was answered; do that with one of")
-    console.answers(how_to_answer(question.request.thread_id, question.request.approval_id))
+    console.answers(how_to_answer(question.request))
 
 
 def _members(question: Question, decision: str | None) -> dict[str, object]:
@@ -153,6 +175,7 @@ def _members(question: Question, decision: str | None) -> dict[str, object]:
         "cwd": request.cwd,
         "reason": request.own_reason,
         "modelSays": request.model_says,
+        "proposedRule": request.proposed_rule,
         "decision": decision,
     }
 
@@ -188,8 +211,7 @@ class Asking:
                 case CtrlC():
                     return LEFT
                 case InputEnded():
-                    request = question.request
-                    how = how_to_answer(request.thread_id, request.approval_id)
+                    how = how_to_answer(question.request)
                     self._say(["It waits for an answer; give it with one of", *how])
                     return WAITING
 

@@ -197,8 +197,7 @@ class Attached:
         self._console.write(self._screen.lines(lines))
 
     def _elsewhere(self, question: Question) -> str:
-        answer, _decline = how_to_answer(self._followed.thread_id, question.request.approval_id)
-        return f"{answer} answers it"
+        return f"{how_to_answer(question.request)[0]} answers it"
 
     def _typed(self, text: str) -> Exit | None:
         self._leaving = False

@@ -7,6 +7,7 @@ how much is left out; `whole_lines` draws all of it.
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ COMMAND_ROWS_MIN = 5
 # Below the command: the keys, which may need two rows, and what is typed.
 ROWS_BELOW = 4
 
+RULE_KEY = "  [p] yes, and from now on all commands that begin with: "
+# Twice as long as any rule that a daemon proposes, since quotes may come in.
+RULE_CHARACTERS_MAX = 1000
 MARK, INDENT = "  $ ", "    "
 TAB_COLUMNS = 8
 
@@ -42,13 +46,20 @@ def question_lines(request: ApprovalRequest, style: Style, room: Room | None = N
     drawn, mark = drawn_once(request.shown), _mark(request)
     if room is None:
         return [*above, *_marked(drawn.split("\n"), style, mark)]
-    taken = sum(_rows_of(line, room.columns) for line in above) + ROWS_BELOW
+    beside = [*above, *rule_lines(request)]
+    taken = sum(_rows_of(line, room.columns) for line in beside) + ROWS_BELOW
     return [*above, *_fitted(drawn, room, max(COMMAND_ROWS_MIN, room.rows - taken), style, mark)]
 
 
 def whole_lines(request: ApprovalRequest, style: Style) -> list[str]:
     """All of the command or of the diff, however long."""
     return _marked(drawn_once(request.shown or "").split("\n"), style, _mark(request))
+
+
+def rule_lines(request: ApprovalRequest) -> list[str]:
+    """The key that adds a rule, with all of its words; nothing where none is proposed."""
+    rule = request.proposed_rule
+    return [RULE_KEY + one_line(shlex.join(rule), RULE_CHARACTERS_MAX)] if rule is not None else []
 
 
 def is_cut(request: ApprovalRequest, room: Room | None) -> bool:

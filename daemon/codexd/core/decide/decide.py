@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
+from codexd.core.decide.approvals import decide_approval, revoke_grants
 from codexd.core.decide.compaction import (
     begin_compaction,
     call_model,
@@ -21,7 +22,6 @@ from codexd.core.decide.compaction import (
 )
 from codexd.core.decide.context import context_due, new_instructions, warnings_due
 from codexd.core.decide.effect_reports import (
-    decide_approval,
     decide_model,
     decide_recovery,
     decide_tools,
@@ -91,6 +91,7 @@ _OfPeople = (
     | c.WithdrawInput
     | c.InterruptTurn
     | c.DecideApproval
+    | c.RevokeGrants
     | c.RevertHistory
     | c.UndoRevert
     | c.UndoCompaction
@@ -125,6 +126,8 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
             _interrupt(transition, command)
         case c.DecideApproval():
             decide_approval(transition, command)
+        case c.RevokeGrants():
+            revoke_grants(transition, command)
         case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
             decide_taking_back(transition, command)
         case _:

@@ -7,7 +7,8 @@ from typing import Literal, assert_never
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import KeptItems, ModelDone, OpenItem, Rejected, ToolCallDone
+from codexd.core.commands import KeptItems, ModelDone, OpenItem, ToolCallDone
+from codexd.core.decide.approvals import NOBODY_TO_ASK, admit
 from codexd.core.decide.compaction import (
     TOO_LONG,
     ask_for_less,
@@ -22,26 +23,11 @@ from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.action_kinds import kind_of, request_for
-from codexd.core.policy.approval import (
-    action_hash,
-    needs_approval,
-    not_as_asked,
-    permitted,
-    runs_guarded,
-    stood_in_for,
-)
 from codexd.core.state.turn import ModelCall, OpenCall
-from codexd.core.values.ids import ApprovalId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.tool_actions import ToolResult, UpdatePlan
+from codexd.core.values.tool_actions import ToolResult
 
-DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
-NOBODY_TO_ASK = (
-    "not run: a person would have to allow this call, and there is no way to ask about its kind. "
-    "Nothing was done."
-)
-PLAN_UPDATED = "Plan updated"
 RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
     "and it was not started again. Look at the present state before you repeat it."
@@ -101,7 +87,7 @@ def _seen(
             transition.add(_item_completed(seen))
         case ToolCallDone():
             transition.add(_item_completed(seen.item, seen.ref))
-            _admit(transition, seen, lookups)
+            admit(transition, seen, lookups)
         case ModelResponseDone():
             transition.cut(open_items, "failed")
             transition.add(_call_ended(transition, seen))
@@ -144,34 +130,6 @@ def _call_ended(transition: Transition, seen: ModelResponseDone) -> e.ModelCallE
 
 def _changed_limits(transition: Transition, limits: dict[str, str] | None) -> dict[str, str] | None:
     return limits if limits and limits != transition.state.rate_limits else None
-
-
-def _admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
-    """Start a call, ask a person first, or answer it at once if it cannot be made."""
-    turn = transition.turn
-    call_id, action = call.ref.call_id, permitted(turn.settings, call.action)
-    if isinstance(
-        action, UpdatePlan
-    ):  # It changes the thread and nothing else: nothing is performed.
-        transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
-        transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
-        return
-    allowed = transition.state.allowed_for_session
-    reason = needs_approval(turn.settings, action, allowed, lookups.git_may_run)
-    refusal = kind_of(action).refusal(action) or stood_in_for(action)
-    if refusal is None and reason is not None and request_for(action) is None:
-        refusal = NOBODY_TO_ASK
-    if refusal is not None:
-        transition.add(e.ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
-        return
-    if reason is None:
-        transition.add(e.ToolStarted(call_id, action, runs_guarded(turn.settings, action, allowed)))
-        return
-    approval_id = ApprovalId(f"{turn.turn_id}/{turn.questions + 1}")
-    policy = turn.settings.approval_policy
-    transition.add(
-        e.ApprovalRequested(approval_id, call_id, action, reason, policy, action_hash(action))
-    )
 
 
 def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailure) -> None:
@@ -263,44 +221,6 @@ def _running(transition: Transition, call_id: str) -> OpenCall | None:
     turn = transition.state.turn
     calls = turn.open_calls if turn is not None else ()
     return next((call for call in calls if call.call_id == call_id and call.running), None)
-
-
-def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
-    """A person's answer. The first counts."""
-    turn = transition.state.turn
-    calls = turn.open_calls if turn is not None else ()
-    call = next((call for call in calls if call.approval_id == command.approval_id), None)
-    if call is None:
-        raise Rejected(
-            "nobody_waiting", "no question waits for this answer any more: nothing was changed"
-        )
-    assert call.action is not None
-    if command.action_hash != action_hash(call.action):
-        raise Rejected(
-            "approval_mismatch",
-            f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
-            f"{command.action_hash}: nothing was changed, and the question stays open",
-        )
-    if command.decision not in kind_of(call.action).approval.answers:
-        raise Rejected(
-            "decision_not_offered",
-            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
-            "question stays open",
-        )
-    transition.add(e.ApprovalDecided(command.approval_id, command.decision, command.note))
-    match command.decision:
-        case "accept" | "acceptForSession":
-            refusal = not_as_asked(call.action, call.asked_hash)
-            if refusal is None:
-                transition.add(e.ToolStarted(call.call_id, call.action))
-            else:
-                transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
-        case "decline" | "cancel":
-            transition.add(e.ToolEnded(call.call_id, ToolResult("declined", DECLINED)))
-            if command.decision == "cancel":
-                transition.interrupt(command.open_items, "interrupted")
-        case _:
-            assert_never(command.decision)
 
 
 def decide_recovery(transition: Transition, command: c.Recover) -> None:

@@ -15,6 +15,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.policy.approval import permitted, repository_in_question
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
@@ -56,6 +57,7 @@ class Lookups(msgspec.Struct, frozen=True, kw_only=True):
     # By folder: why git could start a program of its repository, as the rest of "its repository …";
     # None if it cannot.
     git_may_run: Mapping[str, str | None] = {}
+    rules: PrefixRules = NO_RULES
     review_model: str | None = None  # None: the thread's own
     here: Here = Here()
     titles: Titles | None = None  # None: no model is asked for titles
@@ -78,6 +80,7 @@ class Questions(msgspec.Struct, frozen=True):
     folders: frozenset[str] = frozenset()  # where the model may need the environment
     instructions: bool = False  # whether those of the folders may be added to the context
     repositories: frozenset[str] = frozenset()  # folders for which `git_may_run` is needed
+    rules: bool = False  # whether the person's rules for commands are needed
     compaction: bool = False  # whether a summary may be requested
     here: bool = False  # whether this machine's defaults are needed
 
@@ -101,6 +104,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
         folders=frozenset(folders),
         instructions=bool(folders) and state.reviews is None,  # A reviewer is not given any.
         repositories=_repositories(state, command),
+        rules=_calls_a_tool(command),
         compaction=bool(settings) or (state.turn is not None and _goes_on(state, command)),
         here=isinstance(command, c.Recover),
     )
@@ -151,6 +155,12 @@ def _context_again(state: ThreadState, command: Command) -> set[str]:
         return set()
     replaces = turn.compaction.started.phase == "mid_turn" and _goes_on(state, command)
     return {turn.settings.cwd} if replaces else set()
+
+
+def _calls_a_tool(command: Command) -> bool:
+    return isinstance(command, c.ReportModel) and any(
+        isinstance(seen, c.ToolCallDone) for seen in command.seen
+    )
 
 
 def _repositories(state: ThreadState, command: Command) -> frozenset[str]:

@@ -32,6 +32,7 @@ from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
+    GrantsRevoked,
     PlanChanged,
     ProcessEnded,
     ToolEnded,
@@ -335,6 +336,7 @@ Event = (
     | ModelCallFailed
     | ApprovalRequested
     | ApprovalDecided
+    | GrantsRevoked
     | ToolStarted
     | ToolSpawned
     | ToolEnded

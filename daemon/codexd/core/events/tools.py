@@ -38,6 +38,8 @@ class ApprovalRequested(Fact, frozen=True):
     reason: str  # the daemon's own reason; the model's is in the action
     policy: str
     action_hash: str | None = None  # of the exact action, without placeholders for its secrets
+    # The beginning of commands that an answer may allow for ever.
+    proposed_rule: tuple[str, ...] | None = None
 
 
 class ApprovalDecided(Fact, frozen=True):
@@ -47,6 +49,15 @@ class ApprovalDecided(Fact, frozen=True):
     approval_id: ApprovalId
     decision: Decision
     note: str | None = None  # the reason, if a rule and not a person decided
+    rule: tuple[str, ...] | None = None  # the beginning of commands that is allowed for ever
+    instead: str | None = None  # what the person wants done instead, as the model receives it
+
+
+class GrantsRevoked(Fact, frozen=True):
+    """What was allowed for the rest of the thread is asked about again."""
+
+    type = "grants.revoked"
+    keys: tuple[str, ...]
 
 
 class ToolStarted(Fact, frozen=True):

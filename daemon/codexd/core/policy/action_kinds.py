@@ -11,14 +11,8 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import patch_rules
-from codexd.core.policy.command_rules import (
-    GitMayRun,
-    command_key,
-    command_permitted,
-    command_reason,
-    command_repository,
-)
+from codexd.core.policy import command_rules, patch_rules
+from codexd.core.policy.looked_up import LookedUp
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,
@@ -44,6 +38,7 @@ ToolItemType = Literal["commandExecution", "fileChange", "imageView", "dynamicTo
 # run; or its result is unknown, and the model receives that as the answer.
 AfterCrash = Literal["repeat", "adopt", "declare unknown"]
 ALL_DECISIONS: Final[tuple[Decision, ...]] = ("accept", "acceptForSession", "decline", "cancel")
+NO_RULES_FOR_IT: Final = "is for an action for which there are no rules"
 UNREAD: Final = (
     "not run: this version of codexd has no such action, and cannot say what the call would do. "
     "Nothing was done."
@@ -58,11 +53,19 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     """How an action is approved."""
 
     # Why a person must allow it, as a sentence of the daemon; None if it may run.
-    reason: Callable[[Settings, A, GitMayRun], str | None]
+    reason: Callable[[Settings, A, LookedUp], str | None]
     request: ApprovalRequest | None = None  # None: there is no request, so it is refused
     answers: tuple[Decision, ...] = ALL_DECISIONS
     session_key: Callable[[A], str] = _whole  # what "allow it for the session" allows
-    permitted: Callable[[Settings, A], A] = lambda _, action: action  # what may be performed
+    # What may be performed.
+    permitted: Callable[[Settings, A, LookedUp], A] = lambda _, action, __: action
+    # The answer to the model for what may not be done, whoever is asked; None if it may be asked about.
+    refusal: Callable[[Settings, A, LookedUp], str | None] = lambda *_: None
+    # Whether a rule of the person allows it, or a part of it.
+    by_rule: Callable[[A, LookedUp], bool] = lambda *_: False
+    # The words of a rule by which it would not be asked about again, and why an answer makes no rule of some words.
+    proposal: Callable[[Settings, A, LookedUp], tuple[str, ...] | None] = lambda *_: None
+    rule_problem: Callable[[A, tuple[str, ...]], str | None] = lambda *_: NO_RULES_FOR_IT
     # Without an approval, it is performed so that it cannot start other programs.
     guarded: bool = False
     # The folder whose repository `reason` depends on.
@@ -94,12 +97,16 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         line=lambda action: action.command,
         after_crash="declare unknown",
         approval=Approval(
-            reason=command_reason,
+            reason=command_rules.command_reason,
             request="item/commandExecution/requestApproval",
-            session_key=command_key,
-            permitted=command_permitted,
+            session_key=command_rules.command_key,
+            permitted=command_rules.command_permitted,
+            refusal=command_rules.command_refusal,
+            by_rule=command_rules.command_by_rule,
+            proposal=command_rules.command_proposal,
+            rule_problem=command_rules.command_rule_problem,
             guarded=True,
-            repository=command_repository,
+            repository=command_rules.command_repository,
         ),
         item="commandExecution",
         found_as="command",

@@ -3,7 +3,7 @@
 The policies: `never` never asks; `on-request` asks when the model wants to leave the sandbox;
 `untrusted` also asks about everything that is not known to only read. If no sandbox is enforced,
 every policy but `never` asks like `untrusted`. The rules for a kind of action are in its row in
-`action_kinds.py`.
+`action_kinds.py`. Prefix rules of the person come first: what they forbid is refused under every policy.
 
 The hash of an action covers everything that decides what runs, exactly. `approval.requested` records it, an answer
 repeats it, and it is compared once more before the action starts. So secrets may be replaced in
@@ -17,7 +17,7 @@ import hashlib
 import msgspec
 
 from codexd.core.policy.action_kinds import kind_of
-from codexd.core.policy.command_rules import NOBODY_LOOKED, GitMayRun
+from codexd.core.policy.looked_up import NOTHING_LOOKED_UP, LookedUp
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.settings import Settings
@@ -28,25 +28,43 @@ def needs_approval(
     settings: Settings,
     action: ToolAction,
     allowed_for_session: frozenset[str],
-    git_may_run: GitMayRun = NOBODY_LOOKED,
+    looked_up: LookedUp = NOTHING_LOOKED_UP,
 ) -> str | None:
-    """Why a person must allow an action, as a sentence for that person; None if it may run.
+    """Why a person must allow an action, as a sentence for that person; None if it may run, or is `refused`.
 
     The sentence is always the daemon's own; the model's justification is shown in addition.
     """
     if session_key(action) in allowed_for_session or enforced_policy(settings) == "never":
         return None
-    return kind_of(action).approval.reason(settings, action, git_may_run)
+    return kind_of(action).approval.reason(settings, action, looked_up)
+
+
+def refused(
+    settings: Settings, action: ToolAction, looked_up: LookedUp = NOTHING_LOOKED_UP
+) -> str | None:
+    """The answer to the model for an action that a rule refuses; None if it may run or be asked about."""
+    return kind_of(action).approval.refusal(settings, action, looked_up)
+
+
+def proposed_rule(
+    settings: Settings, action: ToolAction, looked_up: LookedUp = NOTHING_LOOKED_UP
+) -> tuple[str, ...] | None:
+    """The words of a rule by which an action like this would not be asked about again."""
+    return kind_of(action).approval.proposal(settings, action, looked_up)
 
 
 def runs_guarded(
-    settings: Settings, action: ToolAction, allowed_for_session: frozenset[str]
+    settings: Settings,
+    action: ToolAction,
+    allowed_for_session: frozenset[str],
+    looked_up: LookedUp = NOTHING_LOOKED_UP,
 ) -> bool:
     """Whether an action runs without approval only because it is known to only read."""
     return (
         kind_of(action).approval.guarded
         and enforced_policy(settings) == "untrusted"
         and session_key(action) not in allowed_for_session
+        and not kind_of(action).approval.by_rule(action, looked_up)
     )
 
 
@@ -55,9 +73,11 @@ def session_key(action: ToolAction) -> str:
     return kind_of(action).approval.session_key(action)
 
 
-def permitted(settings: Settings, action: ToolAction) -> ToolAction:
-    """The action as it may be performed under these settings."""
-    allowed: ToolAction = kind_of(action).approval.permitted(settings, action)
+def permitted(
+    settings: Settings, action: ToolAction, looked_up: LookedUp = NOTHING_LOOKED_UP
+) -> ToolAction:
+    """The action as it may be performed under these settings and rules."""
+    allowed: ToolAction = kind_of(action).approval.permitted(settings, action, looked_up)
     return allowed
 
 

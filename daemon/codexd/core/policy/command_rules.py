@@ -1,16 +1,20 @@
-"""Which commands need approval, and what "allow it for the session" allows."""
+"""Which commands need approval, what "allow it for the session" allows, and what rules of people say about them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.policy.read_only_commands import Reading, reading_of
-from codexd.core.values.enforced import enforced_policy
+from codexd.core.policy.looked_up import NOT_LOOKED_AT, NOTHING_LOOKED_UP, LookedUp
+from codexd.core.policy.ruled_line import RuledLine, parts_of, ruled
+from codexd.core.rules.prefix_rules import NO_RULES, PrefixRule
+from codexd.core.rules.wide_prefixes import prefix_problem
+from codexd.core.shell.read_only_commands import Reading, reading_of, reading_of_parts
+from codexd.core.shell.shell_line import SimpleCommand
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
 
@@ -18,19 +22,35 @@ LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
 NOT_KNOWN_HARMLESS = "This command is not known to only read."
 
 # Git uses the configuration of the repository in its working directory, which may name programs to run.
-_OBEYS_ITS_FOLDER = frozenset({"git"})
-# By folder: why git could start a program that its repository names; None if it cannot.
-GitMayRun = Mapping[str, str | None]
-NOT_LOOKED_AT: Final = "was not looked at"
-NOBODY_LOOKED: Final[GitMayRun] = MappingProxyType({})
+OBEYS_ITS_FOLDER: Final = frozenset({"git"})
 
 
-def command_reason(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> str | None:
+def command_refusal(settings: Settings, action: RunCommand, looked_up: LookedUp) -> str | None:
+    """The answer to the model for a command that a rule refuses; None if no rule does."""
+    rule = ruled(action.command, looked_up.rules).rule
+    if rule is None:
+        return None
+    if rule.decision == "forbidden":
+        return f"not run: {_rule_says(rule, 'forbids')} Nothing was done."
+    if settings.approval_policy == "never":
+        asks = _rule_says(rule, "asks a person about")
+        return (
+            f"not run: {asks} The approval policy is `never`, so nobody is asked. Nothing was done."
+        )
+    return None
+
+
+def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) -> str | None:
     """Why a person must allow a command; None if it may run."""
+    line = ruled(action.command, looked_up.rules)
+    if line.rule is not None:
+        return _rule_says(line.rule, "asks about")
+    if line.is_allowed:
+        return None
     if action.escalated:
         return LEAVES_SANDBOX
     if enforced_policy(settings) == "untrusted":
-        return _unknown(settings, action, git_may_run)
+        return _unknown(settings, action, line, looked_up)
     return None
 
 
@@ -40,11 +60,53 @@ def command_key(action: RunCommand) -> str:
     return msgspec.json.encode(key).decode()
 
 
-def command_permitted(settings: Settings, action: RunCommand) -> RunCommand:
-    """The command without escalation, if the policy never asks."""
+def command_permitted(
+    settings: Settings, action: RunCommand, looked_up: LookedUp = NOTHING_LOOKED_UP
+) -> RunCommand:
+    """The command as it may be performed: without the sandbox if rules allow all of it, as Codex has it; else without
+    escalation if the policy never asks.
+    """
+    if ruled(action.command, looked_up.rules).is_allowed:
+        is_confined = enforced_sandbox(settings.sandbox) != "danger-full-access"
+        return replace(action, escalated=True) if is_confined else action
     if settings.approval_policy == "never" and action.escalated:
         return replace(action, escalated=False)
     return action
+
+
+def command_by_rule(action: RunCommand, looked_up: LookedUp) -> bool:
+    """Whether rules allow all of a command, or a part of it."""
+    return ruled(action.command, looked_up.rules).is_touched
+
+
+def command_proposal(
+    _: Settings, action: RunCommand, looked_up: LookedUp
+) -> tuple[str, ...] | None:
+    """The words of a rule after which this command would not be asked about; None if there are none.
+
+    They are those that the model proposes, or else all words of the command.
+    """
+    line = parts_of(action.command, looked_up.rules)
+    left = [part for part in line.rest if action.escalated or not _reads_beside([part.command])]
+    if line.rule is not None or not left or not all(part.is_plain for part in left):
+        return None
+    for prefix in (action.prefix_rule, left[0].words):
+        covers = all(part.words[: len(prefix)] == prefix for part in left)
+        if covers and prefix_problem(prefix) is None:
+            return prefix
+    return None
+
+
+def command_rule_problem(action: RunCommand, prefix: tuple[str, ...]) -> str | None:
+    """Why an answer to a question about this command makes no rule of these words, as the end of "it …"."""
+    problem = prefix_problem(prefix)
+    if problem is not None:
+        return problem
+    begun = (
+        part.is_plain and part.words[: len(prefix)] == prefix
+        for part in parts_of(action.command, NO_RULES).commands
+    )
+    return None if any(begun) else "is not the beginning of the command that was asked about"
 
 
 def command_repository(settings: Settings, action: RunCommand) -> str | None:
@@ -52,23 +114,39 @@ def command_repository(settings: Settings, action: RunCommand) -> str | None:
     if action.escalated or enforced_policy(settings) != "untrusted":
         return None
     reading = reading_of(action.command)
-    if reading is None or not reading.programs & _OBEYS_ITS_FOLDER:
+    if reading is None or not reading.programs & OBEYS_ITS_FOLDER:
         return None
     return settings.cwd if _stays_in_its_folder(settings, action, reading) else None
 
 
-def _unknown(settings: Settings, action: RunCommand, git_may_run: GitMayRun) -> str | None:
+def _unknown(
+    settings: Settings, action: RunCommand, line: RuledLine, looked_up: LookedUp
+) -> str | None:
+    if line.is_touched:
+        # What a rule allows runs in the person's environment, and git would start what its repository names.
+        return None if _reads_beside([part.command for part in line.rest]) else NOT_KNOWN_HARMLESS
     reading = reading_of(action.command)
     if reading is None:
         return NOT_KNOWN_HARMLESS
-    if not reading.programs & _OBEYS_ITS_FOLDER:
+    if not reading.programs & OBEYS_ITS_FOLDER:
         return None
     if not _stays_in_its_folder(settings, action, reading):
         return NOT_KNOWN_HARMLESS
-    found = git_may_run.get(settings.cwd, NOT_LOOKED_AT)
+    found = looked_up.git_may_run.get(settings.cwd, NOT_LOOKED_AT)
     return f"{NOT_KNOWN_HARMLESS} Its repository {found}." if found is not None else None
+
+
+def _reads_beside(parts: Sequence[SimpleCommand]) -> bool:
+    """Whether commands only read, also beside others that a rule allows."""
+    reading = reading_of_parts(parts)
+    return reading is not None and not reading.programs & OBEYS_ITS_FOLDER
 
 
 def _stays_in_its_folder(settings: Settings, action: RunCommand, reading: Reading) -> bool:
     # If a `cd` fails, the next part runs in the folder where the line began, so each `cd` must lead there.
     return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}
+
+
+def _rule_says(rule: PrefixRule, does: str) -> str:
+    because = f": {rule.justification}" if rule.justification else ""
+    return f"The rule at {rule.place} {does} commands that begin with `{rule.prefix}`{because}."

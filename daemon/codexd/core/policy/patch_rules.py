@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.policy.command_rules import GitMayRun
+from codexd.core.policy.looked_up import LookedUp
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ApplyPatch
@@ -17,7 +17,7 @@ def patch_line(action: ApplyPatch) -> str:
     return "\n".join([file.path for file in action.files])
 
 
-def patch_reason(settings: Settings, action: ApplyPatch, _: GitMayRun) -> str | None:
+def patch_reason(settings: Settings, action: ApplyPatch, _: LookedUp) -> str | None:
     """Why a person must allow a patch; None if it may be applied."""
     return CHANGES_FILES if enforced_policy(settings) == "untrusted" else None
 

@@ -129,7 +129,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return _evolve_model(state, event)
         case e.ItemCompleted() | e.ItemCut():
             return _evolve_items(state, event)
-        case e.ApprovalRequested() | e.ApprovalDecided():
+        case e.ApprovalRequested() | e.ApprovalDecided() | e.GrantsRevoked():
             return _evolve_tools(state, event)
         case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
             return _evolve_tools(state, event)
@@ -305,7 +305,12 @@ def _evolve_items(state: ThreadState, event: e.ItemCompleted | e.ItemCut) -> Thr
     return replace(state, ended_items=ended, turn=turn)
 
 
-def _evolve_tools(state: ThreadState, event: ToolEvent | e.ProcessEnded) -> ThreadState:
+def _evolve_tools(
+    state: ThreadState, event: ToolEvent | e.ProcessEnded | e.GrantsRevoked
+) -> ThreadState:
+    if isinstance(event, e.GrantsRevoked):
+        granted = state.allowed_for_session.difference(event.keys)
+        return replace(state, allowed_for_session=granted)
     if isinstance(event, e.ProcessEnded):
         left = tuple(open_ for open_ in state.processes if open_.process != event.process)
         return replace(state, processes=left)

@@ -44,6 +44,8 @@ class RunCommand(
     direct: bool = (
         False  # the words of the line run as a program and its arguments, without a shell
     )
+    # The beginning of commands that the model proposes to allow for ever.
+    prefix_rule: tuple[str, ...] = ()
 
 
 class ViewImage(

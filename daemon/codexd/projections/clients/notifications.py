@@ -49,6 +49,7 @@ class ApprovalAsked(msgspec.Struct, frozen=True, gc=False):
     at_ms: int
     hidden: bool = False  # the log has a placeholder for a secret
     asked_in: ThreadId | None = None  # the thread that waits, where that is a reviewer's
+    proposed_rule: tuple[str, ...] | None = None  # the beginning of commands that may be allowed
 
 
 class ApprovalResolved(msgspec.Struct, frozen=True, gc=False):
@@ -321,6 +322,7 @@ class ClientProjection:
             event.reason,
             event.action_hash,
             at_ms,
+            proposed_rule=event.proposed_rule,
         )
         return [asks]
 

@@ -17,6 +17,7 @@ from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import ForSettings, Here, Lookups, Questions, Titles, questions
 from codexd.core.events.events import Event
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
+from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
@@ -36,6 +37,7 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     review_model: Callable[[], str | None] = lambda: None
     here: Callable[[], Here] = Here
     titles: Callable[[], Titles | None] = lambda: None
+    rules: Callable[[], PrefixRules] = lambda: NO_RULES  # the person's, for commands
     # The question for a summary, or the file that has it.
     compact_prompt: Callable[[], str | Path] = lambda: COMPACTION_PROMPT
     # What follows reads files: it is called in a thread, and may take its time.
@@ -72,6 +74,7 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
             for folder in asked.repositories
             if source.git_may_run is not None
         },
+        rules=source.rules() if asked.rules else NO_RULES,
         review_model=source.review_model() if known else None,
         here=source.here() if asked.here else Here(),
         titles=source.titles() if known else None,

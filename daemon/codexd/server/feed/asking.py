@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
 
 from codexd.core.policy.action_kinds import ApprovalRequest, kind_of
@@ -17,6 +18,7 @@ from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
+from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.tool_actions import ApplyPatch, RunCommand, ToolAction, without_words
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.projections.clients.patch_diffs import git_diff
@@ -29,6 +31,7 @@ from codexd.protocol.requests import (
     AskedByCodexd,
     CommandApprovalParams,
     FileChangeApprovalParams,
+    offered,
 )
 
 # The daemon's own sentences are shorter.
@@ -56,7 +59,7 @@ def as_asked(asks: ApprovalAsked, state: ThreadState | None) -> ApprovalAsked:
 def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandApprovalParams:
     """The parameters of `item/commandExecution/requestApproval`, by which any action can be asked about."""
     action, reason, says = asks.action, _own_reason(asks), _said_by_model(asks.action)
-    kind = kind_of(action)
+    kind, prefix = kind_of(action), _proposed_rule(asks)
     line = visible_text(kind.line(action))
     command, cwd = line, None
     if isinstance(action, RunCommand):
@@ -70,7 +73,8 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
         command=command,
         cwd=cwd,
         command_actions=(UnknownAction(line),),
-        available_decisions=kind.approval.answers,
+        proposed_execpolicy_amendment=prefix or msgspec.UNSET,
+        available_decisions=offered(kind.approval.answers, prefix),
         codexd=AskedByCodexd(
             approval_id=asks.approval_id,
             action_hash=action_hash(action),
@@ -116,6 +120,12 @@ def _own_reason(asks: ApprovalAsked) -> str:
     if not_as_asked(action, asks.asked_hash) is not None:
         return f"{reason} {LOST}"
     return f"{reason} {HIDDEN}" if asks.hidden else reason
+
+
+def _proposed_rule(asks: ApprovalAsked) -> tuple[str, ...] | None:
+    """The words of the rule that an answer may add, unless a secret was among them."""
+    prefix = asks.proposed_rule
+    return None if prefix is None or find_stand_in(" ".join(prefix)) is not None else prefix
 
 
 def _said_by_model(action: ToolAction) -> str | None:

@@ -42,7 +42,7 @@ async def initialize(
     )
     return m.InitializeResponse(
         user_agent=agent,
-        codex_home=str(services.home),
+        codex_home=str(services.paths.data_dir),
         platform_family="unix",
         platform_os="macos" if system.system == "Darwin" else system.system.lower(),
     )
@@ -109,7 +109,7 @@ async def server_status(
         pid=services.pid,
         version=services.version,
         socket=str(services.socket),
-        home=str(services.home),
+        home=str(services.paths.data_dir),
         threads=counts,
         connections=services.hub.connections,
         started_at=services.started_at_ms // 1000,

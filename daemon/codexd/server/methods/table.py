@@ -12,13 +12,16 @@ from typing import Any
 import msgspec
 import trio
 
+from codexd.config.rule_files import RulesNotWritten
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.index.index import IndexUnavailable
+from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
-from codexd.protocol.requests import Decided, read_decision
+from codexd.protocol.notifications import WarningNotification
+from codexd.protocol.requests import Decided, Undecided, read_decision
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
     ClientReply,
@@ -34,7 +37,7 @@ from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server import methods
 from codexd.server.connection.connection import Call, Connection, MethodResult
 from codexd.server.connection.peers import may_decide
-from codexd.server.feed.frames import Frame
+from codexd.server.feed.frames import Frame, Open
 from codexd.server.hub import loaded_statuses
 from codexd.server.services import Services
 from codexd_eventstore.store import Damaged, NotFound, StoreError, StoreFailed
@@ -165,25 +168,9 @@ class Dispatcher:
         if asked is None:
             return
         decision = read_decision(answer)
-        if not isinstance(decision, Decided):
-            log.warning("connection %s decided nothing: %s", connection.by, decision.reason)
-            return
-        if not may_decide(connection.peer):
-            log.warning(
-                "connection %s decided nothing: process %d may not",
-                connection.by,
-                connection.peer.pid,
-            )
-            return
-        if not connection.was_asked(asked.approval_id):
-            log.warning(
-                "connection %s decided nothing: it follows no thread that asks for approval %s",
-                connection.by,
-                asked.approval_id,
-            )
-            return
-        if decision.approval_id not in (None, asked.approval_id):
-            log.warning("connection %s answered another approval than its own", connection.by)
+        odd = _no_decision(connection, decision, asked)
+        if odd is not None or not isinstance(decision, Decided):
+            log.warning("connection %s decided nothing: %s", connection.by, odd)
             return
         thread = await self._services.supervisor.load(ThreadId(asked.thread_id))
         named = decision.action_hash if decision.action_hash is not None else asked.action_hash
@@ -191,12 +178,39 @@ class Dispatcher:
             approval_id=ApprovalId(asked.approval_id),
             action_hash=named or "",
             decision=decision.decision,
+            rule=decision.amendment,
+            instead=decision.instead,
         )
         try:
             await thread.submit(command, by=connection.by)
         except Rejected as late:
             log.info("connection %s: %s", connection.by, late.message)
+            return
+        if decision.amendment is not None:
+            await self._add_rule(decision.amendment)
+
+    async def _add_rule(self, prefix: tuple[str, ...]) -> None:
+        """Add the rule of an answer that is in the log; a rule that cannot be added is said to all clients."""
+        try:
+            await trio.to_thread.run_sync(self._services.rules.add, prefix)
+        except RulesNotWritten as problem:
+            log.warning("%s", problem)
+            warning = f"{problem}. The command was allowed this once."
+            self._services.hub.announce(Outgoing("warning", WarningNotification(warning)))
 
     def loaded_statuses(self) -> Iterable[Frame]:
         services = self._services
         return loaded_statuses(services.supervisor, services.hub, services.now_us() // 1000)
+
+
+def _no_decision(connection: Connection, decision: Decided | Undecided, asked: Open) -> str | None:
+    """Why an answer decides nothing; None if it decides."""
+    if isinstance(decision, Undecided):
+        return decision.reason
+    if not may_decide(connection.peer):
+        return f"process {connection.peer.pid} may not"
+    if not connection.was_asked(asked.approval_id):
+        return f"it follows no thread that asks for approval {asked.approval_id}"
+    if decision.approval_id not in (None, asked.approval_id):
+        return "it answered another approval than its own"
+    return None

@@ -37,7 +37,7 @@ async def thread_export(
     """Pack a thread. An old file stays until the new file is whole."""
     thread_id, path = thread_id_of(params.thread_id), _absolute(params.path)
     beside = f".codexd-export-{services.new_id()}"
-    look = partial(ExportTarget, path, services.own_folders, beside, force=params.force)
+    look = partial(ExportTarget, path, services.paths.folders, beside, force=params.force)
     target = None
     try:
         # What is written is waited for, also by a stop: so nothing is where nothing answers already.
@@ -112,7 +112,7 @@ async def _take_in(services: Services, thread_id: ThreadId, path: Path) -> str |
         if (await services.store.head(thread_id)).archived:
             return None  # It takes no records until it is brought back.
         found = await load(services.store, thread_id, SnapshotWriter(services.store, thread_id))
-        if not brings(found.folds.state, services.here()):
+        if not brings(found.folds.state, services.lookups.here()):
             services.store.close(thread_id)
             return None
         thread = await supervisor.load(thread_id, taken_from=TakenFrom("package", str(path)))

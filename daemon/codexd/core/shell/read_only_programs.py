@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codexd.core.policy.git_reader import git_reads
-from codexd.core.policy.options import Reader, Words, exactly, operands, options, words_of
+from codexd.core.shell.git_reader import git_reads
+from codexd.core.shell.options import Reader, Words, exactly, operands, options, words_of
 
 # Harmless with any arguments, also with file names as options: only these may follow `xargs` and `-exec`.
 ANY_ARGUMENTS_READ = words_of(

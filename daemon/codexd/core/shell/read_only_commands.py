@@ -7,13 +7,14 @@ its programs is in the table of `read_only_programs.py` with arguments that only
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
-from codexd.core.policy.git_reader import folders_of_git
-from codexd.core.policy.options import words_of
-from codexd.core.policy.read_only_programs import READERS, folders_of_cd
-from codexd.core.policy.shell_line import NotUnderstood, SimpleCommand, Word, simple_commands
+from codexd.core.shell.git_reader import folders_of_git
+from codexd.core.shell.options import words_of
+from codexd.core.shell.read_only_programs import READERS, folders_of_cd
+from codexd.core.shell.shell_line import NotUnderstood, SimpleCommand, Word, simple_commands
 
 # Opening a device may rewind a tape, reset a board or take typed input, and reading it may never end; in
 # bash `< /dev/tcp/HOST/PORT` opens a connection. These two are known to be harmless.
@@ -41,9 +42,13 @@ def is_read_only(command: str) -> bool:
 def reading_of(command: str) -> Reading | None:
     """The reading of a harmless line; None for a line that is not known to be harmless."""
     try:
-        parts = simple_commands(command)
+        return reading_of_parts(simple_commands(command))
     except NotUnderstood:
         return None
+
+
+def reading_of_parts(parts: Sequence[SimpleCommand]) -> Reading | None:
+    """The reading of simple commands; None if one of them is not known to only read."""
     if not all(_reads(part) for part in parts):
         return None
     folders = [folder for part in parts for folder in _folders(part)]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from codexd.core.policy.shell_line import Word
+from codexd.core.shell.shell_line import Word
 
 Words = tuple[Word, ...]
 Reader = Callable[[Words], bool]  # whether a program with these arguments only reads

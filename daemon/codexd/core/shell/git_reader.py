@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from codexd.core.policy.options import (
+from codexd.core.shell.options import (
     Options,
     Words,
     before_the_end,

@@ -28,13 +28,19 @@ _DISCARDS = re.compile(
     r"(?:[012]?>>?[ \t]*/dev/null|[12]?>&[12])(?=[ \t;|&]|$)"
     r"|&>>?[ \t]*/dev/null(?=[ \t]*(?:[;|&]|$))"
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _INPUT = re.compile(r"0?<[ \t]*(?![<>&(\s])")
 # The last exit code, which is always digits.
 _EXIT_CODE = re.compile(r"\$\?(?!\[)")  # zsh evaluates a subscript
 
 
 class NotUnderstood(Exception):
-    """The line has syntax that this parser does not accept."""
+    """The line has syntax that this parser does not accept; the message says which."""
+
+
+def _unread(line: str, at: int) -> NotUnderstood:
+    found = f"`{line[at]}` at character {at + 1}" if at < len(line) else "the end of the line"
+    return NotUnderstood(f"{found} may mean more than a word")
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -43,6 +49,7 @@ class Word(msgspec.Struct, frozen=True):
     text: str
     pattern_at: int | None = None  # the index of its first unquoted pattern character
     quoted: bool = False  # whether any part was quoted or escaped
+    computed: bool = False  # whether `$?` is in it, which is read as 0
 
 
 class SimpleCommand(msgspec.Struct, frozen=True):
@@ -54,8 +61,12 @@ class SimpleCommand(msgspec.Struct, frozen=True):
 
 def simple_commands(line: str) -> list[SimpleCommand]:
     """The simple commands of a line, each with one word at least. Raises: NotUnderstood."""
-    if len(line) > LINE_CHARS_MAX or any((c < " " and c != "\t") or c == "\x7f" for c in line):
-        raise NotUnderstood
+    if len(line) > LINE_CHARS_MAX:
+        raise NotUnderstood(f"it is longer than {LINE_CHARS_MAX} characters")
+    if (control := _CONTROL.search(line)) is not None:
+        raise NotUnderstood(
+            f"character {control.start() + 1} is a control character or a line break"
+        )
     commands: list[SimpleCommand] = []
     words: list[Word] = []
     inputs: list[Word] = []
@@ -85,26 +96,29 @@ def _command(words: list[Word], inputs: list[Word]) -> SimpleCommand:
     if words and words[0].text == "!" and not words[0].quoted:
         words = words[1:]
     if not words:  # `;;`, a `|` after a joint, or a redirection alone, for which zsh runs a pager
-        raise NotUnderstood
+        raise NotUnderstood("a part of it has no command")
     if any(input_.pattern_at is not None or not input_.text for input_ in inputs):
-        raise NotUnderstood  # a pattern may stand for several files
+        # A pattern may stand for several files.
+        raise NotUnderstood("a file that it reads by `<` is not named exactly")
     return SimpleCommand(tuple(words), tuple(inputs))
 
 
 def _word(line: str, at: int) -> tuple[Word, int]:
     """The word that begins at a position, without its quotes, and its end."""
-    start, text, quoted = at, "", False
+    start, text, quoted, computed = at, "", False, False
     pattern: int | None = None
     while at < len(line) and line[at] not in _WORD_ENDS:
         if line[at] in _PATTERN and pattern is None:
             pattern = len(text)
         quoted = quoted or line[at] in "'\"\\"
+        begin = at
         piece, at = _piece(line, at)
+        computed = computed or "$?" in line[begin:at]
         text += piece
     if at == start or line[at : at + 1] in ("<", ">"):
         # A lone `&`; or a redirection that touches a word, whose end shells read differently.
-        raise NotUnderstood
-    return Word(text, pattern, quoted), at
+        raise _unread(line, at)
+    return Word(text, pattern, quoted, computed), at
 
 
 def _piece(line: str, at: int) -> tuple[str, int]:
@@ -112,7 +126,7 @@ def _piece(line: str, at: int) -> tuple[str, int]:
     if line[at] == "'":
         end = line.find("'", at + 1)
         if end < 0:
-            raise NotUnderstood
+            raise NotUnderstood(f"the quote at character {at + 1} has no end")
         return line[at + 1 : end], end + 1
     if line[at] == '"':
         return _double_quoted(line, at + 1)
@@ -124,7 +138,7 @@ def _piece(line: str, at: int) -> tuple[str, int]:
         return "{}", at + 2
     if _EXIT_CODE.match(line, at):
         return "0", at + 2
-    raise NotUnderstood
+    raise _unread(line, at)
 
 
 def _double_quoted(line: str, at: int) -> tuple[str, int]:
@@ -134,11 +148,11 @@ def _double_quoted(line: str, at: int) -> tuple[str, int]:
             text, at = text + "0", at + 2
             continue
         if line[at] in "$`":
-            raise NotUnderstood
+            raise _unread(line, at)
         if line[at] == "\\" and line[at + 1 : at + 2] in ("$", "`", '"', "\\"):
             at += 1
         text += line[at]
         at += 1
     if at == len(line):
-        raise NotUnderstood
+        raise NotUnderstood("a quote has no end")
     return text, at + 1

@@ -1,0 +1,155 @@
+"""Rules for tool calls: which run, which wait for a person, which are refused, and what a person's answer does."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from codexd.core import commands as c
+from codexd.core.commands import Rejected, ToolCallDone
+from codexd.core.decide.lookups import Lookups
+from codexd.core.decide.transition import Transition
+from codexd.core.events import events as e
+from codexd.core.policy.action_kinds import kind_of, request_for
+from codexd.core.policy.approval import (
+    action_hash,
+    needs_approval,
+    not_as_asked,
+    permitted,
+    proposed_rule,
+    refused,
+    runs_guarded,
+    stood_in_for,
+)
+from codexd.core.policy.grants import grant_id
+from codexd.core.policy.looked_up import LookedUp
+from codexd.core.values.ids import ApprovalId
+from codexd.core.values.tool_actions import ToolAction, ToolResult, UpdatePlan
+
+DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
+# What follows are the words of that person, as they were typed.
+DECLINED_FOR = "declined: a person refused this call, and says what to do instead:\n"
+# A page: more is a prompt of its own, and can be sent as one.
+INSTEAD_CHARACTERS_MAX = 4000
+NOBODY_TO_ASK = (
+    "not run: a person would have to allow this call, and there is no way to ask about its kind. "
+    "Nothing was done."
+)
+PLAN_UPDATED = "Plan updated"
+
+
+def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
+    """Start a call, ask a person first, or answer it at once if it cannot be made."""
+    turn = transition.turn
+    settings, looked_up = turn.settings, LookedUp(lookups.git_may_run, lookups.rules)
+    call_id, action = call.ref.call_id, permitted(settings, call.action, looked_up)
+    if isinstance(action, UpdatePlan):
+        # It changes the thread and nothing else: nothing is performed.
+        transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
+        transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
+        return
+    allowed = transition.state.allowed_for_session
+    reason = needs_approval(settings, action, allowed, looked_up)
+    refusal = kind_of(action).refusal(action) or stood_in_for(action)
+    refusal = refusal or refused(settings, action, looked_up)
+    if refusal is None and reason is not None and request_for(action) is None:
+        refusal = NOBODY_TO_ASK
+    if refusal is not None:
+        transition.add(e.ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
+        return
+    if reason is None:
+        guarded = runs_guarded(settings, action, allowed, looked_up)
+        transition.add(e.ToolStarted(call_id, action, guarded))
+        return
+    transition.add(
+        e.ApprovalRequested(
+            ApprovalId(f"{turn.turn_id}/{turn.questions + 1}"),
+            call_id,
+            action,
+            reason,
+            settings.approval_policy,
+            action_hash(action),
+            proposed_rule(settings, action, looked_up),
+        )
+    )
+
+
+def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
+    """A person's answer. The first counts."""
+    turn = transition.state.turn
+    calls = turn.open_calls if turn is not None else ()
+    call = next((call for call in calls if call.approval_id == command.approval_id), None)
+    if call is None:
+        raise Rejected(
+            "nobody_waiting", "no question waits for this answer any more: nothing was changed"
+        )
+    assert call.action is not None
+    if command.action_hash != action_hash(call.action):
+        raise Rejected(
+            "approval_mismatch",
+            f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
+            f"{command.action_hash}: nothing was changed, and the question stays open",
+        )
+    if command.decision not in kind_of(call.action).approval.answers:
+        raise Rejected(
+            "decision_not_offered",
+            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
+            "question stays open",
+        )
+    _refuse_odd_answer(call.action, command)
+    transition.add(
+        e.ApprovalDecided(
+            command.approval_id, command.decision, command.note, command.rule, command.instead
+        )
+    )
+    match command.decision:
+        case "accept" | "acceptForSession":
+            refusal = not_as_asked(call.action, call.asked_hash)
+            if refusal is None:
+                transition.add(e.ToolStarted(call.call_id, call.action))
+            else:
+                transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
+        case "decline" | "cancel":
+            transition.add(e.ToolEnded(call.call_id, declined(command.instead)))
+            if command.decision == "cancel":
+                transition.interrupt(command.open_items, "interrupted")
+        case _:
+            assert_never(command.decision)
+
+
+def declined(instead: str | None) -> ToolResult:
+    """The result of a call that a person declined, with what the person wants done instead."""
+    if instead is None:
+        return ToolResult("declined", DECLINED)
+    return ToolResult("declined", f"{DECLINED_FOR}{instead}")
+
+
+def _refuse_odd_answer(action: ToolAction, command: c.DecideApproval) -> None:
+    """Raises: Rejected, for a rule that is not made, and for words where nothing is declined."""
+    odd = None
+    if command.rule is not None:
+        problem = kind_of(action).approval.rule_problem(action, command.rule)
+        if command.decision != "accept" or problem is not None:
+            odd = f"a rule that may be made with `accept`, found `{' '.join(command.rule)}`, which {problem}"
+    if command.instead is not None:
+        if command.decision not in ("decline", "cancel"):
+            odd = f"words for the model with `decline` or `cancel`, found them with `{command.decision}`"
+        elif not 0 < len(command.instead) <= INSTEAD_CHARACTERS_MAX:
+            odd = f"1 to {INSTEAD_CHARACTERS_MAX} characters for the model, found {len(command.instead)}"
+    if odd is not None:
+        raise Rejected(
+            "odd_answer", f"expected {odd}: nothing was changed, and the question stays open"
+        )
+
+
+def revoke_grants(transition: Transition, command: c.RevokeGrants) -> None:
+    """Take back what was allowed for the rest of the thread. A call that runs or waits is not changed."""
+    keys = {grant_id(key): key for key in transition.state.allowed_for_session}
+    unknown = [named for named in command.grants if named not in keys]
+    if unknown:
+        raise Rejected(
+            "grant_not_found",
+            f"expected the ids of what is allowed in this thread, found {unknown[0]}: nothing was changed",
+        )
+    wanted = set(keys.values()) if command.all else {keys[named] for named in command.grants}
+    if wanted:
+        transition.add(e.GrantsRevoked(tuple(sorted(wanted))))

@@ -1,0 +1,1 @@
+"""Rules for the beginnings of commands, which people write into files."""

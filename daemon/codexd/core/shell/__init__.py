@@ -1,0 +1,1 @@
+"""Shell lines as far as they are understood, and which of them are known to only read."""
