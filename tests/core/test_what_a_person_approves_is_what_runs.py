@@ -58,6 +58,7 @@ def test_no_member_of_a_command_is_left_out_of_the_hash_but_the_models_words() -
         "timeout_ms": 1,
         "escalated": True,
         "justification": "x",
+        "direct": True,
         "prefix_rule": ("x",),
     }
     assert set(values) == set(RunCommand.__struct_fields__)

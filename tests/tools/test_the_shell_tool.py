@@ -156,6 +156,7 @@ def test_the_model_gets_every_argument_that_is_read() -> None:
         "timeout_ms",
         "sandbox_permissions",
         "justification",
+        "prefix_rule",
     }
 
 

@@ -138,7 +138,7 @@ def test_a_model_has_one_of_the_two_tools() -> None:
 def test_it_is_decided_as_a_shell_line_is() -> None:
     settings = Settings("/project", "m", "p", "untrusted", "read-only")
     reasons = {
-        words: needs_approval(settings, action, frozenset(), {})
+        words: needs_approval(settings, action, frozenset())
         for words in (("ls", "-l"), ("rm", "-r", "x"), ("ls", "; rm x"))
         if isinstance(action := read(*words), RunCommand)
     }

@@ -85,14 +85,3 @@ def _has_no(model: Model, what: str) -> str:
     if model.known:
         return f"has no {what}"
     return f"is not in the catalog, and it is assumed to have no {what}"
-
-
-def traits_of(model: Model) -> Traits:
-    """What the model can do, as far as tools and requests depend on it."""
-    least = model.efforts[0].effort if model.efforts else None
-    return Traits(
-        parallel_tool_calls=model.parallel_tool_calls,
-        least_effort=least,
-        freeform_patch=model.freeform_patch,
-        images="image" in model.modalities,
-    )
