@@ -46,6 +46,7 @@ MADE_ELSEWHERE = {
     "codexd/machine/linear.py: re.compile(text.encode())",
     "codexd/machine/linear.py: re.match(regex, bytes([at]))",
     "codexd/models/http/proxies.py: re.split('[,\\\\s]+', no_proxy.lower())",
+    "codexd/network/plain_http.py: re.sub('[^ -~]', '?', message)",
     "codexd/redaction/patterns.py: re.compile(self.source)",
     "codexd/redaction/redactor.py: re.compile(pattern.anchor)",
     "codexd/redaction/redactor.py: re.compile(b'|'.join(pairs))",
