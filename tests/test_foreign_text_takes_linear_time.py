@@ -28,7 +28,7 @@ from codexd.protocol.display.visible import visible_json, visible_line, visible_
 from codexd.redaction.redactor import Redactor
 from codexd.redaction.streaming import StreamRedactor
 from codexd.redaction.strings import edit_strings, edit_values, is_json
-from codexd.runtime.actor.streaming import ends_of
+from codexd.runtime.actor.streaming_output import ends_of
 
 REDACTOR = Redactor({"API_TOKEN": "k3yWithoutAnythingOdd"})
 PROVIDER = Provider(key="p", name="P", base_url="http://127.0.0.1:1/v1")

@@ -67,7 +67,17 @@ SUBCOMMANDS = (
     Subcommand(
         "show",
         "show the turns of a thread",
-        (arg.THREAD, arg.TURNS, arg.AT_RECORD, arg.INSTRUCTIONS, arg.REASONING, arg.JSON),
+        (
+            arg.THREAD,
+            arg.TURNS,
+            arg.AT_RECORD,
+            arg.INSTRUCTIONS,
+            arg.REASONING,
+            arg.FULL,
+            arg.ITEM,
+            arg.RAW,
+            arg.JSON,
+        ),
     ),
     Subcommand(
         "log", "show the raw records of a thread", (arg.THREAD, arg.FROM, arg.FOLLOW_LOG, arg.JSON)

@@ -126,6 +126,7 @@ WITH_A_THREAD: dict[str, Json] = {
     "turn/steer": {"input": typed("hello"), "expectedTurnId": UNKNOWN},
     "turn/interrupt": {"turnId": UNKNOWN},
     "thread/log/read": {},
+    "item/output/read": {"itemId": "x"},
 }
 
 
@@ -147,7 +148,11 @@ async def test_an_unknown_thread_and_an_invalid_id(daemon: Daemon, method: str) 
 
 @pytest.mark.parametrize(
     "method",
-    [m for m in WITH_A_THREAD if m not in ("thread/unarchive", "thread/read", "thread/log/read")],
+    [
+        method
+        for method in WITH_A_THREAD
+        if method not in ("thread/unarchive", "thread/read", "thread/log/read", "item/output/read")
+    ],
 )
 @trio_test
 async def test_an_archived_thread_is_not_worked_with(daemon: Daemon, method: str) -> None:

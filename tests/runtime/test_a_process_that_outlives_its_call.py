@@ -15,7 +15,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
-from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX
+from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX
 from codexd.tools.registry import CallContext, CallSink
 from tool_house import House, ask, read_all, settled
 from trio_test import trio_test

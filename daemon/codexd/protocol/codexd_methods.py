@@ -68,6 +68,28 @@ class ThreadLogReadResponse(msgspec.Struct, frozen=True, rename="camel"):
     next_after: int | None = None
 
 
+class ItemOutputReadParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Read a part of what a command printed, while it runs or after its end."""
+
+    thread_id: str
+    item_id: str  # of an item commandExecution
+    offset: int = 0  # in bytes
+    limit: int | None = None  # bytes; 512 KiB at most
+    seq: int | None = (
+        None  # the record that has its end, where that is known: it need not be looked for
+    )
+
+
+class ItemOutputReadResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """A part of an output; `next_offset` is the `offset` of the next part, null at the end."""
+
+    data_base64: str
+    next_offset: int | None
+    printed_bytes: int = 0  # how many the command printed: those beyond a limit are not kept
+    running: bool = False  # more may come
+    seq: int | None = None  # the record that has its end
+
+
 class ThreadScrubParams(msgspec.Struct, frozen=True, rename="camel"):
     """Remove text from a thread and its forks; at least one of patterns, seqs and known must be given."""
 

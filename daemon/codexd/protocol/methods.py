@@ -167,6 +167,9 @@ METHODS: dict[str, Method] = {
     "account/read": Method(AccountReadParams, AccountReadResponse, looks=True),
     "config/read": Method(ConfigReadParams, ConfigReadResponse, looks=True),
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
+    "item/output/read": Method(
+        c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
+    ),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
     "policy/check": Method(c.PolicyCheckParams, c.PolicyCheckResponse, looks=True),
     "policy/list": Method(c.PolicyListParams, c.PolicyListResponse, looks=True),

@@ -129,6 +129,23 @@ INSTRUCTIONS = Argument(
     action="store_true",
     help="show the instructions that the model receives before the first prompt, and their files",
 )
+FULL = Argument(
+    "--full",
+    action="store_true",
+    group="part",
+    help="the whole output of every command, up to now if it runs",
+)
+ITEM = Argument(
+    "--item",
+    metavar="ITEM",
+    group="part",
+    help="only the whole output of this command; --full names the items, and so does --json",
+)
+RAW = Argument(
+    "--raw",
+    action="store_true",
+    help="with --item, into a file or a pipe: byte for byte as it was printed",
+)
 ARCHIVED = Argument("--archived", action="store_true", help="archived threads instead")
 LIST_LIMIT = Argument(
     "--limit",

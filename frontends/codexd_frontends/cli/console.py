@@ -82,6 +82,12 @@ class Console:
     def answer(self, line: str) -> None:
         _answer(f"{last_look_at_line(line)}\n")
 
+    def raw(self, data: bytes) -> None:
+        """Bytes on stdout as they are, which is no terminal."""
+        with writing_stdout():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
     def answers(self, lines: Iterable[str]) -> None:
         """Lines on stdout."""
         for line in lines:

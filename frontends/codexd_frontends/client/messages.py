@@ -108,6 +108,7 @@ class Item(Received, frozen=True, kw_only=True):
     aggregated_output: str | None = None
     exit_code: int | None = None
     duration_ms: int | None = None
+    output_seq: int | None = None  # the record with the whole output, where there is more of it
     tool: str = ""  # dynamicToolCall, mcpToolCall
     server: str = ""  # mcpToolCall
     arguments: Raw = Raw(b"")

@@ -15,16 +15,19 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import RequestRefused
+from codexd_frontends.client.errors import RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
-from codexd_frontends.client.messages import RawThreadAnswer, Thread, Turn
+from codexd_frontends.client.messages import Item, RawThreadAnswer, Thread, Turn
+from codexd_frontends.client.outputs import OutputPart, output_parts
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import ModelInstructions
+from codexd_frontends.screen.items import command_end_line, command_lines
 from codexd_frontends.screen.numbers import status_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
 from codexd_frontends.screen.render import Piece, TerminalScreen
 from codexd_frontends.screen.style import Style
+from codexd_frontends.screen.whole_output import WholeOutput
 
 EARLIER = f"earlier turns: codexctl show {{}} --turns {ALL_TURNS}"
 
@@ -35,6 +38,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         thread_id = find_thread_id(daemon, arguments.thread)
         if arguments.instructions:
             _show_instructions(daemon, thread_id, console)
+            return DONE
+        if arguments.item is not None or arguments.raw:
+            _show_output(daemon, thread_id, arguments, console)
             return DONE
         past: Iterable[Raw]
         read = daemon.call("thread/read", {"threadId": thread_id}, RawThreadAnswer)
@@ -54,8 +60,48 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         if earlier:
             console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
         thoughts = wanted_thoughts(daemon, arguments.reasoning)
-        console.write(turns_pieces(past, style, thoughts))
+        console.write(
+            whole_pieces(daemon, thread_id, past, style, thoughts)
+            if arguments.full
+            else turns_pieces(past, style, thoughts)
+        )
     return DONE
+
+
+def _show_output(
+    daemon: Daemon, thread_id: str, arguments: argparse.Namespace, console: Console
+) -> None:
+    """The output of one command: drawn, or byte for byte."""
+    if arguments.item is None:
+        raise UsageError("--raw is for the output of one command: say which with --item")
+    if console.json:
+        raise UsageError("the output of a command has no JSON form: leave out --json")
+    parts = output_parts(daemon, thread_id, arguments.item)
+    if arguments.raw:
+        if console.is_seen:
+            raise UsageError(
+                "raw output could drive the terminal: send it into a file or a pipe, or leave out --raw"
+            )
+        for part in parts:
+            console.raw(part.data)
+            if part.lost_bytes:
+                console.talk(_not_kept(part.lost_bytes))
+        return
+    console.write(_drawn(parts, console.out_style))
+
+
+def _drawn(parts: Iterable[OutputPart], style: Style) -> Iterator[Piece]:
+    output, lost = WholeOutput(style), 0
+    for part in parts:
+        yield Piece(output.grow(part.data), True)
+        lost = part.lost_bytes
+    yield Piece(output.end(), True)
+    if lost:
+        yield Piece(style.yellow(f"  {_not_kept(lost)}") + "\n", True)
+
+
+def _not_kept(lost: int) -> str:
+    return f"… {lost:,} more bytes were printed, and not kept"
 
 
 def _show_instructions(daemon: Daemon, thread_id: str, console: Console) -> None:
@@ -119,3 +165,29 @@ def turns_pieces(
         turn = msgspec.json.decode(raw, type=Turn)
         yield from screen.lines([style.dim(f"— turn {turn.id} —")])
         yield from screen.turn(turn)
+
+
+def whole_pieces(
+    daemon: Daemon, thread_id: str, turns: Iterable[Raw], style: Style, thoughts: Thoughts
+) -> Iterator[Piece]:
+    """The same with the whole output of each command, which is read while it is written."""
+    screen = TerminalScreen(answer=style, thoughts=thoughts)
+    for raw in turns:
+        turn = msgspec.json.decode(raw, type=Turn)
+        yield from screen.lines([style.dim(f"— turn {turn.id} —")])
+        for item in turn.read_items():
+            if item.type != "commandExecution":
+                yield from screen.item_of(turn, item)
+                continue
+            yield from screen.lines(command_lines(item, style))
+            yield from _drawn(_parts_of(daemon, thread_id, turn, item), style)
+            end = "  runs" if item.is_open(turn) else command_end_line(item, style)
+            yield from screen.lines([f"{end} {style.dim(f'· item {one_line(item.id)}')}"])
+        yield from screen.rest_of(turn)
+
+
+def _parts_of(daemon: Daemon, thread_id: str, turn: Turn, item: Item) -> Iterable[OutputPart]:
+    """The whole output of a command; where the item has it, nothing is asked."""
+    if item.output_seq is None and not item.is_open(turn):
+        return [OutputPart((item.aggregated_output or "").encode())]
+    return output_parts(daemon, thread_id, item.id, item.output_seq)

@@ -88,14 +88,20 @@ class TerminalScreen:
 
     def turn(self, turn: m.Turn) -> list[Piece]:
         """A turn of a snapshot, which may still run."""
-        pieces: list[Piece] = []
-        running = turn.status == "inProgress"
-        for item in turn.read_items():
-            pieces += self._started(turn.id, item)
-            grows = item.is_open(turn)
-            pieces += self._grown(turn.id, item) if grows else self._completed(turn.id, item)
-        pieces += self._planned(turn.plan)
-        return pieces if running else pieces + self._turn_ended(turn)
+        pieces = [piece for item in turn.read_items() for piece in self.item_of(turn, item)]
+        return pieces + self.rest_of(turn)
+
+    def item_of(self, turn: m.Turn, item: m.Item) -> list[Piece]:
+        """An item of a snapshot of a turn."""
+        grows = item.is_open(turn)
+        return self._started(turn.id, item) + (
+            self._grown(turn.id, item) if grows else self._completed(turn.id, item)
+        )
+
+    def rest_of(self, turn: m.Turn) -> list[Piece]:
+        """What a snapshot of a turn has after its items."""
+        planned = self._planned(turn.plan)
+        return planned if turn.status == "inProgress" else planned + self._turn_ended(turn)
 
     def note(self, message: m.Message) -> list[Piece]:
         """A notification; some have no lines for a person."""

@@ -115,6 +115,8 @@ class CommandExecution(_Item, frozen=True, kw_only=True, tag="commandExecution")
     aggregated_output: str | None = None
     exit_code: int | None = None
     duration_ms: int | None = None
+    # codexd only: the record that has the whole output, where `aggregated_output` has its ends (item/output/read).
+    output_seq: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChangeKind(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -116,7 +116,7 @@ class ItemProjection:
             case e.PlanChanged():
                 return self._begun(event.call_id, UpdatePlan(event.plan, event.explanation), at_ms)
             case e.ToolEnded():
-                return self._ended(event, at_ms)
+                return self._ended(event, at_ms, recorded.seq)
             case e.HistoryCompacted():
                 return [self._compacted(event, at_ms)]
             case e.ReviewEntered() | e.ReviewExited():
@@ -189,9 +189,11 @@ class ItemProjection:
             item = replace(tool.item, process_id=str(event.pid))
             self._tools[event.call_id] = replace(tool, item=item)
 
-    def _ended(self, event: e.ToolEnded, at_ms: int) -> list[ItemChange]:
+    def _ended(self, event: e.ToolEnded, at_ms: int, seq: int) -> list[ItemChange]:
         tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
         item = ended(tool, event.result, at_ms)
+        if isinstance(item, CommandExecution) and event.result.blob is not None:
+            item = replace(item, output_seq=seq)
         return [] if item is None else [ItemDone(item, begun=tool.item is not None)]
 
 

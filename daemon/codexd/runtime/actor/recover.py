@@ -11,7 +11,8 @@ from codexd.core.commands import OpenItem, Recover, TakenFrom
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import World
-from codexd.runtime.actor.streaming import Header, OutputHeader, ends_of, open_item
+from codexd.runtime.actor.streaming import Header, open_item
+from codexd.runtime.actor.streaming_output import OutputHeader, ends_of
 from codexd.runtime.snapshots.load import Loaded
 from codexd_eventstore.store import LeftDraft
 

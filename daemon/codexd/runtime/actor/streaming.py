@@ -7,7 +7,6 @@ draft is a run of JSON lines `[part, index, text]`; an output's is the raw bytes
 
 from __future__ import annotations
 
-import codecs
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,23 +14,12 @@ from contextlib import suppress
 import msgspec
 
 from codexd.core.commands import OpenItem
-from codexd.core.values.ids import CallId, ItemId, ProcessId
+from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import AsItIs, Cleaner, Listener, clean_pieces
-from codexd_eventstore.store import BlobRef, Draft, Drafts, StoreFailed
-
-# A command's output beyond this is counted but not kept: one command cannot fill a disk.
-OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
-# Output beyond this is not sent to screens while it streams: no person reads that fast.
-OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
-
-# Output that waits in memory for a full disk. Output beyond is lost from its file, and the
-# file says so: the result that the model is given does not depend on it.
-OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
-
-# Output larger than this is stored in a blob, and the event has its first and last part (DESIGN, section 3).
-OUTPUT_INLINE_BYTES_MAX = 32 * 1024
+from codexd.runtime.actor.streaming_output import OutputHeader, OutputId, StreamingOutput
+from codexd_eventstore.store import Draft, Drafts, StoreFailed
 
 # The kinds of items that are shown while they stream.
 SHOWN_KINDS = ("message", "reasoning", "search")
@@ -45,16 +33,6 @@ class Header(msgspec.Struct, frozen=True, rename="camel"):
     item_id: ItemId
     kind: ItemKind
     started_ms: int
-
-
-# Whose output it is: a tool call's, or that of a process which a call left running.
-OutputId = CallId | ProcessId
-
-
-class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
-    """The first line of an output's draft."""
-
-    call_id: str  # or the process's
 
 
 class StreamingItem:
@@ -129,75 +107,6 @@ class StreamingItem:
     def drop(self) -> None:
         if self._draft is not None:
             self._draft.drop()
-
-
-class StreamingOutput:
-    """A command's output while it runs."""
-
-    def __init__(
-        self, call_id: OutputId, draft: Draft, cleaner: Cleaner, *, is_shown: bool
-    ) -> None:
-        self.call_id = call_id
-        self.is_shown = is_shown  # whether screens are shown it
-        self._draft, self.cleaner = draft, cleaner
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._shown: list[str] = []
-        self.shown_bytes = 0
-        self._waiting = bytearray()  # for the disk
-        self._lost_bytes = 0
-
-    @property
-    def is_lagging(self) -> bool:
-        """Whether some of it is not in its draft yet."""
-        return bool(self._waiting)
-
-    def let_out(self) -> None:
-        """Nothing more is added: output that was held back as a possible secret waits with the rest."""
-        self.put_off(self.cleaner.rest())
-
-    def put_off(self, chunk: bytes) -> None:
-        """Keep a chunk until the disk takes it, as much as there is room for."""
-        room = OUTPUT_WAITING_BYTES_MAX - len(self._waiting)
-        self._waiting += chunk[:room]
-        self._lost_bytes += max(0, len(chunk) - room)
-
-    def catch_up(self) -> str:
-        """Put what waits into the draft; its text for screens. Raises: StoreFailed."""
-        waiting = bytes(self._waiting)
-        if self._lost_bytes:
-            waiting += b"\n[... %d bytes are lost: the disk was full ...]\n" % self._lost_bytes
-        text = self.add(waiting)
-        self._waiting.clear()
-        self._lost_bytes = 0
-        return text
-
-    def add(self, chunk: bytes) -> str:
-        """Keep a chunk; the text of it that screens are to be shown. Raises: StoreFailed."""
-        room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
-        if room > 0:
-            self._draft.append(chunk[:room])
-        if self.shown_bytes >= OUTPUT_SHOWN_BYTES_MAX:
-            return ""
-        text = self._decoder.decode(chunk)
-        self._shown.append(text)
-        self.shown_bytes += len(text.encode())
-        return text
-
-    def text(self) -> str:
-        """The text that screens were shown."""
-        return "".join(self._shown)
-
-    def frozen(self) -> OpenItem:
-        """It as a command carries it, for a fact that its command came to nothing."""
-        waiting = self._waiting.decode(errors="replace")
-        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text() + waiting))
-
-    async def keep(self) -> BlobRef:
-        """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
-        return await self._draft.keep()
-
-    def drop(self) -> None:
-        self._draft.drop()
 
 
 class Streaming:
@@ -372,16 +281,6 @@ class Streaming:
     def _name(self, what: str) -> str:
         self._opened += 1
         return f"{what}-{self._opened}"
-
-
-def ends_of(text: str) -> str:
-    """The first and the last part of an output that is too long for an event."""
-    half = OUTPUT_INLINE_BYTES_MAX // 2
-    raw = text.encode()
-    if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
-        return text
-    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
-    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
 
 
 def open_item(

@@ -15,9 +15,12 @@ from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolResult
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.streaming import OUTPUT_INLINE_BYTES_MAX, OutputId, ends_of
+from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, OutputId, ends_of
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused
+
+# It stands for bytes that are no UTF-8.
+NOT_TEXT = "\ufffd"
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +148,8 @@ class ToolRunning:
         self._thread.streaming.finish_output(output)
 
     async def _kept(self, output: OutputId, result: ToolResult) -> ToolResult:
-        """The result as its event carries it: a large output as a blob, with its ends inline."""
-        if result.output_bytes <= OUTPUT_INLINE_BYTES_MAX:
+        """The result as its event carries it: an output that is large or no text as a blob, with its ends inline."""
+        if result.output_bytes <= OUTPUT_INLINE_BYTES_MAX and NOT_TEXT not in result.output:
             return result
         streaming = self._thread.streaming.outputs.get(output)
         if streaming is None:

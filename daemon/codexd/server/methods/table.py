@@ -69,6 +69,7 @@ HANDLERS: dict[str, Handler] = {method: _handler_of(method) for method in METHOD
 
 # How Codex names a thread that is not there; clients know it by these words.
 UNKNOWN_THREAD = {
+    "item/output/read": "thread not loaded",
     "thread/archive": "no rollout found for thread id",
     "thread/export": "no rollout found for thread id",
     "thread/fork": "no rollout found for thread id",

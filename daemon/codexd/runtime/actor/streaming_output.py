@@ -1,0 +1,122 @@
+"""The output of a command while it runs: a draft of raw bytes, and the text of it that screens are shown."""
+
+from __future__ import annotations
+
+import codecs
+
+import msgspec
+
+from codexd.core.commands import OpenItem
+from codexd.core.values.ids import CallId, ItemId, ProcessId
+from codexd.runtime.actor.ports import Cleaner
+from codexd_eventstore.store import BlobRef, Draft
+
+# A command's output beyond this is counted but not kept: one command cannot fill a disk.
+OUTPUT_FILE_BYTES_MAX = 64 * 1024 * 1024
+
+# Output beyond this is not sent to screens while it streams: no person reads that fast.
+OUTPUT_SHOWN_BYTES_MAX = 1024 * 1024
+
+# Output that waits in memory for a full disk. Output beyond is lost from its file, and the
+# file says so: the result that the model is given does not depend on it.
+OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
+
+# Output larger than this is stored in a blob, and the event has its first and last part (DESIGN, section 3).
+OUTPUT_INLINE_BYTES_MAX = 32 * 1024
+
+
+# Whose output it is: a tool call's, or that of a process which a call left running.
+OutputId = CallId | ProcessId
+
+
+class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
+    """The first line of an output's draft."""
+
+    call_id: str  # or the process's
+
+
+class StreamingOutput:
+    """A command's output while it runs."""
+
+    def __init__(
+        self, call_id: OutputId, draft: Draft, cleaner: Cleaner, *, is_shown: bool
+    ) -> None:
+        self.call_id = call_id
+        self.is_shown = is_shown  # whether screens are shown it
+        self._draft, self.cleaner = draft, cleaner
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown: list[str] = []
+        self.shown_bytes = 0
+        self.printed_bytes = 0  # kept or not
+        self.blob: BlobRef | None = None  # once it is kept, for a fact that is about to name it
+        self._waiting = bytearray()  # for the disk
+        self._lost_bytes = 0
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether some of it is not in its draft yet."""
+        return bool(self._waiting)
+
+    def let_out(self) -> None:
+        """Nothing more is added: output that was held back as a possible secret waits with the rest."""
+        self.put_off(self.cleaner.rest())
+
+    def put_off(self, chunk: bytes) -> None:
+        """Keep a chunk until the disk takes it, as much as there is room for."""
+        room = OUTPUT_WAITING_BYTES_MAX - len(self._waiting)
+        self._waiting += chunk[:room]
+        self._lost_bytes += max(0, len(chunk) - room)
+
+    def catch_up(self) -> str:
+        """Put what waits into the draft; its text for screens. Raises: StoreFailed."""
+        waiting = bytes(self._waiting)
+        if self._lost_bytes:
+            waiting += b"\n[... %d bytes are lost: the disk was full ...]\n" % self._lost_bytes
+        text = self.add(waiting)
+        self._waiting.clear()
+        self._lost_bytes = 0
+        return text
+
+    def add(self, chunk: bytes) -> str:
+        """Keep a chunk; the text of it that screens are to be shown. Raises: StoreFailed."""
+        room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
+        if room > 0:
+            self._draft.append(chunk[:room])
+        self.printed_bytes += len(chunk)
+        if self.shown_bytes >= OUTPUT_SHOWN_BYTES_MAX:
+            return ""
+        text = self._decoder.decode(chunk)
+        self._shown.append(text)
+        self.shown_bytes += len(text.encode())
+        return text
+
+    def text(self) -> str:
+        """The text that screens were shown."""
+        return "".join(self._shown)
+
+    def frozen(self) -> OpenItem:
+        """It as a command carries it, for a fact that its command came to nothing."""
+        waiting = self._waiting.decode(errors="replace")
+        return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text() + waiting))
+
+    async def keep(self) -> BlobRef:
+        """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
+        self.blob = await self._draft.keep()
+        return self.blob
+
+    def read(self, start: int, end: int) -> bytes:
+        """A part of what was kept, until it is a blob. Raises: StoreFailed."""
+        return self._draft.read(start, end)
+
+    def drop(self) -> None:
+        self._draft.drop()
+
+
+def ends_of(text: str) -> str:
+    """The first and the last part of an output that is too long for an event."""
+    half = OUTPUT_INLINE_BYTES_MAX // 2
+    raw = text.encode()
+    if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
+        return text
+    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
+    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"

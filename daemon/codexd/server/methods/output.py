@@ -1,0 +1,103 @@
+"""Answers to `item/output/read`: what a command printed, in parts of bounded size, from the file that it is in."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Final
+
+from codexd.core.events.events import ProcessEnded, ToolEnded
+from codexd.core.events.record import decode_record
+from codexd.core.values.ids import ThreadId
+from codexd.core.values.tool_actions import ToolResult
+from codexd.protocol.codexd_methods import ItemOutputReadParams, ItemOutputReadResponse
+from codexd.protocol.wire.rpc import invalid_params
+from codexd.runtime.actor.streaming_output import StreamingOutput
+from codexd.runtime.turn_search import BACK_RECORDS
+from codexd.server.connection.connection import Connection
+from codexd.server.methods.lookup import thread_id_of
+from codexd.server.services import Services
+from codexd_eventstore.reading import record_at, records_back
+from codexd_eventstore.store import EventStore
+
+# What one answer holds: a client keeps it in memory twice, as text and as bytes.
+OUTPUT_PAGE_BYTES_MAX: Final = 512 * 1024
+
+# The end of an output: the record and what it says.
+Ended = tuple[int, ToolResult]
+
+
+async def item_output_read(
+    services: Services, connection: Connection, params: ItemOutputReadParams
+) -> ItemOutputReadResponse:
+    """A part of a command's output (codexd only)."""
+    thread_id = thread_id_of(params.thread_id)
+    start = max(params.offset, 0)
+    stop = start + min(max(params.limit or OUTPUT_PAGE_BYTES_MAX, 1), OUTPUT_PAGE_BYTES_MAX)
+    store = services.store_of(thread_id)
+    await services.directory.find(thread_id)
+    running = _running(services, thread_id, params.item_id)
+    if running is not None:
+        return await _part_of_running(store, running, start, stop)
+    ended = await _end_of(store, thread_id, params.item_id, params.seq)
+    if ended is None:
+        raise invalid_params(f"itemId: expected a command of the thread, found {params.item_id!r}")
+    seq, result = ended
+    if result.blob is None:
+        data = result.output.encode(errors="replace")[start:stop]
+    else:
+        data = await store.read_blob(result.blob, start=start, end=stop)
+    following = stop if len(data) == stop - start else None
+    encoded = b64encode(data).decode()
+    return ItemOutputReadResponse(encoded, following, result.output_bytes, seq=seq)
+
+
+def _running(services: Services, thread_id: ThreadId, item_id: str) -> StreamingOutput | None:
+    """The output of a command that runs, or whose end is about to be recorded."""
+    thread = services.supervisor.loaded(thread_id)
+    if thread is None:
+        return None
+    left = [p.process for p in thread.state.processes if p.call.call_id == item_id]
+    for output in thread.streaming.outputs.values():
+        if output.call_id in (item_id, *left):
+            return output
+    return None
+
+
+async def _part_of_running(
+    store: EventStore, output: StreamingOutput, start: int, stop: int
+) -> ItemOutputReadResponse:
+    if output.blob is None:
+        data = output.read(start, stop)
+    else:
+        data = await store.read_blob(output.blob.sha256, start=start, end=stop)
+    following = stop if len(data) == stop - start else None
+    encoded = b64encode(data).decode()
+    return ItemOutputReadResponse(encoded, following, output.printed_bytes, running=True)
+
+
+async def _end_of(
+    store: EventStore, thread_id: ThreadId, item_id: str, seq: int | None
+) -> Ended | None:
+    """The end of a call, or of the process that it left running; None: there is no such call."""
+    if seq is not None and seq > 0:
+        for record in await store.read(thread_id, after=seq - 1, limit=1):
+            event = decode_record(record.line).event
+            if isinstance(event, ToolEnded) and event.call_id == item_id and not event.process:
+                return seq, event.result
+            if isinstance(event, ProcessEnded):  # An answer about this item had its number.
+                return seq, event.result
+    processes: dict[str, int] = {}  # that ended after the calls that are still looked for
+    async for record in records_back(store, thread_id, limit=BACK_RECORDS):
+        if record.type not in (ToolEnded.type, ProcessEnded.type):
+            continue
+        event = decode_record(record.line).event
+        if isinstance(event, ProcessEnded):
+            processes[event.process] = record.seq
+        elif isinstance(event, ToolEnded) and event.call_id == item_id:
+            later = processes.get(event.process or "")
+            if later is None:
+                return record.seq, event.result
+            end = decode_record((await record_at(store, thread_id, later)).line).event
+            assert isinstance(end, ProcessEnded)
+            return later, end.result
+    return None
