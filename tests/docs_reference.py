@@ -36,7 +36,7 @@ from codexd.protocol.requests import (
     CommandApprovalParams,
     CommandApprovalResponse,
 )
-from codexd_frontends.cli.arguments import Argument
+from codexd_frontends.cli.argument import Argument
 from codexd_frontends.client.exits import EXITS
 from codexd_frontends.ctl import SUBCOMMANDS
 from docs_laws import laws_page

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from codexd.machine.paths import UnusablePath
 from codexd_frontends.cli import arguments as arg
+from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.streams import (
     OutputFailed,
@@ -36,7 +37,7 @@ class Subcommand(NamedTuple):
 
     name: str
     help: str
-    arguments: tuple[arg.Argument, ...]
+    arguments: tuple[Argument, ...]
     module: str = ""  # of codexd_frontends.commands; as the subcommand where it is not named here
     may_start: bool = True  # whether it starts the daemon when none runs
     typed: str = ""  # what is typed while it runs, for its help

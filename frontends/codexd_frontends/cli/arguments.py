@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from codexd_frontends.cli.argument import ALL_TURNS, Argument, count, count_or_all, limit
 
 TURNS_ON_ATTACH_DEFAULT = 20  # a few screens; `show` has more
 TURNS_SHOWN_DEFAULT = 50  # people mostly look for recent turns, and a thread may have any number
-ALL_TURNS = "all"
 LIST_LIMIT_DEFAULT = 50  # a screen or two; a program that wants all threads says --json
 SEARCH_LIMIT_DEFAULT = 10  # a screen or two of places
 USAGE_DAYS_DEFAULT = 30  # bills are monthly
-
-
-class Argument:
-    """One argument of a subcommand, as argparse takes it."""
-
-    def __init__(self, *names: str, group: str | None = None, **options: Any) -> None:
-        self.names = names
-        self.group = group  # arguments of one group exclude each other
-        self.options = options
-
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        if self.group is None:
-            parser.add_argument(*self.names, **self.options)
-        else:
-            _group(parser, self.group).add_argument(*self.names, **self.options)
-
-
-def _group(parser: argparse.ArgumentParser, name: str) -> Any:
-    groups: dict[str, Any] = parser.__dict__.setdefault("groups_by_name", {})
-    if name not in groups:
-        groups[name] = parser.add_mutually_exclusive_group()
-    return groups[name]
-
-
-# Longer numbers than any count, and Python reads none of more than 4,300 digits.
-DIGITS_MAX = 30
-
-
-def _count(text: str, least: int = 0) -> int:
-    is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
-    if not is_number or int(text) < least:
-        raise argparse.ArgumentTypeError(f"expected a number from {least} on, found {text!r}")
-    return int(text)
-
-
-def _limit(text: str) -> int:
-    return _count(text, 1)
-
-
-def _count_or_all(text: str) -> int | None:
-    return None if text == ALL_TURNS else _count(text)
 
 
 JSON = Argument("--json", action="store_true", help="print JSON, for programs")
@@ -150,14 +107,14 @@ ARCHIVED = Argument("--archived", action="store_true", help="archived threads in
 LIST_LIMIT = Argument(
     "--limit",
     metavar="N",
-    type=_limit,
+    type=limit,
     default=None,
     help=f"show at most N (default: {LIST_LIMIT_DEFAULT}; with --json all)",
 )
 SEARCH_LIMIT = Argument(
     "--limit",
     metavar="N",
-    type=_limit,
+    type=limit,
     default=None,
     help=f"show at most N (default: {SEARCH_LIMIT_DEFAULT})",
 )
@@ -171,7 +128,7 @@ SOME_THREAD = Argument(
 DAYS = Argument(
     "--days",
     metavar="N",
-    type=_count_or_all,
+    type=count_or_all,
     default=USAGE_DAYS_DEFAULT,
     help=f"for all threads: the usage of the last N days, in UTC, or {ALL_TURNS}"
     f" (default: {USAGE_DAYS_DEFAULT})",
@@ -199,20 +156,20 @@ AT_RECORD = Argument(
     "--at",
     metavar="SEQ",
     dest="at_seq",
-    type=_count,
+    type=count,
     help="only the turn that has this record, by its number in `search` and `log`",
 )
 TURNS = Argument(
     "--turns",
     metavar="N",
-    type=_count_or_all,
+    type=count_or_all,
     default=TURNS_SHOWN_DEFAULT,
     help=f"how many of the last turns to show, or {ALL_TURNS} (default: {TURNS_SHOWN_DEFAULT})",
 )
 TURNS_ON_ATTACH = Argument(
     "--turns",
     metavar="N",
-    type=_count,
+    type=count,
     default=TURNS_ON_ATTACH_DEFAULT,
     help=f"how many earlier turns to show (default: {TURNS_ON_ATTACH_DEFAULT})",
 )
@@ -227,7 +184,7 @@ FROM = Argument(
     "--from",
     dest="first",
     metavar="SEQ",
-    type=_count,
+    type=count,
     default=1,
     help="start at this record (default: 1)",
 )
@@ -257,7 +214,7 @@ SEQS = Argument(
     "--seq",
     dest="seqs",
     metavar="N",
-    type=_count,
+    type=count,
     action="append",
     help="a record, by its number in `log`, whose texts are all replaced; may be repeated",
 )
@@ -317,10 +274,10 @@ PINNED = Argument(
     "seq",
     metavar="SEQ",
     nargs="?",
-    type=_count,
+    type=count,
     help="the record, by its number in `log` and `search` (default: list the pinned records)",
 )
-UNPINNED = Argument("seq", metavar="SEQ", type=_count, help="the record, by its number in `pin`")
+UNPINNED = Argument("seq", metavar="SEQ", type=count, help="the record, by its number in `pin`")
 REVIEWED = (
     Argument(
         "prompt",

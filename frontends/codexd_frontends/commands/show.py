@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from codexd.protocol.codexd_methods import ImportedFrom
 from codexd.protocol.usage import ThreadTokenUsage, ThreadUsageReadResponse
-from codexd_frontends.cli.arguments import ALL_TURNS
+from codexd_frontends.cli.argument import ALL_TURNS
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
