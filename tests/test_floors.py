@@ -55,9 +55,12 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.scripted.server": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "h11"}
     ),
-    # Processes that outlive the daemon: the daemon's side of them
+    # Processes that outlive the daemon: the keeper that owns them, which needs nothing, and the daemon's side
+    "codexd.keeper": frozenset(),
     "codexd.exec": frozenset(
         {
+            "codexd.keeper",
+            "codexd.machine.descriptors",
             "codexd.machine.owners",
             "codexd.machine.patience",
             "codexd.machine.paths",
@@ -71,6 +74,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core",
             "codexd.exec",
+            "codexd.keeper.session",
             "codexd.machine.foreign_files",
             "codexd.machine.patience",
             "codexd.machine.python_child",

@@ -38,6 +38,7 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
+from codexd.exec.leftovers import home_mark
 from codexd.index.index import SearchIndex
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
@@ -72,7 +73,6 @@ from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
 from codexd.tools.harmless.view_image import ViewImageTool
 from codexd.tools.harmless.web_search import WebSearchTool
-from codexd.tools.leftovers import home_mark
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
 from codexd.tools.registry import Registry

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from codexd.exec.leftovers import COMMAND_MARK, home_mark
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from codexd.tools.leftovers import COMMAND_MARK, home_mark
 from daemon_client import connected
 from daemon_house import Home, is_gone, wait_gone
 from trio_test import trio_test

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.tools.leftovers import kill_leftover
+from codexd.exec.leftovers import kill_leftover
+from codexd.keeper.session import session_lives, start_time
 from codexd.tools.process import NotStarted, run_to_end
-from codexd.tools.process_session import session_lives, start_time
 from tools.screen import Screen
 from trio_test import trio_test
 

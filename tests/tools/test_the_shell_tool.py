@@ -15,7 +15,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
-from codexd.tools.process_session import session_lives
+from codexd.keeper.session import session_lives
 from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import (
     DECLARATION,

@@ -16,8 +16,10 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-# Beyond this the middle of a stream is lost: its first half and its last half are kept. So no command fills a disk.
-SPOOL_BYTES_MAX: Final = 64 * 1024 * 1024
+from codexd.keeper import plumbing
+
+# Beyond this the middle of a stream is lost: its first half and its last half are kept.
+SPOOL_BYTES_MAX: Final = plumbing.SPOOL_BYTES_MAX
 
 
 class NotStarted(Exception):

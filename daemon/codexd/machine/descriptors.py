@@ -6,14 +6,22 @@ import resource
 from contextlib import suppress
 from typing import Final
 
-# More than a thousand threads and clients need; commands inherit the limit, and some loop up to it. The
-# second is the maximum of macOS (OPEN_MAX).
+# More than a thousand threads and clients need. The second is the maximum of macOS (OPEN_MAX).
 DESCRIPTORS_WANTED: Final = (65_536, 10_240)
+
+_given: int | None = None
+
+
+def files_of_commands() -> int:
+    """The soft limit of open files of the person's commands: the one that this process was started with."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if _given is None else _given
 
 
 def take_descriptors() -> None:
     """Raise the limit of open files: each log, client and command needs some."""
+    global _given  # noqa: PLW0603  # of the process, as the limit is
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _given = soft if _given is None else _given
     for wanted in DESCRIPTORS_WANTED:
         count = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         if soft == resource.RLIM_INFINITY or soft >= count:

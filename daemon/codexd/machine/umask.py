@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 
 PRIVATE_UMASK = 0o077
-INHERITED = -1  # subprocess.Popen: the child has its parent's umask
 
-_given = INHERITED
+_given: int | None = None  # None: this process keeps the umask that it was started with
 
 
 def keep_files_private() -> None:
@@ -20,14 +19,14 @@ def keep_files_private() -> None:
 
 
 def umask_for_commands() -> int:
-    """The umask of the person's commands, as subprocess.Popen takes it."""
-    return _given
+    """The umask of the person's commands."""
+    if _given is not None:
+        return _given
+    umask = os.umask(PRIVATE_UMASK)  # It can only be read by setting it.
+    os.umask(umask)
+    return umask
 
 
 def mode_for_commands(mode: int) -> int:
     """The mode of a file or folder that a command of the person would make with this mode."""
-    umask = _given
-    if umask == INHERITED:
-        umask = os.umask(PRIVATE_UMASK)  # It can only be read by setting it.
-        os.umask(umask)
-    return mode & ~umask
+    return mode & ~umask_for_commands()

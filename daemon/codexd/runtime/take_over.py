@@ -20,6 +20,7 @@ import trio
 from codexd.core import commands as c
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId
+from codexd.exec.leftovers import end_marked, kill_leftover
 from codexd.index.build.rows import is_thread
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
@@ -28,7 +29,6 @@ from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.stall import RETRY_SECONDS
 from codexd.runtime.supervisor import Supervisor, ThreadGone
 from codexd.runtime.troubles import stopped_daemons
-from codexd.tools.leftovers import end_marked, kill_leftover
 from codexd_eventstore.store import EventStore, NotFound, StoreError, StoreFailed
 
 log = logging.getLogger(__name__)

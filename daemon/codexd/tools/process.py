@@ -23,9 +23,9 @@ from functools import partial
 import msgspec
 import trio
 
+from codexd.keeper.session import session_lives, signal_session, start_time
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.machine.umask import umask_for_commands
-from codexd.tools.process_session import session_lives, signal_session, start_time
 from codexd.tools.registry import OutputSink
 
 TERM_GRACE_SECONDS = 2  # what a program gets to tidy up before it is killed

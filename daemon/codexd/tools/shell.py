@@ -25,10 +25,10 @@ from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
+from codexd.exec.leftovers import COMMAND_MARK
 from codexd.exec.programs import why_not_found
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.guarded import guarded
-from codexd.tools.leftovers import COMMAND_MARK
 from codexd.tools.output import KeptOutput
 from codexd.tools.process import NoFolder, NotStarted, run_to_end
 from codexd.tools.registry import CallContext, OutputSink

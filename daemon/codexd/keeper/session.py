@@ -14,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PS_SECONDS_MAX = 2  # `ps` answers in milliseconds; this ends the wait on a machine that is stuck
 
@@ -53,10 +55,17 @@ def start_time(pid: int) -> str:
 
 def ps(*arguments: str) -> bytes:
     """What `ps` says, on systems without /proc."""
+    import subprocess  # a quarter of the keeper's start, and not needed on Linux
+
     command, nothing = ["ps", *arguments], subprocess.DEVNULL
     return subprocess.run(
         command, stdin=nothing, capture_output=True, timeout=_PS_SECONDS_MAX, check=False
     ).stdout
+
+
+def session_of(pid: int) -> int | None:
+    """The session that a process is in; None if it has ended."""
+    return _number(os.getsid, pid)
 
 
 def leads_group(pid: int) -> bool:

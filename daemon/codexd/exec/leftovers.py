@@ -12,12 +12,11 @@ import contextlib
 import hashlib
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator
 from typing import Final
 
-from codexd.tools.process_session import leads_group, ps, signal_session, start_time
+from codexd.keeper.session import leads_group, signal_session, start_time
+from codexd.keeper.tree import marked
 
 # The variable, and how long the part of its value is that names the home.
 COMMAND_MARK: Final = "CODEXD_COMMAND"
@@ -52,7 +51,7 @@ def end_marked(home: str) -> frozenset[int]:
     """
     found: set[int] = set()
     for _ in range(_ROUNDS_MAX):
-        some = [pid for pid in _marked(f"{COMMAND_MARK}={home}/".encode()) if pid != os.getpid()]
+        some = [pid for pid in marked(f"{COMMAND_MARK}={home}/".encode()) if pid != os.getpid()]
         if not some:
             break
         found.update(some)
@@ -69,25 +68,3 @@ def _end(pid: int) -> None:
             signal_session(session, signal.SIGKILL)
     with contextlib.suppress(OSError):  # gone meanwhile
         os.kill(pid, signal.SIGKILL)
-
-
-def _marked(mark: bytes) -> Iterator[int]:
-    """The living processes with a variable in their environment that begins with the mark."""
-    if sys.platform == "linux":
-        for name in os.listdir("/proc"):
-            if name.isdigit() and _has_variable(name, mark):
-                yield int(name)
-        return
-    for line in ps("-axwwE", "-o", "pid=,command=").splitlines():
-        pid, _, rest = line.strip().partition(b" ")
-        if pid.isdigit() and b" " + mark in rest:
-            yield int(pid)
-
-
-def _has_variable(pid: str, begin: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            variables = file.read()
-    except OSError:
-        return False  # another user's, or gone meanwhile
-    return variables.startswith(begin) or b"\0" + begin in variables

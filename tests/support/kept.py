@@ -1,0 +1,76 @@
+r"""A keeper of a test's own, which is ended with the test, and commands for it.
+
+async with keeping(tmp_path) as processes:
+    running = await processes.start(line("echo hello"))
+    assert await printed(running) == b"hello\n"
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from codexd.exec.keeper_client import KeeperProcesses, keeper_of
+from codexd.exec.leftovers import home_mark
+from codexd.exec.ports import Command, Running
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+_numbers = itertools.count(1)
+
+
+@asynccontextmanager
+async def keeping(home: Path) -> AsyncIterator[KeeperProcesses]:
+    """The processes of a home, as a daemon sees them; the keeper and all it owns end with the context."""
+    async with visiting(home) as processes:
+        try:
+            yield processes
+        finally:
+            with trio.CancelScope(shield=True):
+                await processes.stop()
+
+
+@asynccontextmanager
+async def visiting(home: Path) -> AsyncIterator[KeeperProcesses]:
+    """The same for a daemon that leaves, and its processes with the keeper."""
+    async with keeper_of(home / "keeper", home_mark(str(home))) as processes:
+        yield processes
+
+
+def line(text: str, process_id: str = "", **more: Any) -> Command:
+    """A shell line."""
+    return Command(
+        process_id=process_id or f"p{next(_numbers)}",
+        owner="t",
+        argv=("/bin/sh", "-c", text),
+        **{"cwd": "/", "env": ENVIRONMENT, **more},
+    )
+
+
+async def printed(running: Running) -> bytes:
+    """All that a process prints."""
+    return b"".join([piece.data async for piece in running.output()])
+
+
+async def until_printed(running: Running, text: bytes) -> bytes:
+    """What a process has printed once it has printed a text."""
+    read = b""
+    async for piece in running.output():
+        read += piece.data
+        if text in read:
+            return read
+    raise AssertionError(f"it ended, and printed {read!r}")
+
+
+def acting(pid: int) -> bool:
+    """Whether a process is there and no zombie that waits for somebody else to reap it."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
