@@ -265,9 +265,13 @@ class KeeperProcesses:
             return None
         link = Link(sock, self._noted)
         self._early.clear()
-        await self._links.send(link)
-        with trio.move_on_after(_HELLO_SECONDS_MAX):
-            await link.greeted.wait()
+        try:
+            await self._links.send(link)
+            with trio.move_on_after(_HELLO_SECONDS_MAX):
+                await link.greeted.wait()
+        except trio.Cancelled:
+            link.close()
+            raise
         if not link.greeted.is_set() or link.is_over:
             link.close()
             return None
