@@ -88,8 +88,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.network.plain_http": frozenset(
         {"codexd.core", "codexd.network", "h11", "msgspec", "trio"}
     ),
-    # Runs in a sandbox, as a program of its own.
-    "codexd.network.forwarder": frozenset(),
+    # Programs of their own, around and in a sandbox.
+    "codexd.network.forwarder": frozenset({"relay"}),
+    "codexd.network.relay": frozenset(),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),
     # A proof about expressions that people write

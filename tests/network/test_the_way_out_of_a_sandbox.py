@@ -18,7 +18,7 @@ import pytest
 import trio
 
 from codexd.network.door import SOCKET_NAME, listening_in
-from codexd.network.forwarder import PORT, proxy_variables, with_proxy
+from codexd.network.forwarder import PORT, listening_inside, proxy_variables, relayed_outside
 from trio_test import trio_test
 
 # A sandbox without a network, for which any will do: this one is everywhere where bubblewrap is.
@@ -61,12 +61,6 @@ def echoing(folder: Path) -> Iterator[Path]:
             thread.join()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 # Sends and reads at once, more than fits into the sockets, over several connections; ends what it says before it has
 # read all.
 PROGRAM = """
@@ -107,54 +101,80 @@ print(json.dumps({"echoed": all(results.values()) and len(results) == 5,
 @pytest.mark.slow
 def test_a_program_in_a_sandbox_reaches_the_proxy_and_nothing_else(tmp_path: Path) -> None:
     with echoing(tmp_path) as path:
-        argv = with_proxy((sys.executable, "-c", PROGRAM, str(PORT)), str(path))
-        done = subprocess.run(
-            [*IN_A_SANDBOX, *argv], capture_output=True, text=True, timeout=60, check=False
-        )
+        inside = listening_inside((sys.executable, "-c", PROGRAM, str(PORT)))
+        argv = relayed_outside((*IN_A_SANDBOX, *inside), str(path))
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
     assert json.loads(done.stdout) == {"echoed": True, "outside": True}
+
+
+def without_a_sandbox(argv: tuple[str, ...], path: Path) -> tuple[tuple[str, ...], int]:
+    """The argv with the relay, on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    return relayed_outside(listening_inside(argv, port), str(path)), port
 
 
 @pytest.mark.slow
 def test_the_command_keeps_its_process_its_output_and_its_exit_code(tmp_path: Path) -> None:
     with echoing(tmp_path) as path:
-        argv = with_proxy(("sh", "-c", "echo $$; cat; exit 7"), str(path), free_port())
+        argv, _ = without_a_sandbox(("sh", "-c", "echo $$; ls /proc/$$/fd; cat; exit 7"), path)
         with subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as child:
-            # The output ends with the command: the relay holds nothing of it.
+            # The output ends with the command: the relay holds nothing of it, and the command nothing of the relay's.
             out, _ = child.communicate("hello\n", timeout=60)
-        assert (out, child.returncode) == (f"{child.pid}\nhello\n", 7)
-        argv = with_proxy(("sh", "-c", "kill -TERM $$"), str(path), free_port())
+        assert (out.split(), child.returncode) == ([f"{child.pid}", "0", "1", "2", "hello"], 7)
+        argv, _ = without_a_sandbox(("sh", "-c", "kill -TERM $$"), path)
         assert subprocess.run(argv, timeout=60, check=False).returncode == -signal.SIGTERM
-        argv = with_proxy(("no-such-program",), str(path), free_port())
+        argv, _ = without_a_sandbox(("no-such-program",), path)
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 126
-        assert done.stderr.startswith("no-such-program: not run: ")
+        assert done.stderr.startswith("codexd: no-such-program could not be started: ")
 
 
 @pytest.mark.slow
 def test_the_relay_ends_with_its_command(tmp_path: Path) -> None:
     read, write = os.pipe()
     with echoing(tmp_path) as path:
-        argv = with_proxy(("sh", "-c", "exit 0"), str(path), free_port())
         # The relay inherits this end; its end of file says that the relay is gone.
+        argv, _ = without_a_sandbox(("sh", "-c", "exit 0"), path)
         subprocess.run(argv, pass_fds=(write,), timeout=60, check=True)
+        # And so does the relay of a sandbox that did not begin.
+        argv = relayed_outside(("no-such-program",), str(path))
+        subprocess.run(argv, pass_fds=(write,), capture_output=True, timeout=60, check=False)
         os.close(write)
         with os.fdopen(read, "rb") as end:
             assert end.read() == b""
 
 
 @pytest.mark.slow
-def test_a_proxy_that_is_gone_is_a_closed_connection(tmp_path: Path) -> None:
-    port = free_port()
-    program = (
-        "import socket,sys; s=socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
-        "print(s.recv(10))"
-    )
-    argv = with_proxy((sys.executable, "-c", program, str(port)), str(tmp_path / "none"), port)
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout, done.returncode) == ("b''\n", 0)
+def test_a_proxy_that_is_gone_is_a_closed_connection_and_one_that_comes_back_is_used(
+    tmp_path: Path,
+) -> None:
+    program = """
+import socket, sys
+def talk():
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as sock:
+        try:
+            sock.sendall(b"x")
+            return sock.recv(10)
+        except OSError:
+            return b""
+print(talk(), flush=True)
+input()
+print(talk(), flush=True)
+"""
+    path = tmp_path / "s"
+    argv, port = without_a_sandbox((sys.executable, "-c", program, "PORT"), path)
+    argv = tuple(str(port) if word == "PORT" else word for word in argv)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "b''\n"
+        with echoing(tmp_path):
+            out, _ = child.communicate("\n", timeout=60)
+        assert (out, child.returncode) == ("b'x'\n", 0)
 
 
 def test_programs_find_the_proxy_by_their_environment() -> None:

@@ -1,28 +1,32 @@
-"""The way from a sandbox to its proxy: a listener on the sandbox's own loopback, relayed to the proxy's socket. I/O.
+"""The way from a sandbox to its proxy: a port on the sandbox's own loopback, relayed to the proxy's socket. I/O.
 
-A program of its own within a sandbox that has no network: standard library only. It listens, leaves a child that
-relays, and becomes the command, so that the command's process, terminal, signals and exit code are its own.
+Within a sandbox there is no network, and no Unix socket can be connected to. So a first program begins outside:
+it leaves a child that relays, and becomes the sandbox. A second begins inside: it opens the port in the sandbox's
+network, hands the listening socket out, and becomes the command. The command keeps its process, terminal, signals
+and exit code. Programs of their own: standard library only, of which little is loaded.
 
-    python forwarder.py SOCKET PORT PROGRAM [ARGUMENT ...]
+    forwarder.py outside SOCKET PROGRAM [ARGUMENT ...]
+    forwarder.py inside PORT PROGRAM [ARGUMENT ...]
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import selectors
-import signal
-import socket
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Final
+
+# These take longer to load than the first two programs work.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping, Sequence
+    from typing import Final
 
 # Codex's proxy listens there. In a network of its own no other program is in the way.
 PORT: Final = 3128
 LOOPBACK: Final = "127.0.0.1"
+# By which the second program hands the listening socket to the first. A sandbox must let it through.
+HANDED_FD: Final = 8
 BACKLOG: Final = 64
-READ_BYTES: Final = 64 * 1024
-CONNECTIONS_MAX: Final = 128  # as many as the proxy takes
 FAILED_EXIT_CODE: Final = 126  # as a shell's, for a program that could not be run
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -30,12 +34,19 @@ _PR_SET_PDEATHSIG: Final = 1
 _DIRECT: Final = ("localhost", LOOPBACK, "::1")
 
 
-def with_proxy(
-    argv: Sequence[str], socket_path: str, port: int = PORT, python: str = sys.executable
-) -> tuple[str, ...]:
-    """The argv that runs `argv` with a relay to the proxy's socket, within a sandbox."""
+def listening_inside(argv: Sequence[str], port: int = PORT) -> tuple[str, ...]:
+    """The argv for a sandbox that opens the port there, and becomes `argv`."""
+    return (*_program("inside"), str(port), *argv)
+
+
+def relayed_outside(confined: Sequence[str], socket_path: str) -> tuple[str, ...]:
+    """The argv that becomes `confined`, a sandbox around `listening_inside`, with a relay to the proxy's socket."""
+    return (*_program("outside"), socket_path, *confined)
+
+
+def _program(which: str) -> tuple[str, ...]:
     # -I and -S: nothing of the person's, and none of our libraries.
-    return (python, "-I", "-S", os.path.abspath(__file__), socket_path, str(port), *argv)
+    return (sys.executable, "-I", "-S", os.path.abspath(__file__), which)
 
 
 def proxy_variables(
@@ -62,147 +73,70 @@ def proxy_variables(
     return {**variables, **lower, "NODE_USE_ENV_PROXY": "1"}
 
 
-class Relay:
-    """One task for all connections: each is two sockets and what one has sent and the other not yet taken."""
-
-    def __init__(self, listener: socket.socket, socket_path: str) -> None:
-        self._listener, self._path = listener, socket_path
-        self._selector = selectors.DefaultSelector()
-        self._pipes: dict[socket.socket, Pipe] = {}
-
-    def run(self) -> None:
-        """Relay until the process is ended."""
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        while True:
-            for key, events in self._selector.select():
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._pipes:
-                    self._advance(key.fileobj, events)
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            near, _ = self._listener.accept()
-            far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                far.connect(self._path)
-            except OSError:
-                near.close()  # No daemon: the program sees a closed connection.
-                far.close()
-                return
-            for sock in (near, far):
-                sock.setblocking(False)
-            self._pipes[near], self._pipes[far] = Pipe(near, far), Pipe(far, near)
-            self._watch(near, far)
-
-    def _advance(self, sock: socket.socket, events: int) -> None:
-        other = self._pipes[sock].target
-        try:
-            if events & selectors.EVENT_READ:
-                self._pipes[sock].read()
-            if events & selectors.EVENT_WRITE:
-                self._pipes[other].write()
-        except OSError:
-            self._close(sock, other)
-            return
-        if self._pipes[sock].is_done and self._pipes[other].is_done:
-            self._close(sock, other)
-        else:
-            self._watch(sock, other)
-
-    def _watch(self, *pair: socket.socket) -> None:
-        """Wait for what each of the two can do next, and stop accepting where there are too many."""
-        for sock in pair:
-            mine, to_me = self._pipes[sock], self._pipes[self._pipes[sock].target]
-            events = (selectors.EVENT_READ if mine.wants_more else 0) | (
-                selectors.EVENT_WRITE if to_me.waiting else 0
-            )
-            self._set(sock, events)
-        self._set(
-            self._listener, selectors.EVENT_READ if len(self._pipes) < 2 * CONNECTIONS_MAX else 0
-        )
-
-    def _set(self, sock: socket.socket, events: int) -> None:
-        if sock in self._selector.get_map():
-            if events:
-                self._selector.modify(sock, events)
-            else:
-                self._selector.unregister(sock)
-        elif events:
-            self._selector.register(sock, events)
-
-    def _close(self, *pair: socket.socket) -> None:
-        for sock in pair:
-            self._set(sock, 0)
-            del self._pipes[sock]
-            sock.close()
-        self._set(self._listener, selectors.EVENT_READ)
-
-
-class Pipe:
-    """One direction of a connection; holds no more than one read."""
-
-    def __init__(self, source: socket.socket, target: socket.socket) -> None:
-        self.source, self.target = source, target
-        self.waiting = b""
-        self._ended = False
-
-    @property
-    def wants_more(self) -> bool:
-        return not self.waiting and not self._ended
-
-    @property
-    def is_done(self) -> bool:
-        return self._ended and not self.waiting
-
-    def read(self) -> None:
-        """Raises: OSError."""
-        with contextlib.suppress(BlockingIOError):
-            self.waiting = self.source.recv(READ_BYTES)
-            self._ended = not self.waiting
-            self.write()
-
-    def write(self) -> None:
-        """Raises: OSError."""
-        if self.waiting:
-            with contextlib.suppress(BlockingIOError):
-                self.waiting = self.waiting[self.target.send(self.waiting) :]
-        if self.is_done:
-            self.target.shutdown(socket.SHUT_WR)
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Relay in a child, and become the command."""
-    socket_path, port, *argv = arguments
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    command = os.getpid()
+    """Be one of the two programs; the exit code where it could not become what follows."""
+    which, place, *argv = arguments
     try:
-        listener.bind((LOOPBACK, int(port)))
-        listener.listen(BACKLOG)
-        if os.fork() == 0:
-            _relay(listener, socket_path, command)
+        if which == "outside":
+            _leave_relay(place)
+        else:
+            _hand_out_listener(int(place))
         os.execvp(argv[0], argv)  # noqa: S606  # it is the command's argv
     except OSError as error:
-        sys.stderr.write(f"{argv[0]}: not run: {error}\n")
+        sys.stderr.write(f"codexd: {argv[0]} could not be started: {error}\n")
         return FAILED_EXIT_CODE
 
 
-def _relay(listener: socket.socket, socket_path: str, command: int) -> None:
-    """Be the child: hold nothing of the command's, and end with it."""
-    try:
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
-            signal.signal(number, signal.SIG_IGN)  # Those of the terminal are for the command.
-        with contextlib.suppress(AttributeError, OSError):
-            import ctypes
+def _hand_out_listener(port: int) -> None:
+    import socket
 
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen(BACKLOG)
+        with socket.socket(fileno=HANDED_FD) as outside:
+            socket.send_fds(outside, [b"\0"], [listener.fileno()])
+
+
+def _leave_relay(socket_path: str) -> None:
+    import socket
+
+    mine, handed = socket.socketpair()
+    command = os.getpid()
+    if os.fork() == 0:
+        handed.close()
+        _relay(mine, socket_path, command)
+    mine.close()
+    os.dup2(handed.fileno(), HANDED_FD)  # It is inherited; the other number is not.
+
+
+def _relay(outside: socket.socket, socket_path: str, command: int) -> None:
+    """Be the child: hold nothing of the command's, and end with it."""
+    import ctypes
+    import signal
+    import socket
+
+    try:
+        for number in (
+            signal.SIGINT,
+            signal.SIGQUIT,
+            signal.SIGHUP,
+            signal.SIGTERM,
+            signal.SIGTSTP,
+        ):
+            signal.signal(number, signal.SIG_IGN)  # They are for the command.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        if os.getppid() == command:
-            Relay(listener, socket_path).run()
+        if os.getppid() != command:
+            return
+        sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+        from relay import Relay  # type: ignore[import-not-found]  # codexd is not on its path
+
+        with outside:
+            _, (listener, *_), _, _ = socket.recv_fds(outside, 1, 1)
+        Relay(socket.socket(fileno=listener), socket_path).run()
     finally:
         os._exit(1)
 
