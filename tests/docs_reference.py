@@ -18,6 +18,8 @@ from msgspec import inspect as types
 from checkout import CHECKOUT, tree
 from codexd.config.keys import (
     Config,
+    FeaturesTable,
+    NetworkProxyTable,
     PriceTable,
     ProjectTable,
     RedactionTable,
@@ -361,6 +363,12 @@ def config_page() -> str:
             "## Keys\n",
             POLICIES,
             _keys(Config),
+            "## `[features]`\n",
+            "All other features are Codex's, and are ignored.\n",
+            _keys(FeaturesTable),
+            "## `[features.network_proxy]`\n",
+            "[How to give commands a list of domains](../how-to/give-commands-a-list-of-domains.md).\n",
+            _keys(NetworkProxyTable),
             "## `[model_providers.NAME]`\n",
             "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",
             _keys(ProviderTable),

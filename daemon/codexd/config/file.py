@@ -22,6 +22,7 @@ from codexd.config.keys import (
     FOREIGN_PROVIDER_KEYS,
     FOREIGN_TOOLS_KEYS,
     Config,
+    FeaturesTable,
     PriceTable,
     ProjectTable,
     RedactionTable,
@@ -149,6 +150,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 # The tables within the file; of the first three there may be several, each under a name.
 _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "features": FeaturesTable,
     "model_providers": ProviderTable,
     "prices": PriceTable,
     "projects": ProjectTable,
@@ -187,6 +189,7 @@ class _Reader:
                 nested[key] = read(known.pop(key), (key,), struct)
         config = msgspec.structs.replace(self._struct(known, (), Config), **nested)
         self._check_patterns(config.redaction.patterns)
+        self._check_domains(config.features.proxy.domains)
         if self._unknown > WARNINGS_MAX:
             more = self._unknown - WARNINGS_MAX
             self._warnings.append(f"{self._file}: {more} more unknown keys were ignored.")
@@ -198,12 +201,27 @@ class _Reader:
             try:
                 nothing = linear_pattern(regex).match(b"") is not None
             except NotLinear as error:
-                problem = f"found {_shown(regex, name)}: {error}"
-                raise InvalidConfig(
-                    self._file, line_of(self._text, at), dotted(at), problem
-                ) from error
+                raise self._problem(at, f"found {_shown(regex, name)}: {error}") from error
             if nothing:
                 raise self._invalid(at, "one that does not match an empty text", regex)
+
+    def _check_domains(self, domains: Mapping[str, str]) -> None:
+        if not domains:
+            return
+        from codexd.core.policy.network_rules import read_domains
+        from codexd.core.values.hosts import BadHost
+
+        for domain, permission in domains.items():
+            at = ("features", "network_proxy", "domains", domain)
+            try:
+                everything = read_domains([domain]).everything
+            except BadHost as error:
+                raise self._problem(at, str(error)) from error
+            if everything and permission == "deny":
+                raise self._problem(at, "nothing would be left: set `enabled = false` instead")
+
+    def _problem(self, at: tuple[str, ...], problem: str) -> InvalidConfig:
+        return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
 
     def _tables(self, tables: object, at: tuple[str, ...], struct: type[S]) -> dict[str, S]:
         """The tables of one kind, by name."""
@@ -220,7 +238,8 @@ class _Reader:
         """The keys of a table that codexd uses; warns of unknown keys."""
         keys = struct.__struct_fields__
         allowed = {*keys, *_FOREIGN.get(struct, ())}
-        for key in table:
+        # Codex has many features, and they come and go.
+        for key in () if struct is FeaturesTable else table:
             if key not in allowed:
                 self._unknown += 1
                 if self._unknown <= WARNINGS_MAX:
@@ -251,8 +270,7 @@ class _Reader:
             raise self._invalid((*at, key), expectations(struct)[key], table[key]) from error
 
     def _invalid(self, at: tuple[str, ...], expected: str, found: object) -> InvalidConfig:
-        problem = f"expected {expected}, found {_shown(found, at[-1])}"
-        return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
+        return self._problem(at, f"expected {expected}, found {_shown(found, at[-1])}")
 
 
 def _shown(found: object, key: str) -> str:

@@ -39,6 +39,40 @@ class ProjectTable(msgspec.Struct, frozen=True):
     trust_level: Literal["trusted", "untrusted"] | None = None
 
 
+DomainPermissions = Annotated[
+    Mapping[str, Literal["allow", "deny"]], 'a table of domains, each "allow" or "deny"'
+]
+
+
+class NetworkProxyTable(msgspec.Struct, frozen=True):
+    """A table `[features.network_proxy]`: the network of commands is a list of domains."""
+
+    enabled: bool = False
+    # A key is `example.com`, `*.example.com` (the names below it), `**.example.com` (it and the names below it),
+    # an address, or one of these with a port; `"*" = "allow"` is everything on the internet. A refusal wins.
+    domains: DomainPermissions = {}
+    # Whether a listed name may lead to an address of this machine or of a private network.
+    allow_local_binding: bool = False
+    mode: Literal["full"] = "full"  # Codex also has "limited", which codexd cannot enforce
+
+
+class FeaturesTable(msgspec.Struct, frozen=True):
+    """The table `[features]`, of which codexd uses one key."""
+
+    # A bool alone: a list without domains.
+    network_proxy: Annotated[
+        bool | NetworkProxyTable,
+        "a table [features.network_proxy] with `enabled`, `domains`, each \"allow\" or \"deny\", "
+        '`allow_local_binding`, and `mode` "full"',
+    ] = NetworkProxyTable()
+
+    @property
+    def proxy(self) -> NetworkProxyTable:
+        """The table, also where a bool stands for it."""
+        found = self.network_proxy
+        return NetworkProxyTable(enabled=found) if isinstance(found, bool) else found
+
+
 class RedactionTable(msgspec.Struct, frozen=True):
     """The table `[redaction]`: which secrets are removed from every log."""
 
@@ -130,6 +164,7 @@ class Config(msgspec.Struct, frozen=True):
     redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
+    features: Annotated[FeaturesTable, "a table [features]"] = FeaturesTable()
     prices: Prices = {}
     # Of a provider that can search the web: its own copies of pages, or the web itself. None: cached, and live where
     # commands have the network as well (danger-full-access).
@@ -164,7 +199,7 @@ FOREIGN_KEYS = frozenset(
     browser_use chatgpt_base_url check_for_update_on_startup cli_auth_credentials_store commit_attribution
     computer_use default_permissions desktop disable_paste_burst
     experimental_instructions_file experimental_use_unified_exec_tool
-    features feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
+    feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
     history hooks instructions js_repl_node_path log_dir marketplaces
     mcp_oauth_callback_port mcp_oauth_callback_url mcp_oauth_credentials_store mcp_servers memories
     model_auto_compact_token_limit_scope model_catalog_json
