@@ -25,7 +25,7 @@ from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.core.values.tool_actions import Decision, ToolAction, ToolResult
+from codexd.core.values.tool_actions import Decision, HostDecision, ReachHost, ToolAction, ToolResult
 from codexd.core.values.usage import Tokens
 
 
@@ -180,6 +180,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     note: str | None = None
     rule: tuple[str, ...] | None = None  # the beginning of commands that is to be allowed for ever
     instead: str | None = None  # with a refusal: words of the person for the model
+    host_rule: HostDecision | None = None  # for a question about a host: what is to hold for ever
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 
@@ -272,6 +273,13 @@ class ReportSpawned(_Command, frozen=True, kw_only=True):
     start_time: str
 
 
+class ReportHostAsked(_Command, frozen=True, kw_only=True):
+    """A process of a tool call connects to a host that no list names."""
+
+    call_id: CallId
+    action: ReachHost
+
+
 class ReportToolEnded(_Command, frozen=True, kw_only=True):
     """A tool call has its result."""
 
@@ -350,6 +358,7 @@ Command = (
     | ReportModelFailure
     | RetryModelCall
     | ReportSpawned
+    | ReportHostAsked
     | ReportToolEnded
     | ReportProcessEnded
     | ReportTitle

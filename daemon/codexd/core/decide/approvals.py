@@ -6,6 +6,7 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected, ToolCallDone
+from codexd.core.decide.hosts import answer_about_host
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
@@ -22,6 +23,7 @@ from codexd.core.policy.approval import (
 )
 from codexd.core.policy.grants import grant_id
 from codexd.core.policy.looked_up import LookedUp
+from codexd.core.state.turn import host_question
 from codexd.core.values.ids import ApprovalId
 from codexd.core.values.tool_actions import ToolAction, ToolResult, UpdatePlan
 
@@ -76,6 +78,10 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
 def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
     """A person's answer. The first counts."""
     turn = transition.state.turn
+    about_host = host_question(turn, command.approval_id)
+    if about_host is not None:
+        answer_about_host(transition, command, about_host)
+        return
     calls = turn.open_calls if turn is not None else ()
     call = next((call for call in calls if call.approval_id == command.approval_id), None)
     if call is None:

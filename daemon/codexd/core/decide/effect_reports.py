@@ -18,6 +18,7 @@ from codexd.core.decide.compaction import (
     may_compact_again,
     with_what_fills,
 )
+from codexd.core.decide.hosts import ask_about_host, withdraw_host_questions
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
@@ -189,10 +190,17 @@ def _retry(transition: Transition, call: ModelCall) -> None:
 
 
 def decide_tools(
-    transition: Transition, command: c.ReportSpawned | c.ReportToolEnded | c.ReportProcessEnded
+    transition: Transition,
+    command: c.ReportSpawned | c.ReportToolEnded | c.ReportProcessEnded | c.ReportHostAsked,
 ) -> None:
     """A tool's process has started, a call has ended, or a process that outlived its call has ended."""
+    if isinstance(command, c.ReportHostAsked):
+        ask_about_host(transition, command)
+        return
     if isinstance(command, c.ReportProcessEnded):
+        for process in transition.state.processes:
+            if process.process == command.process:
+                withdraw_host_questions(transition, process.call.call_id)
         if any(process.process == command.process for process in transition.state.processes):
             transition.add(e.ProcessEnded(command.process, command.result))
         return
@@ -203,6 +211,8 @@ def decide_tools(
         case c.ReportSpawned():
             transition.add(e.ToolSpawned(call.call_id, command.pid, command.start_time))
         case c.ReportToolEnded():
+            if command.process is None:
+                withdraw_host_questions(transition, call.call_id)
             transition.add(e.ToolEnded(call.call_id, command.result, command.process))
         case _:
             assert_never(command)
@@ -240,6 +250,7 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
         transition.interrupt(command.open_items, "restarted")
         return
     transition.cut(command.open_items, "restarted")
+    withdraw_host_questions(transition)
     for call in turn.open_calls:
         _resume_call(transition, call, command.open_items)
     if turn.call is not None and turn.call.status == "running":

@@ -120,6 +120,7 @@ _BESIDE_THE_TURN = (
     | c.PinRecord
     | c.UnpinRecord
     | c.ReportSpawned
+    | c.ReportHostAsked
     | c.ReportTitle
     | c.RetryModelCall
 )

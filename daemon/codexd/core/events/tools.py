@@ -14,6 +14,7 @@ from codexd.core.values.ids import ApprovalId, CallId, ProcessId
 from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import (
     Decision,
+    HostDecision,
     ToolAction,
     ToolResult,
     UnreadAction,
@@ -29,7 +30,7 @@ else:
 
 
 class ApprovalRequested(Fact, frozen=True):
-    """A tool call waits for a person."""
+    """A tool call waits for a person; or, where its action is `network`, a connection of a call that runs."""
 
     type = "approval.requested"
     approval_id: ApprovalId
@@ -51,6 +52,7 @@ class ApprovalDecided(Fact, frozen=True):
     note: str | None = None  # the reason, if a rule and not a person decided
     rule: tuple[str, ...] | None = None  # the beginning of commands that is allowed for ever
     instead: str | None = None  # what the person wants done instead, as the model receives it
+    host_rule: HostDecision | None = None  # what is to hold for the host for ever
 
 
 class GrantsRevoked(Fact, frozen=True):

@@ -11,13 +11,14 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import command_rules, patch_rules
+from codexd.core.policy import command_rules, host_rules, patch_rules
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     BadCall,
     Decision,
+    ReachHost,
     RunCommand,
     ToolAction,
     UnreadAction,
@@ -135,6 +136,16 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         line=lambda action: action.explanation or "a plan",
         after_crash="repeat",
         item=None,
+    ),
+    "network": ActionKind(
+        action=ReachHost,
+        line=host_rules.host_line,
+        after_crash="declare unknown",
+        approval=Approval(
+            reason=host_rules.host_reason,
+            request="item/commandExecution/requestApproval",
+            session_key=host_rules.host_key,
+        ),
     ),
     "bad": ActionKind(
         action=BadCall,

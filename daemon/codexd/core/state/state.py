@@ -29,6 +29,7 @@ from codexd.core.state.turn import (
     evolve_item,
     evolve_review,
     evolve_tool,
+    host_question,
     left_running,
 )
 from codexd.core.state.window import ContextWindow, fold_window
@@ -318,7 +319,7 @@ def _evolve_tools(
     if turn is None:
         return state
     if isinstance(event, e.ApprovalDecided) and event.decision == "acceptForSession":
-        asked = asked_about(turn, event)
+        asked = host_question(turn, event.approval_id) or asked_about(turn, event)
         if asked is not None and asked.action is not None:
             allowed = state.allowed_for_session | {session_key(asked.action)}
             state = replace(state, allowed_for_session=allowed)

@@ -24,7 +24,7 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewTarget
 from codexd.core.values.settings import Settings, Tuning
-from codexd.core.values.tool_actions import ToolAction
+from codexd.core.values.tool_actions import Decision, ReachHost, ToolAction
 
 
 class ModelCall(msgspec.Struct, frozen=True):
@@ -57,6 +57,15 @@ class OpenCall(msgspec.Struct, frozen=True):
     guarded: bool = False  # as its event says
     again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
+
+
+class HostQuestion(msgspec.Struct, frozen=True):
+    """A question about a host that a process of a call connects to. Its answer holds for the call, within the turn."""
+
+    approval_id: ApprovalId
+    call_id: CallId
+    action: ReachHost
+    decision: Decision | None = None  # None: it is open
 
 
 class OpenProcess(msgspec.Struct, frozen=True):
@@ -99,6 +108,7 @@ class Turn(msgspec.Struct, frozen=True):
     questions: int = 0  # approval requests up to now; numbers the next request
     call: ModelCall | None = None
     open_calls: tuple[OpenCall, ...] = ()
+    hosts: tuple[HostQuestion, ...] = ()  # asked about in this turn
     # Whether the model has not seen everything yet: input, or a tool's answer.
     needs_model: bool = True
     output_schema: msgspec.Raw | None = None
@@ -189,6 +199,9 @@ def evolve_item(turn: Turn, event: e.ItemCompleted | e.ItemCut) -> Turn:
 def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
     """The turn after an event of a tool call."""
     match event:
+        case e.ApprovalRequested() if isinstance(event.action, ReachHost):
+            about = HostQuestion(event.approval_id, event.call_id, event.action)
+            return replace(turn, questions=turn.questions + 1, hosts=(*turn.hosts, about))
         case e.ApprovalRequested():
             return _with_call(
                 replace(turn, questions=turn.questions + 1),
@@ -198,6 +211,8 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
                 asked_hash=event.action_hash,
             )
         case e.ApprovalDecided():
+            if host_question(turn, event.approval_id) is not None:
+                return _host_decided(turn, event)
             asked = asked_about(turn, event)
             return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
         case e.ToolStarted():
@@ -244,6 +259,24 @@ def left_running(turn: Turn, event: e.ToolEnded) -> tuple[OpenProcess, ...]:
 def asked_about(turn: Turn, event: e.ApprovalDecided) -> OpenCall | None:
     """The call of an approval."""
     return next((c for c in turn.open_calls if c.approval_id == event.approval_id), None)
+
+
+def host_question(turn: Turn | None, approval_id: ApprovalId) -> HostQuestion | None:
+    """The open question about a host with this id."""
+    hosts = turn.hosts if turn is not None else ()
+    return next((q for q in hosts if q.approval_id == approval_id and q.decision is None), None)
+
+
+def _host_decided(turn: Turn, event: e.ApprovalDecided) -> Turn:
+    return replace(
+        turn,
+        hosts=tuple(
+            replace(question, decision=event.decision)
+            if question.approval_id == event.approval_id
+            else question
+            for question in turn.hosts
+        ),
+    )
 
 
 def _with_call(turn: Turn, call_id: CallId, **changes: object) -> Turn:

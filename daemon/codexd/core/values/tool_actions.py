@@ -117,6 +117,26 @@ class UpdatePlan(
     explanation: str | None = None
 
 
+# As Codex names them.
+NetworkProtocol = Literal["http", "https", "socks5Tcp"]
+
+
+class ReachHost(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="network",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """A command that runs connects to a machine that no list of domains names."""
+
+    host: str  # a name or an address, in its one form
+    port: int
+    protocol: NetworkProtocol
+
+
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 
@@ -141,6 +161,7 @@ def without_words(action: A) -> A:
     return replace(action, justification=None)  # type: ignore[type-var]  # every action is a struct
 
 
+HostDecision = Literal["allow", "deny"]
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 
 # "Text only", for a member that holds JSON.

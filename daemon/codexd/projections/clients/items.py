@@ -37,7 +37,7 @@ from codexd.core.values.provider_items import (
     WebSearchItem,
     read_item,
 )
-from codexd.core.values.tool_actions import ToolAction, UpdatePlan
+from codexd.core.values.tool_actions import ReachHost, ToolAction, UpdatePlan
 from codexd.projections.clients.searches import web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
@@ -109,6 +109,8 @@ class ItemProjection:
                 return self._taken_in()
             case e.ItemCut():
                 return _cut(event, at_ms)
+            case e.ApprovalRequested() if isinstance(event.action, ReachHost):
+                pass  # Its call has an item, and goes on.
             case e.ApprovalRequested() | e.ToolStarted():
                 return self._begun(event.call_id, event.action, at_ms)
             case e.ToolSpawned():
