@@ -56,7 +56,7 @@ def test_other_features_are_codexs() -> None:
     ],
 )
 def test_a_list_that_says_nothing_clear_is_refused(text: str, line: int, problem: str) -> None:
-    with pytest.raises(InvalidConfig, match="features.network_proxy") as refused:
+    with pytest.raises(InvalidConfig, match=r"features\.network_proxy") as refused:
         config(f"[features.network_proxy]\n{text}\n")
     assert refused.value.line in (1, line)
     assert problem in refused.value.problem

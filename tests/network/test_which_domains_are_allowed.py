@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from codexd.core.policy.network_rules import (
+from codexd.core.rules.network_rules import (
     NetworkRules,
     read_domains,
     refusal,

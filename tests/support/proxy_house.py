@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import trio
 
-from codexd.core.policy.network_rules import NetworkRules, read_domains, refusal
+from codexd.core.rules.network_rules import NetworkRules, read_domains, refusal
 from codexd.core.values.hosts import Address
 from codexd.network.dial import Outside
 from codexd.network.gate import Destination, Refused

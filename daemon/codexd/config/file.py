@@ -208,7 +208,7 @@ class _Reader:
     def _check_domains(self, domains: Mapping[str, str]) -> None:
         if not domains:
             return
-        from codexd.core.policy.network_rules import read_domains
+        from codexd.core.rules.network_rules import read_domains
         from codexd.core.values.hosts import BadHost
 
         for domain, permission in domains.items():

@@ -62,7 +62,7 @@ class FeaturesTable(msgspec.Struct, frozen=True):
     # A bool alone: a list without domains.
     network_proxy: Annotated[
         bool | NetworkProxyTable,
-        "a table [features.network_proxy] with `enabled`, `domains`, each \"allow\" or \"deny\", "
+        'a table [features.network_proxy] with `enabled`, `domains`, each "allow" or "deny", '
         '`allow_local_binding`, and `mode` "full"',
     ] = NetworkProxyTable()
 

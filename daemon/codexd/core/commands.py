@@ -25,7 +25,13 @@ from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.core.values.tool_actions import Decision, HostDecision, ReachHost, ToolAction, ToolResult
+from codexd.core.values.tool_actions import (
+    Decision,
+    HostDecision,
+    ReachHost,
+    ToolAction,
+    ToolResult,
+)
 from codexd.core.values.usage import Tokens
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import trio
 
-from codexd.core.policy.network_rules import NetworkRules, why_not_there
+from codexd.core.rules.network_rules import NetworkRules, why_not_there
 from codexd.core.values.hosts import Address, authority, read_address
 from codexd.network.gate import Destination, Refused
 

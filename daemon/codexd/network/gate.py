@@ -6,7 +6,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from codexd.core.policy.network_rules import NetworkRules, Verdict, refusal, verdict
+from codexd.core.rules.network_rules import NetworkRules, Verdict, refusal, verdict
 from codexd.core.values.hosts import BadHost, read_address, read_host
 
 Protocols = Literal["http", "https", "socks5Tcp"]

@@ -15,7 +15,7 @@ import h11
 import msgspec
 import trio
 
-from codexd.core.policy.network_rules import NetworkRules
+from codexd.core.rules.network_rules import NetworkRules
 from codexd.core.values.hosts import BadHost, authority, read_authority
 from codexd.network.gate import Destination, may_name
 from codexd.network.streams import READ_BYTES, Idle, ReadFirst, relay

@@ -52,9 +52,7 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
             _start_thread(transition, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
             decide_model(transition, command, lookups)
-        case (
-            c.ReportSpawned() | c.ReportToolEnded() | c.ReportProcessEnded() | c.ReportHostAsked()
-        ):
+        case c.ReportSpawned() | c.ReportToolEnded() | c.ReportProcessEnded() | c.ReportHostAsked():
             decide_tools(transition, command)
         case c.Recover():
             if command.repaired is not None:

@@ -14,7 +14,7 @@ from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.policy.approval import action_hash, session_key
-from codexd.core.policy.host_rules import NOT_LISTED
+from codexd.core.rules.host_rules import NOT_LISTED
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import HostQuestion
 from codexd.core.values.enforced import enforced_policy

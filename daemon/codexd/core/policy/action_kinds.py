@@ -11,8 +11,9 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import command_rules, host_rules, patch_rules
+from codexd.core.policy import command_rules, patch_rules
 from codexd.core.policy.looked_up import LookedUp
+from codexd.core.rules import host_rules
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,

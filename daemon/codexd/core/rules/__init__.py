@@ -1,1 +1,1 @@
-"""Rules for the beginnings of commands, which people write into files."""
+"""Rules that people write into files: for the beginnings of commands, and for hosts."""
