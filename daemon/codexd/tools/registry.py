@@ -7,6 +7,7 @@ does `perform` act on it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -17,9 +18,18 @@ from codexd.core.values.enforced import Sandbox
 from codexd.core.values.foreign_json import whole_characters
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.limits import Traits
-from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
+from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, ToolResult
 
 A = TypeVar("A", bound=ToolAction)
+
+
+# Asks whether a process of the call may reach a host: None if so, else why not, as the rest of a sentence.
+AskHost = Callable[[ReachHost], Awaitable[str | None]]
+
+
+async def nobody_to_ask(_: ReachHost) -> str | None:
+    """Where no thread is there to ask in."""
+    return "nobody can be asked about it"
 
 
 class CallContext(msgspec.Struct, frozen=True):
@@ -34,6 +44,7 @@ class CallContext(msgspec.Struct, frozen=True):
     again: Literal["repeat", "adopt"] | None = None
     process: ProcessId | None = None  # the call has its answer: this is to be adopted
     turn_id: str = ""  # of the turn that the call belongs to; empty for a process that outlived it
+    ask_host: AskHost = nobody_to_ask
 
 
 class OutputSink(Protocol):

@@ -120,6 +120,12 @@ class Turn(msgspec.Struct, frozen=True):
     answered: bool = False  # whether the model has answered in this turn, since the last compaction
     continued: int = 0  # responses in a row that ended neither the turn nor in a tool call
 
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether a question is open."""
+        calls = any(call.approval_id is not None for call in self.open_calls)
+        return calls or any(question.decision is None for question in self.hosts)
+
 
 ModelCallEvent = e.ModelCallStarted | e.ModelCallEnded | e.ModelCallFailed
 ToolEvent = e.ApprovalRequested | e.ApprovalDecided | e.ToolStarted | e.ToolSpawned | e.ToolEnded

@@ -89,6 +89,7 @@ class ThreadActor:
         self.path: str | None = None
         self.is_log_archived = False  # its log is archived: it is unloaded before that changes
         self._listener, self._perform = listener, perform
+        self._changed = trio.Event()  # set at the next change of the state
         self._running: dict[Effect, trio.CancelScope] = {}
         self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
             INBOX_COMMANDS_MAX
@@ -137,6 +138,11 @@ class ThreadActor:
     async def report(self, command: Command) -> CommandResult:
         """Hand in what the daemon itself must record; wait for space where the disk is full."""
         return await self.stall.until_written(lambda: self.submit(command))
+
+    async def until(self, holds: Callable[[ThreadState], bool]) -> None:
+        """Sleep until this holds of the state."""
+        while not holds(self.state):
+            await self._changed.wait()
 
     @property
     def version(self) -> int:
@@ -350,6 +356,9 @@ class ThreadActor:
             elif isinstance(event, ProcessEnded):
                 self.streaming.end_output(event.process)
         self._listener.appended(recorded)
+        if self._changed.statistics().tasks_waiting:
+            self._changed.set()
+            self._changed = trio.Event()
 
     def _print_request(self, history: ModelHistory, model: str) -> RequestPrint:
         tools = self.world.tools_of(model, self.state)

@@ -8,12 +8,13 @@ import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
+from codexd.core.decide.hosts import found_answer, open_question
 from codexd.core.policy.approval import not_as_asked
 from codexd.core.state.turn import OpenCall
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.tool_actions import ReachHost, ToolResult
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, OutputId, ends_of
 from codexd.tools.registry import CallContext
@@ -50,6 +51,16 @@ class ToolRunning:
         self._process = process
         await self._end(self._call_id, result, process)
 
+    async def ask_host(self, action: ReachHost) -> str | None:
+        """Ask whether a process of the call may reach a host: None if so, else why not, as the rest of a sentence."""
+        thread, call_id = self._thread, self._call_id
+        try:
+            await thread.report(c.ReportHostAsked(call_id=call_id, action=action))
+        except c.Rejected as refusal:
+            return refusal.message
+        await thread.until(lambda state: open_question(state, call_id, action) is None)
+        return None if found_answer(thread.state, call_id, action) else "a person refused it"
+
     async def run(self) -> None:
         """Run it to its end and report its result."""
         try:
@@ -80,6 +91,7 @@ class ToolRunning:
             call.again if self._process is None else "adopt",
             self._process,
             "" if thread.state.turn is None else thread.state.turn.turn_id,
+            self.ask_host,
         )
         try:
             async with trio.open_nursery() as nursery:

@@ -22,9 +22,7 @@ def status_of(
     if state is None:
         return t.NotLoaded() if trouble is None else t.InError()
     if state.turn is not None:
-        waiting = reviewer_asks or any(
-            call.approval_id is not None for call in state.turn.open_calls
-        )
+        waiting = reviewer_asks or state.turn.waits_for_person
         return t.Active(("waitingOnApproval",) if waiting else ())
     return t.InError() if state.failed else t.Idle()
 
