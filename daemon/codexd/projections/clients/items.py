@@ -109,8 +109,6 @@ class ItemProjection:
                 return self._taken_in()
             case e.ItemCut():
                 return _cut(event, at_ms)
-            case e.ApprovalRequested() if isinstance(event.action, ReachHost):
-                pass  # Its call has an item, and goes on.
             case e.ApprovalRequested() | e.ToolStarted():
                 return self._begun(event.call_id, event.action, at_ms)
             case e.ToolSpawned():
@@ -180,7 +178,8 @@ class ItemProjection:
 
     def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[ItemChange]:
         tool = self._tools.get(call_id) or OpenTool(call_id)
-        if tool.item is not None:
+        # A question about a host is one of a call that has begun.
+        if tool.item is not None or isinstance(action, ReachHost):
             return []
         tool = self._tools[call_id] = begun(tool, action, at_ms)
         return [] if tool.item is None else [ItemStarted(tool.item)]
