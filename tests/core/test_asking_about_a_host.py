@@ -130,7 +130,10 @@ def test_an_answer_for_ever_is_recorded_with_its_rule(
 def test_an_answer_that_contradicts_its_rule_leaves_the_question_open() -> None:
     for decision, rule in (("accept", "deny"), ("decline", "allow"), ("cancel", "allow")):
         command = replace(answer(asks(), decision), host_rule=rule)  # type: ignore[arg-type]
-        given(*ASKED).when(command).then_rejected("decision_not_offered")
+        given(*ASKED).when(command).then_rejected("odd_answer")
+    given(*ASKED).when(replace(answer(asks(), "decline"), instead="x")).then_rejected("odd_answer")
+    for_commands = replace(answer(asks(), "accept"), rule=("curl",))
+    given(*ASKED).when(for_commands).then_rejected("odd_answer")
 
 
 def test_an_answer_to_another_host_leaves_the_question_open() -> None:

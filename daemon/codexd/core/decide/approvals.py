@@ -6,7 +6,7 @@ from typing import assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected, ToolCallDone
-from codexd.core.decide.hosts import answer_about_host
+from codexd.core.decide.hosts import answer_about_host, check_answer
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
@@ -89,18 +89,7 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
             "nobody_waiting", "no question waits for this answer any more: nothing was changed"
         )
     assert call.action is not None
-    if command.action_hash != action_hash(call.action):
-        raise Rejected(
-            "approval_mismatch",
-            f"expected an answer to the action with the sha256 {action_hash(call.action)}, found one to "
-            f"{command.action_hash}: nothing was changed, and the question stays open",
-        )
-    if command.decision not in kind_of(call.action).approval.answers:
-        raise Rejected(
-            "decision_not_offered",
-            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
-            "question stays open",
-        )
+    check_answer(call.action, command)
     _refuse_odd_answer(call.action, command)
     transition.add(
         e.ApprovalDecided(
@@ -132,6 +121,8 @@ def declined(instead: str | None) -> ToolResult:
 def _refuse_odd_answer(action: ToolAction, command: c.DecideApproval) -> None:
     """Raises: Rejected, for a rule that is not made, and for words where nothing is declined."""
     odd = None
+    if command.host_rule is not None:
+        odd = f"no rule for a host, found `{command.host_rule}`"
     if command.rule is not None:
         problem = kind_of(action).approval.rule_problem(action, command.rule)
         if command.decision != "accept" or problem is not None:

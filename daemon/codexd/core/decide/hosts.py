@@ -19,7 +19,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import HostQuestion
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.ids import ApprovalId, CallId
-from codexd.core.values.tool_actions import ReachHost
+from codexd.core.values.tool_actions import ReachHost, ToolAction
 
 # Of one turn: more are a program that tries names, and no person answers so many.
 HOST_QUESTIONS_MAX: Final = 64
@@ -74,19 +74,13 @@ def answer_about_host(
     transition: Transition, command: c.DecideApproval, question: HostQuestion
 ) -> None:
     """A person's answer about a host. Raises: Rejected."""
-    action = question.action
-    if command.action_hash != action_hash(action):
+    check_answer(question.action, command)
+    means = {"allow": "accept", "deny": "decline"}.get(command.host_rule or "", command.decision)
+    if means != command.decision or command.rule is not None or command.instead is not None:
         raise Rejected(
-            "approval_mismatch",
-            f"expected an answer to the action with the sha256 {action_hash(action)}, found one to "
-            f"{command.action_hash}: nothing was changed, and the question stays open",
-        )
-    fits = {"allow": "accept", "deny": "decline"}.get(command.host_rule or "", command.decision)
-    if command.decision not in kind_of(action).approval.answers or fits != command.decision:
-        raise Rejected(
-            "decision_not_offered",
-            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
-            "question stays open",
+            "odd_answer",
+            "expected an answer about a host with at most a rule for it that says the same: nothing was "
+            "changed, and the question stays open",
         )
     transition.add(
         e.ApprovalDecided(
@@ -95,6 +89,22 @@ def answer_about_host(
     )
     if command.decision == "cancel":
         transition.interrupt(command.open_items, "interrupted")
+
+
+def check_answer(action: ToolAction, command: c.DecideApproval) -> None:
+    """Raises: Rejected, for an answer to another action, and for one that was not offered."""
+    if command.action_hash != action_hash(action):
+        raise Rejected(
+            "approval_mismatch",
+            f"expected an answer to the action with the sha256 {action_hash(action)}, found one to "
+            f"{command.action_hash}: nothing was changed, and the question stays open",
+        )
+    if command.decision not in kind_of(action).approval.answers:
+        raise Rejected(
+            "decision_not_offered",
+            f"expected an answer that was offered, found {command.decision}: nothing was changed, and the "
+            "question stays open",
+        )
 
 
 def withdraw_host_questions(transition: Transition, call_id: CallId | None = None) -> None:
