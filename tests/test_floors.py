@@ -89,7 +89,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {"codexd.core", "codexd.network", "h11", "msgspec", "trio"}
     ),
     # Programs of their own, around and in a sandbox.
-    "codexd.network.forwarder": frozenset({"relay"}),
+    "codexd.network.forwarder": frozenset(),
     "codexd.network.relay": frozenset(),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),

@@ -17,7 +17,6 @@ import sys
 # These take longer to load than the first two programs work.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping, Sequence
     from typing import Final
 
@@ -28,8 +27,6 @@ LOOPBACK: Final = "127.0.0.1"
 HANDED_FD: Final = 8
 BACKLOG: Final = 64
 FAILED_EXIT_CODE: Final = 126  # as a shell's, for a program that could not be run
-
-_PR_SET_PDEATHSIG: Final = 1
 # Programs that run in the sandbox reach each other without the proxy.
 _DIRECT: Final = ("localhost", LOOPBACK, "::1")
 
@@ -102,43 +99,17 @@ def _leave_relay(socket_path: str) -> None:
     import socket
 
     mine, handed = socket.socketpair()
-    command = os.getpid()
+    command, relay = os.getpid(), os.path.join(os.path.dirname(__file__), "relay.py")
     if os.fork() == 0:
-        handed.close()
-        _relay(mine, socket_path, command)
+        try:
+            handed.close()
+            mine.set_inheritable(True)
+            words = [str(mine.fileno()), socket_path, str(command)]
+            os.execv(sys.executable, [sys.executable, "-I", "-S", relay, *words])  # noqa: S606
+        finally:
+            os._exit(FAILED_EXIT_CODE)
     mine.close()
     os.dup2(handed.fileno(), HANDED_FD)  # It is inherited; the other number is not.
-
-
-def _relay(outside: socket.socket, socket_path: str, command: int) -> None:
-    """Be the child: hold nothing of the command's, and end with it."""
-    import ctypes
-    import signal
-    import socket
-
-    try:
-        for number in (
-            signal.SIGINT,
-            signal.SIGQUIT,
-            signal.SIGHUP,
-            signal.SIGTERM,
-            signal.SIGTSTP,
-        ):
-            signal.signal(number, signal.SIG_IGN)  # They are for the command.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nothing, descriptor)
-        if os.getppid() != command:
-            return
-        sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-        from relay import Relay  # type: ignore[import-not-found]  # codexd is not on its path
-
-        with outside:
-            _, (listener, *_), _, _ = socket.recv_fds(outside, 1, 1)
-        Relay(socket.socket(fileno=listener), socket_path).run()
-    finally:
-        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,32 @@
-"""Relays connections from a listening socket to a Unix socket, in a process of its own. I/O. Standard library only."""
+"""Relays connections from a listening socket to a Unix socket. I/O.
+
+A program of its own, beside the command whose connections they are: standard library only.
+
+    relay.py FD SOCKET PARENT
+
+FD is a Unix socket over which the listening socket comes. It ends with its parent, the process with the id PARENT.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import selectors
+import signal
 import socket
+import sys
 from typing import Final
 
+_PR_SET_PDEATHSIG: Final = 1
+# Of the terminal and of those who end a command: they are for the command.
+_FOR_THE_COMMAND: Final = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGTSTP,
+)
 READ_BYTES: Final = 64 * 1024
 CONNECTIONS_MAX: Final = 128  # as many as the proxy takes
 
@@ -119,3 +139,23 @@ class Pipe:
                 self.waiting = self.waiting[self.target.send(self.waiting) :]
         if self.is_done:
             self.target.shutdown(socket.SHUT_WR)
+
+
+def main(handed: int, socket_path: str, parent: int) -> None:
+    """Relay until the parent is gone; hold nothing of what it does."""
+    for number in _FOR_THE_COMMAND:
+        signal.signal(number, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    if os.getppid() != parent:
+        return
+    with socket.socket(fileno=handed) as outside:
+        _, listeners, _, _ = socket.recv_fds(outside, 1, 1)
+    if listeners:  # None: the sandbox did not begin.
+        Relay(socket.socket(fileno=listeners[0]), socket_path).run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
