@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from builders import ENDED, FIRST_TURN, calling, made, result, runs
+from builders import ENDED, FIRST_TURN, calling, line, made, result, runs
 from codexd.core import commands as c
 from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.decide.transition import ABORTED_CALL
@@ -21,19 +21,21 @@ from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.policy.action_kinds import KINDS
 from codexd.core.state.due import CallModel, RunTool, has_work
 from codexd.core.state.state import fold
-from codexd.core.values.ids import CallId, ModelCallId, ProcessId, ThreadId
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.ids import CallId, ModelCallId, ProcessId, ThreadId, TurnId
+from codexd.core.values.tool_actions import SessionCall, ToolResult
 from spec import given
 
 CALL, PROCESS = CallId("c1"), ProcessId("p1")
 ANSWER = ToolEnded(CALL, result("it goes on"), PROCESS)
 RUNNING: tuple[Event, ...] = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
 GOES_ON: tuple[Event, ...] = (*RUNNING, ANSWER, calling("t1/2"), ENDED, TurnCompleted())
-OVER = ProcessEnded(PROCESS, result("over"))
+# Its end repeats the call that began it, for readers that begin after it.
+OF = SessionCall(CALL, TurnId("t1"))
+OVER = ProcessEnded(PROCESS, result("over"), OF, line("ls"))
 
 
 def lost(text: str) -> ProcessEnded:
-    return ProcessEnded(PROCESS, ToolResult("aborted", text))
+    return ProcessEnded(PROCESS, ToolResult("aborted", text), OF, line("ls"))
 
 
 @pytest.fixture

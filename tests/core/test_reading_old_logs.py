@@ -50,9 +50,12 @@ from codexd.core.values.settings import Settings, SettingsChange, Tuning
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     BadCall,
+    ExecCommand,
     PatchedFile,
     RunCommand,
+    SessionCall,
     ToolResult,
+    WriteStdin,
 )
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
@@ -68,6 +71,7 @@ CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
 REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
+SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
 APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
@@ -303,6 +307,22 @@ LEFT_RUNNING: list[Event] = [
     w.ToolEnded(C1, ToolResult("completed", "It goes on."), ProcessId("p1")),
     w.ProcessEnded(ProcessId("p1"), ToolResult("failed", "Exit code: 2", exit_code=2)),
 ]
+OF = SessionCall(C1, T1)
+BASH = ExecCommand(
+    command="bash", argv=("/bin/sh", "-c", "bash"), cwd="/work", timeout_ms=0, session="1000", tty=True,
+    yield_ms=250, output_tokens=10_000, shell="/bin/zsh",
+)  # fmt: skip
+IN_SESSIONS: list[Event] = [
+    w.ToolStarted(C1, BASH),
+    w.ToolSpawned(C1, 4711, "123", FIRST_MS),
+    w.ToolEnded(C1, ToolResult("completed", "Output:\n$ ", collected_bytes=2), ProcessId("1000")),
+    w.ToolStarted(CallId("c2"), WriteStdin("1000", "ls\n", 250, 10_000, OF)),
+    w.StdinWritten(ProcessId("1000"), OF, "exit\n"),
+    w.StdinWritten(ProcessId("1000"), OF, hidden=True),
+    w.ProcessEnded(
+        ProcessId("1000"), ToolResult("completed", "", "$ exit\n", 0, 7), OF, BASH, FIRST_MS
+    ),
+]
 PLANNED: list[Event] = [
     w.PlanChanged(
         C1,
@@ -339,7 +359,7 @@ APPROVED: list[Event] = [
 ]
 EVERY = [
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
-    *(*LEFT_RUNNING, *PLANNED, *APPROVED),
+    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *APPROVED),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
@@ -374,6 +394,10 @@ def test_taking_in_of_version_1_reads_as_it_was_meant() -> None:
 
 def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in PROCESSES] == LEFT_RUNNING
+
+
+def test_sessions_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in SESSIONS] == IN_SESSIONS
 
 
 def test_a_plan_of_version_1_reads_as_it_was_meant() -> None:
@@ -419,6 +443,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         TAKEN_IN,
         PLANS,
         APPROVALS,
+        SESSIONS,
     ],
     ids=[
         "patches",
@@ -432,6 +457,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "taken in",
         "plans",
         "approvals",
+        "sessions",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

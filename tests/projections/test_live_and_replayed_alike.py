@@ -13,7 +13,8 @@ from builders import ask
 from codexd.core.events.events import TurnStarted
 from codexd.core.state.state import fold
 from codexd.core.state.visibility import Visibility
-from codexd.core.values.items import ThreadItem
+from codexd.core.values.ids import ItemId
+from codexd.core.values.items import CommandExecution, ThreadItem
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
@@ -52,9 +53,31 @@ def test_the_transcript_shows_the_same_as_live(run: list[int]) -> None:
     for record in play.records:
         transcript.apply(record)
     items = [untimed(item) for turn in transcript.turns for item in turn.items]
-    assert items == list(play.live.screen().values())
+    whole = {item.id: item for item in items if not is_open_session(item)}
+    assert whole == play.live.screen()
+    # A session has its place in its turn, and is whole later.
+    assert [item for item in items if not is_session(item)] == [
+        item for item in play.live.screen().values() if not is_session(item)
+    ]
     ended = [f"{t.turn_id} {t.status}" for t in transcript.turns if t.status != "inProgress"]
     assert ended == play.live.ended
+
+
+def here_before(play: Play) -> set[str]:
+    """The items that are whole, and the sessions of turns that a late client never saw."""
+    return {*play.live.items, *(process.call.call_id for process in play.state.processes)}
+
+
+def others(reading: Reading, already: set[str]) -> dict[ItemId, ThreadItem]:
+    return {i: item for i, item in reading.screen().items() if i not in already}
+
+
+def is_session(item: ThreadItem) -> bool:
+    return isinstance(item, CommandExecution) and item.source == "unifiedExecStartup"
+
+
+def is_open_session(item: ThreadItem) -> bool:
+    return isinstance(item, CommandExecution) and item.status == "inProgress"
 
 
 def untimed(item: ThreadItem) -> ThreadItem:
@@ -65,13 +88,12 @@ def untimed(item: ThreadItem) -> ThreadItem:
 @given(RUNS, RUNS)
 def test_a_late_client_sees_the_rest_whole(before: list[int], after: list[int]) -> None:
     play = played(before)
-    already = set(play.live.items)
+    already = here_before(play)
     late = play.join()
     for number in after:
         play.step(number)
     finish(play)
-    rest = {i: item for i, item in play.live.screen().items() if i not in already}
-    assert late.screen() == rest
+    assert others(late, already) == others(play.live, already)
     assert late.questions == play.live.questions
 
 
@@ -87,7 +109,7 @@ def test_a_client_that_was_away_misses_nothing_and_gets_nothing_twice(
     """With a cursor after a lost connection, or behind a full socket."""
     play = played(before)
     reader = play.join()
-    already = set(play.live.items)
+    already = here_before(play)
     come_back = away(play, reader)
     for number in meanwhile:
         play.step(number)
@@ -95,8 +117,7 @@ def test_a_client_that_was_away_misses_nothing_and_gets_nothing_twice(
     for number in after:
         play.step(number)
     finish(play)
-    rest = {i: item for i, item in play.live.screen().items() if i not in already}
-    assert reader.screen() == rest
+    assert others(reader, already) == others(play.live, already)
     assert not reader.questions
 
 

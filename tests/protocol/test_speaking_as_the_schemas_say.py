@@ -61,6 +61,14 @@ ITEMS: tuple[items.ThreadItem, ...] = (
         exit_code=0,
         duration_ms=3,
     ),
+    items.CommandExecution(
+        id=M,
+        command="bash",
+        cwd="/w",
+        process_id="1000",
+        source="unifiedExecStartup",
+        status="inProgress",
+    ),
     items.FileChange(
         id=M,
         changes=(
@@ -279,6 +287,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
     "item/commandExecution/outputDelta": [
         notifications.CommandExecutionOutputDeltaNotification(**ITEM_AT, delta="d"),
+    ],
+    "item/commandExecution/terminalInteraction": [
+        notifications.TerminalInteractionNotification(**ITEM_AT, process_id="1000", stdin="y\n"),
     ],
     "item/completed": [
         notifications.ItemCompletedNotification(item, "t", "u", 1) for item in ITEMS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,24 +81,31 @@ async def test_the_turn_ends_while_it_continues_and_its_end_is_recorded(tmp_path
         assert not thread.idle
         (process,) = thread.state.processes
         assert process.process == PROCESS
-        assert thread.streaming.outputs[PROCESS].text() == "more\n"
+        (output,) = thread.streaming.outputs.values()
+        assert output.text() == "ready\nmore\n"
         tool.may_end.set()
         while thread.state.processes:
             await trio.lowlevel.checkpoint()
         assert not thread.streaming.outputs
-        told = b"".join(read_all(there))
+        told = [json.loads(line) for line in read_all(there)]
     call, over = await outcomes(house)
     assert isinstance(call, ToolEnded)
     assert (call.result, call.process) == (ANSWER, PROCESS)
     result = ToolResult("completed", "It is over.", "more\n", output_bytes=5)
-    assert over == ProcessEnded(PROCESS, result)
-    # The wire has no word for it yet, so nobody is told of an item that is not there.
-    assert b"ready" in told
-    assert b"more" not in told
+    assert isinstance(over, ProcessEnded)
+    assert (over.process, over.result, over.action) == (PROCESS, result, Serve())
+    # Its item is one, from the call to the end of the process, and so is its output.
+    methods = [message["method"] for message in told if call.call_id in str(message["params"])]
+    assert methods == [
+        "item/started",
+        "item/commandExecution/outputDelta",
+        "item/commandExecution/outputDelta",
+        "item/completed",
+    ]
 
 
 @trio_test
-async def test_its_output_is_kept_whole_under_its_own_name(tmp_path: Path) -> None:
+async def test_its_output_is_kept_whole(tmp_path: Path) -> None:
     printed = b"a line\n" * OUTPUT_INLINE_BYTES_MAX
     house = House(tmp_path, tool := ServeTool(printed), "{}")
     async with house.running() as (thread, _):
@@ -108,7 +116,7 @@ async def test_its_output_is_kept_whole_under_its_own_name(tmp_path: Path) -> No
             await trio.lowlevel.checkpoint()
     (_, over) = await outcomes(house)
     assert over.result.blob is not None
-    assert await house.store.read_blob(over.result.blob) == printed
+    assert await house.store.read_blob(over.result.blob) == b"ready\n" + printed
 
 
 @trio_test

@@ -29,6 +29,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.decide.compaction import TOO_LONG
 from codexd.core.decide.lookups import Titles
+from codexd.core.decide.transition import session_of
 from codexd.core.events.events import (
     Event,
     ItemCompleted,
@@ -42,13 +43,13 @@ from codexd.core.events.events import (
 )
 from codexd.core.events.history import HistoryCompacted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.policy.approval import action_hash
 from codexd.core.state.state import ThreadState, evolve
-from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
+from codexd.core.state.turn import ModelCall, OpenCall, OpenProcess, Review, Turn
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.core.values.agents_md import UserInstructions
-from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
+from codexd.core.values.ids import CallId, ItemId, ProcessId, ThreadId, TurnId
 from codexd.core.values.images import ImageName
 from codexd.core.values.items import ImageInput, LocalImageInput, TurnError, UserInput
 from codexd.core.values.limits import Limits
@@ -59,6 +60,7 @@ from codexd.core.values.tool_actions import (
     NO_PARTS,
     BadCall,
     Decision,
+    ExecCommand,
     ToolAction,
     ToolResult,
     ViewImage,
@@ -302,7 +304,7 @@ class Play:
         """Somebody begins to look, and is told what is open (decision 0007)."""
         reader = Reading()
         self.readers.append(reader)
-        texts = Texts(THREAD, self.wire.turn_id)
+        texts = self.wire.texts.unsent()
         reader.take([*self.wire.open_items(), *self._open_texts(texts)])
         return reader
 
@@ -368,6 +370,9 @@ class Play:
                 event = replace(event, request=replace(request, withheld=withheld))
             event = reread(event)
             turn = self.state.turn
+            if isinstance(event, ThreadForked):
+                for process in self.state.processes:
+                    self.printed.pop(process.call.call_id, None)
             self.state = evolve(self.state, event)
             turn = self.state.turn or turn
             self._fold(event, len(self.records) + 1)
@@ -385,8 +390,10 @@ class Play:
             if isinstance(event, ItemCompleted | ItemCut):
                 gone = self.streaming.pop(event.item_id, None)
                 self.stale += [gone.open_item()] if gone is not None else []
-            elif isinstance(event, ToolEnded):
+            elif isinstance(event, ToolEnded) and event.process is None:
                 self.printed.pop(event.call_id, None)
+            elif isinstance(event, ProcessEnded) and event.of is not None:
+                self.printed.pop(event.of.call_id, None)
 
     def _send(self, event: ModelCallStarted, seq: int) -> None:
         self.sent.append((seq, event, self.history.for_whom(event.model, event.provider)))
@@ -489,6 +496,8 @@ class Play:
         if self.state.archived:
             return [lambda: self.do(c.UnarchiveThread())]
         moves = self._moves_of_people() + self._moves_of_a_title()
+        for process in self.state.processes:
+            moves += self._moves_of_a_session(process)
         turn = self.state.turn
         if turn is None:
             if not self.only_grows:
@@ -625,6 +634,8 @@ class Play:
             self.fail if self.only_grows else self.refuse_for_length,
             lambda: self.make_call(line("ls")),
             lambda: self.make_call(line("make")),
+            self.make_session,
+            self.make_session,
             lambda: self.make_call(ViewImage("/work/a.png")),
             lambda: self.make_call(BadCall("no such tool")),
             self.fail if self.only_grows else self.refuse_images,
@@ -687,12 +698,41 @@ class Play:
             seen = (AN_IMAGE, replace(AN_IMAGE, status="failed", model_parts=NO_PARTS))
             ended = [c.ReportToolEnded(call_id=call.call_id, result=ended) for ended in seen]
             return [lambda command=command: self.do(command) for command in ended]  # type: ignore[misc]
-        return [
+        moves: list[Move] = [
             lambda: self.print(call.call_id, PIECES[self._names % len(PIECES)]),
-            lambda: self.do(c.ReportSpawned(call_id=call.call_id, pid=42, start_time="7")),
+            lambda: self.do(self._spawned(call)),
             lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("oui"))),
             lambda: self.do(c.ReportToolEnded(call_id=call.call_id, result=result("non"))),
         ]
+        session = session_of(call)
+        if session is not None:
+            moves += [lambda: self._leave_running(call, session)] * 2
+        return moves
+
+    def _spawned(self, call: OpenCall) -> c.ReportSpawned:
+        return c.ReportSpawned(call_id=call.call_id, pid=42, start_time="7", at_ms=self._tick())
+
+    def _leave_running(self, call: OpenCall, session: ProcessId) -> None:
+        """The call is answered, and its session goes on."""
+        left = replace(result("it runs"), collected_bytes=3)
+        self.do(c.ReportToolEnded(call_id=call.call_id, result=left, process=session))
+
+    def make_session(self) -> None:
+        """The model begins a session."""
+        session = self._name("s")
+        action = ExecCommand(
+            command="cat", argv=("sh", "-c", "cat"), cwd="/work", timeout_ms=0, session=session
+        )
+        self.make_call(action)
+
+    def _moves_of_a_session(self, process: OpenProcess) -> list[Move]:
+        session, over = process.process, result("over")
+        moves: list[Move] = [
+            lambda: self.print(process.call.call_id, PIECES[self._names % len(PIECES)]),
+            lambda: self.do(c.WriteToSession(session=session, chars="y\n")),
+            lambda: self.do(c.ReportProcessEnded(process=session, result=over)),
+        ]
+        return moves
 
 
 def played(run: Sequence[int]) -> Play:
@@ -707,7 +747,12 @@ def a_long_play(*, records: int = 400) -> Play:
     """Some turns of so many records or more, with nothing open at the end and nothing taken back or shortened."""
     number, play = 7, Play(LookupSource())
     play.only_grows = True
-    while len(play.records) < records or play.state.turn is not None or play.state.queue:
+    while (
+        len(play.records) < records
+        or play.state.turn is not None
+        or play.state.queue
+        or play.state.processes
+    ):
         number = number * 1_103_515_245 + 12_345 & 0x7FFFFFFF
         play.step(number >> 8)
     return play

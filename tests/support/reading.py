@@ -118,10 +118,14 @@ class Reading:
                 assert not isinstance(item, msgspec.Raw)
                 assert item.id in self._begun, f"{item.id} is whole before it begins"
                 del self._begun[item.id]
-                self._of_turns.setdefault(params.turn_id, []).append(item.id)
+                if (
+                    params.turn_id not in self._of_turns
+                ):  # A session of a turn before all that it saw.
+                    self._of_turns = {params.turn_id: [], **self._of_turns}
+                self._of_turns[params.turn_id].append(item.id)
                 self._complete(item)
             case n.TurnStartedNotification(turn=turn):
-                assert not self._begun
+                assert not self._open_in_turn()
                 self._of_turns.setdefault(turn.id, [])
             case n.ThreadRevertedNotification():
                 self._reverted(params)
@@ -131,11 +135,16 @@ class Reading:
                     for item_id, item in self._begun.items()
                     if not isinstance(item, ContextCompaction)
                 }
-                assert not self._begun, f"still open at the turn's end: {self._begun}"
+                left = self._open_in_turn()
+                assert not left, f"still open at the turn's end: {left}"
                 assert not self.questions, f"still asked at the turn's end: {self.questions}"
                 self.turns.append(f"{turn.id} {turn.status}")
             case _:
                 pass
+
+    def _open_in_turn(self) -> list[ThreadItem]:
+        """The open items, without those of sessions, which may outlive their turns."""
+        return [item for item in self._begun.values() if not _is_session(item)]
 
     def _delta(self, saying: EncodedMessage) -> None:
         delta = msgspec.json.decode(saying.body, type=_Message).params
@@ -162,3 +171,7 @@ class Reading:
             shown = {}
         assert shown == {key: words for key, words in whole.items() if words}
         self.items[item.id] = item
+
+
+def _is_session(item: ThreadItem) -> bool:
+    return isinstance(item, CommandExecution) and item.source == "unifiedExecStartup"

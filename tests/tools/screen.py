@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
 from codexd.core.values.ids import ProcessId
@@ -27,6 +29,8 @@ class Screen:
         self.chunks.append(chunk)
         self._more.set()
         self._more = trio.Event()
+
+    def afterwards(self, then: Callable[[], Awaitable[None]]) -> None: ...
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
         raise AssertionError("this tool leaves no process running")

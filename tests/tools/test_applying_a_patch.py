@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Silent:
 
     def output(self, chunk: bytes) -> None:
         raise AssertionError("a patch prints nothing")
+
+    def afterwards(self, then: Callable[[], Awaitable[None]]) -> None: ...
 
     async def answer(self, process: object, result: ToolResult) -> None:
         raise AssertionError("a patch leaves nothing running")

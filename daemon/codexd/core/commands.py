@@ -277,6 +277,7 @@ class ReportSpawned(_Command, frozen=True, kw_only=True):
     call_id: CallId
     pid: int
     start_time: str
+    at_ms: int | None = None  # Unix
 
 
 class ReportHostAsked(_Command, frozen=True, kw_only=True):
@@ -299,6 +300,14 @@ class ReportProcessEnded(_Command, frozen=True, kw_only=True):
 
     process: ProcessId
     result: ToolResult
+
+
+class WriteToSession(_Command, frozen=True, kw_only=True):
+    """A person writes to a session; it is recorded first."""
+
+    session: ProcessId
+    chars: str = ""
+    hidden: bool = False  # `chars` is left empty, since what is written is a secret
 
 
 class ReportTitle(_Command, frozen=True, kw_only=True):
@@ -367,6 +376,7 @@ Command = (
     | ReportHostAsked
     | ReportToolEnded
     | ReportProcessEnded
+    | WriteToSession
     | ReportTitle
     | ReportReview
     | Recover

@@ -171,6 +171,13 @@ class CommandExecutionOutputDeltaNotification(_OfItem, frozen=True, kw_only=True
     delta: str
 
 
+class TerminalInteractionNotification(_OfItem, frozen=True, kw_only=True):
+    """A model or a person wrote to a command that runs."""
+
+    process_id: str
+    stdin: str  # empty: a model looked at its output, or what was written is a secret
+
+
 class ErrorNotification(msgspec.Struct, frozen=True, rename="camel"):
     """A request to the model failed."""
 
@@ -242,6 +249,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "error": ErrorNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
+    "item/commandExecution/terminalInteraction": TerminalInteractionNotification,
     "item/completed": ItemCompletedNotification,
     "item/reasoning/summaryPartAdded": ReasoningSummaryPartAddedNotification,
     "item/reasoning/summaryTextDelta": ReasoningSummaryTextDeltaNotification,

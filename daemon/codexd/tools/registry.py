@@ -45,6 +45,10 @@ class CallContext(msgspec.Struct, frozen=True):
     process: ProcessId | None = None  # the call has its answer: this is to be adopted
     turn_id: str = ""  # of the turn that the call belongs to; empty for a process that outlived it
     ask_host: AskHost = nobody_to_ask
+    # Whether its end is still awaited: a call that was interrupted is cancelled, and so is one whose daemon stops.
+    is_awaited: Callable[[], bool] = lambda: True
+    # How much of a session's output, in bytes, answers to the model have; None: as the tool itself knows.
+    collected: Callable[[str], int | None] = lambda _: None
 
 
 class OutputSink(Protocol):
@@ -64,8 +68,11 @@ class CallSink(OutputSink, Protocol):
         """Give the call its answer, while its process continues under this id.
 
         Returns once that is in the log. From here on the output is the process's, and what `perform` returns is
-        its end; turns come and go beside it.
+        its end; turns come and go beside it. Where the call was interrupted it has an answer already.
         """
+
+    def afterwards(self, then: Callable[[], Awaitable[None]]) -> None:
+        """Do this once what `perform` returns is in the log."""
 
 
 class Tool(Protocol[A]):

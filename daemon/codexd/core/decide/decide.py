@@ -25,10 +25,10 @@ from codexd.core.decide.effect_reports import (
     decide_model,
     decide_recovery,
     decide_tools,
-    end_processes,
 )
 from codexd.core.decide.history import decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
+from codexd.core.decide.processes import decide_writing, end_processes
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title
@@ -54,6 +54,9 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
             decide_model(transition, command, lookups)
         case c.ReportSpawned() | c.ReportToolEnded() | c.ReportProcessEnded() | c.ReportHostAsked():
             decide_tools(transition, command)
+        case c.WriteToSession():
+            refuse_unless_open(transition.state)
+            decide_writing(transition, command)
         case c.Recover():
             if command.repaired is not None:
                 transition.add(e.LogRepaired(command.repaired))

@@ -20,6 +20,7 @@ from codexd.core.decide.compaction import (
 )
 from codexd.core.decide.hosts import ask_about_host, withdraw_host_questions
 from codexd.core.decide.lookups import Lookups
+from codexd.core.decide.processes import end_processes, process_ended
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
@@ -27,7 +28,6 @@ from codexd.core.policy.action_kinds import kind_of, request_for
 from codexd.core.state.turn import ModelCall, OpenCall
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
-from codexd.core.values.tool_actions import ToolResult
 
 RESTARTED = (
     "interrupted by a restart of the daemon: the call had been started, its result is not known, "
@@ -201,30 +201,21 @@ def decide_tools(
         for process in transition.state.processes:
             if process.process == command.process:
                 withdraw_host_questions(transition, process.call.call_id)
-        if any(process.process == command.process for process in transition.state.processes):
-            transition.add(e.ProcessEnded(command.process, command.result))
+                transition.add(process_ended(process, command.result))
         return
     call = _running(transition, command.call_id)
     if call is None:
         return
     match command:
         case c.ReportSpawned():
-            transition.add(e.ToolSpawned(call.call_id, command.pid, command.start_time))
+            spawned = e.ToolSpawned(call.call_id, command.pid, command.start_time, command.at_ms)
+            transition.add(spawned)
         case c.ReportToolEnded():
             if command.process is None:
                 withdraw_host_questions(transition, call.call_id)
             transition.add(e.ToolEnded(call.call_id, command.result, command.process))
         case _:
             assert_never(command)
-
-
-def end_processes(transition: Transition, answer: str, *, but_adopted: bool = False) -> None:
-    """End all processes that outlived their calls; `but_adopted` leaves those that a tool will adopt."""
-    for process in transition.state.processes:
-        action = process.call.action
-        adopted = action is not None and kind_of(action).after_crash == "adopt"
-        if not (but_adopted and adopted):
-            transition.add(e.ProcessEnded(process.process, ToolResult("aborted", answer)))
 
 
 def _running(transition: Transition, call_id: str) -> OpenCall | None:

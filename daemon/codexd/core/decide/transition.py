@@ -7,6 +7,7 @@ from typing import Literal
 from codexd.core.commands import OpenItem
 from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
+from codexd.core.policy.action_kinds import kind_of
 from codexd.core.prompts.review_results import (
     NO_RESULTS,
     STOPPED,
@@ -15,8 +16,8 @@ from codexd.core.prompts.review_results import (
     user_action,
 )
 from codexd.core.state.state import ThreadState, evolve
-from codexd.core.state.turn import Turn
-from codexd.core.values.ids import CallId, ItemId
+from codexd.core.state.turn import OpenCall, Turn
+from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolResult
 
@@ -27,6 +28,11 @@ Commands that were running were ended, and may have done part of their work. \
 Look at the present state before you repeat or rely on anything from that turn.
 </turn_aborted>"""
 ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not known"
+# The answer to a call whose session goes on.
+ABORTED_WAIT = "aborted by the user: the command was not waited for. It runs on with session ID {}."
+STILL_RUNNING = "These sessions were not ended and still run: {}."
+# A turn that makes way, or is cut by the daemon; a fork or an archived thread has no processes.
+_SESSIONS_OUTLIVE = frozenset({"interrupted", "shutdown", "restarted", "replaced"})
 
 
 class Transition:
@@ -83,10 +89,32 @@ class Transition:
         self.cut(items, "restarted" if reason == "restarted" else "interrupted")
         if self.state.turn is not None:
             for call in self.state.turn.open_calls:
-                self.abort(call.call_id, items, ABORTED_CALL)
+                session = session_of(call)
+                if session is not None and reason in _SESSIONS_OUTLIVE:
+                    left = ToolResult("aborted", ABORTED_WAIT.format(session), collected_bytes=0)
+                    self.add(e.ToolEnded(call.call_id, left, session))
+                else:
+                    self.abort(call.call_id, items, ABORTED_CALL)
             if self.turn.review is not None:
                 message = user_action(STOPPED, NO_RESULTS)
                 exited = exited_item(self.turn.turn_id)
                 self.add(e.ReviewExited(exited, STOPPED_FOR_PEOPLE, told=message))
-        self.add(e.ContextAdded("turn_aborted", "user", ABORTED_NOTE))
+        note = aborted_note(tuple(process.process for process in self.state.processes))
+        self.add(e.ContextAdded("turn_aborted", "user", note))
         self.add(e.TurnInterrupted(reason))
+
+
+def session_of(call: OpenCall) -> ProcessId | None:
+    """The session that a call has begun, while the call has no answer."""
+    if call.action is None or call.pid is None:
+        return None
+    session: ProcessId | None = kind_of(call.action).session(call.action)
+    return session
+
+
+def aborted_note(sessions: tuple[ProcessId, ...]) -> str:
+    """The text for the model, with the sessions that still run."""
+    if not sessions:
+        return ABORTED_NOTE
+    body, end = ABORTED_NOTE.rsplit("\n", 1)
+    return f"{body}\n{STILL_RUNNING.format(', '.join(sessions))}\n{end}"

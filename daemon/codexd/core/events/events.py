@@ -35,6 +35,7 @@ from codexd.core.events.tools import (
     GrantsRevoked,
     PlanChanged,
     ProcessEnded,
+    StdinWritten,
     ToolEnded,
     ToolSpawned,
     ToolStarted,
@@ -341,6 +342,7 @@ Event = (
     | ToolSpawned
     | ToolEnded
     | ProcessEnded
+    | StdinWritten
     | PlanChanged
     | CompactionStarted
     | CompactionFailed

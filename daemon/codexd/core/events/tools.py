@@ -15,6 +15,7 @@ from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import (
     Decision,
     HostDecision,
+    SessionCall,
     ToolAction,
     ToolResult,
     UnreadAction,
@@ -81,6 +82,7 @@ class ToolSpawned(Fact, frozen=True):
     call_id: CallId
     pid: int
     start_time: str
+    at_ms: int | None = None  # when, Unix; None: as the record says
 
 
 class ToolEnded(Fact, frozen=True):
@@ -92,12 +94,31 @@ class ToolEnded(Fact, frozen=True):
     process: ProcessId | None = None  # the process that it left running
 
 
+class StdinWritten(Fact, frozen=True):
+    """A person is about to write to a session; the record's `by` says from which client.
+
+    What a model writes is in the action of its call.
+    """
+
+    type = "tool.stdin_written"
+    process: ProcessId
+    of: SessionCall
+    chars: str = ""
+    hidden: bool = False  # a secret: what was written is not recorded
+
+
 class ProcessEnded(Fact, frozen=True):
-    """A process that had gone on after its call's answer is over."""
+    """A process that had gone on after its call's answer is over.
+
+    The call that began it is repeated for readers that begin after it.
+    """
 
     type = "process.ended"
     process: ProcessId
     result: ToolResult
+    of: SessionCall | None = None
+    action: Action | None = None
+    started_ms: int | None = None  # Unix
 
 
 class PlanChanged(Fact, frozen=True):
@@ -119,7 +140,7 @@ def decode_present(kind: type[AnyFact], data: msgspec.Raw | bytes) -> AnyFact:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError:
-        if not issubclass(kind, ApprovalRequested | ToolStarted):
+        if not issubclass(kind, ApprovalRequested | ToolStarted | ProcessEnded):
             raise
     # The action is of a kind that the table does not have, or did not have when this module was loaded.
     members = msgspec.json.decode(data, type=dict[str, object])

@@ -14,17 +14,20 @@ import msgspec
 from codexd.core.policy import command_rules, patch_rules
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules import host_rules
+from codexd.core.values.ids import ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     BadCall,
     Decision,
+    ExecCommand,
     ReachHost,
     RunCommand,
     ToolAction,
     UnreadAction,
     UpdatePlan,
     ViewImage,
+    WriteStdin,
     without_words,
 )
 
@@ -76,6 +79,18 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 
 # It changes nothing, and needs no approval: no question about it is open, so no answer is offered.
 NO_APPROVAL: Final[Approval[Any]] = Approval(reason=lambda *_: None, answers=())
+_OF_COMMANDS: Final[Approval[Any]] = Approval(
+    reason=command_rules.command_reason,
+    request="item/commandExecution/requestApproval",
+    session_key=command_rules.command_key,
+    permitted=command_rules.command_permitted,
+    refusal=command_rules.command_refusal,
+    by_rule=command_rules.command_by_rule,
+    proposal=command_rules.command_proposal,
+    rule_problem=command_rules.command_rule_problem,
+    guarded=True,
+    repository=command_rules.command_repository,
+)
 
 
 class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
@@ -90,6 +105,8 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     found_as: Literal["command", "path"] | None = None  # None: no search finds it
     # The answer to the model for an action that cannot be made.
     refusal: Callable[[A], str | None] = lambda _: None
+    # The process that goes on where its call is interrupted; None: it ends with its call.
+    session: Callable[[A], ProcessId | None] = lambda _: None
 
 
 # By the struct's tag, which is the member `kind` in the log.
@@ -98,20 +115,25 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=RunCommand,
         line=lambda action: action.command,
         after_crash="declare unknown",
-        approval=Approval(
-            reason=command_rules.command_reason,
-            request="item/commandExecution/requestApproval",
-            session_key=command_rules.command_key,
-            permitted=command_rules.command_permitted,
-            refusal=command_rules.command_refusal,
-            by_rule=command_rules.command_by_rule,
-            proposal=command_rules.command_proposal,
-            rule_problem=command_rules.command_rule_problem,
-            guarded=True,
-            repository=command_rules.command_repository,
-        ),
+        approval=_OF_COMMANDS,
         item="commandExecution",
         found_as="command",
+    ),
+    "exec": ActionKind(
+        action=ExecCommand,
+        line=lambda action: action.command,
+        after_crash="adopt",
+        approval=_OF_COMMANDS,
+        item="commandExecution",
+        found_as="command",
+        session=lambda action: ProcessId(action.session),
+    ),
+    # Whoever allows a terminal allows what is typed into it: `command_reason` asks before it is there.
+    "stdin": ActionKind(
+        action=WriteStdin,
+        line=lambda action: f"write to session {action.session}: {action.chars!r}",
+        after_crash="adopt",
+        item=None,
     ),
     "patch": ActionKind(
         action=ApplyPatch,

@@ -16,10 +16,11 @@ from codexd.core.shell.read_only_commands import Reading, reading_of, reading_of
 from codexd.core.shell.shell_line import SimpleCommand
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import RunCommand
+from codexd.core.values.tool_actions import ExecCommand, RunCommand
 
 LEAVES_SANDBOX = "The model asks to run this outside of the sandbox."
 NOT_KNOWN_HARMLESS = "This command is not known to only read."
+TYPED_INTO = "The model can type into this command, so it may do more than its line says."
 
 # Git uses the configuration of the repository in its working directory, which may name programs to run.
 OBEYS_ITS_FOLDER: Final = frozenset({"git"})
@@ -45,11 +46,13 @@ def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) 
     line = ruled(action.command, looked_up.rules)
     if line.rule is not None:
         return _rule_says(line.rule, "asks about")
-    if line.is_allowed:
+    if line.is_allowed and not _is_typed_into(action) and not _has_other_shell(action):
         return None
     if action.escalated:
         return LEAVES_SANDBOX
     if enforced_policy(settings) == "untrusted":
+        if _is_typed_into(action):
+            return TYPED_INTO
         return _unknown(settings, action, line, looked_up)
     return None
 
@@ -57,6 +60,8 @@ def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) 
 def command_key(action: RunCommand) -> str:
     """The session key: exactly this line, in this folder, with or without the sandbox."""
     key = ("command", action.cwd, action.command, action.escalated)
+    if isinstance(action, ExecCommand):
+        return msgspec.json.encode((*key, action.tty, action.shell)).decode()
     return msgspec.json.encode(key).decode()
 
 
@@ -119,9 +124,19 @@ def command_repository(settings: Settings, action: RunCommand) -> str | None:
     return settings.cwd if _stays_in_its_folder(settings, action, reading) else None
 
 
+def _is_typed_into(action: RunCommand) -> bool:
+    return isinstance(action, ExecCommand) and action.tty
+
+
+def _has_other_shell(action: RunCommand) -> bool:
+    return isinstance(action, ExecCommand) and action.shell is not None
+
+
 def _unknown(
     settings: Settings, action: RunCommand, line: RuledLine, looked_up: LookedUp
 ) -> str | None:
+    if _has_other_shell(action):
+        return NOT_KNOWN_HARMLESS  # What a line means depends on its shell.
     if line.is_touched:
         # What a rule allows runs in the person's environment, and git would start what its repository names.
         return None if _reads_beside([part.command for part in line.rest]) else NOT_KNOWN_HARMLESS

@@ -30,7 +30,7 @@ from codexd.core.state.turn import (
     evolve_review,
     evolve_tool,
     host_question,
-    left_running,
+    processes_after,
 )
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.agents_md import SOME_INSTRUCTIONS
@@ -134,6 +134,8 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return _evolve_tools(state, event)
         case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
             return _evolve_tools(state, event)
+        case e.StdinWritten():
+            return state
         case e.InputQueued():
             return replace(state, queue=(*state.queue, event))
         case e.InputWithdrawn():
@@ -323,8 +325,8 @@ def _evolve_tools(
         if asked is not None and asked.action is not None:
             allowed = state.allowed_for_session | {session_key(asked.action)}
             state = replace(state, allowed_for_session=allowed)
-    if isinstance(event, e.ToolEnded) and event.process is not None:
-        state = replace(state, processes=(*state.processes, *left_running(turn, event)))
+    if isinstance(event, e.ToolEnded):
+        state = replace(state, processes=processes_after(state.processes, turn, event))
     return replace(state, turn=evolve_tool(turn, event))
 
 

@@ -24,7 +24,7 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewTarget
 from codexd.core.values.settings import Settings, Tuning
-from codexd.core.values.tool_actions import Decision, ReachHost, ToolAction
+from codexd.core.values.tool_actions import Decision, ReachHost, ToolAction, WriteStdin
 
 
 class ModelCall(msgspec.Struct, frozen=True):
@@ -57,6 +57,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     guarded: bool = False  # as its event says
     again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
+    spawned_ms: int | None = None  # Unix
 
 
 class HostQuestion(msgspec.Struct, frozen=True):
@@ -73,6 +74,8 @@ class OpenProcess(msgspec.Struct, frozen=True):
 
     process: ProcessId
     call: OpenCall  # which has its answer
+    turn_id: TurnId | None = None  # of the call
+    collected_bytes: int = 0  # of its output, from its beginning: the model has been given these
 
 
 class Compaction(msgspec.Struct, frozen=True):
@@ -231,7 +234,7 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
                 again=event.again,
             )
         case e.ToolSpawned():
-            return _with_call(turn, event.call_id, pid=event.pid)
+            return _with_call(turn, event.call_id, pid=event.pid, spawned_ms=event.at_ms)
         case e.ToolEnded():
             left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
             return replace(turn, open_calls=left, needs_model=True)
@@ -255,11 +258,22 @@ def evolve_review(turn: Turn | None, event: e.ReviewEntered | e.ReviewExited) ->
             assert_never(event)
 
 
-def left_running(turn: Turn, event: e.ToolEnded) -> tuple[OpenProcess, ...]:
-    """The process that continues after the call's answer, if any."""
-    process = event.process
-    calls = [call for call in turn.open_calls if call.call_id == event.call_id]
-    return tuple(OpenProcess(process, call) for call in calls) if process is not None else ()
+def processes_after(
+    processes: tuple[OpenProcess, ...], turn: Turn, event: e.ToolEnded
+) -> tuple[OpenProcess, ...]:
+    """The processes after a call's answer: the call may leave one running, or have collected output of one."""
+    call = next((call for call in turn.open_calls if call.call_id == event.call_id), None)
+    collected = event.result.collected_bytes
+    if call is None:
+        return processes
+    if event.process is not None:
+        return (*processes, OpenProcess(event.process, call, turn.turn_id, collected or 0))
+    if not isinstance(call.action, WriteStdin) or collected is None:
+        return processes
+    return tuple(
+        replace(open_, collected_bytes=collected) if open_.process == call.action.session else open_
+        for open_ in processes
+    )
 
 
 def asked_about(turn: Turn, event: e.ApprovalDecided) -> OpenCall | None:

@@ -109,7 +109,7 @@ class CommandExecution(_Item, frozen=True, kw_only=True, tag="commandExecution")
     command: str
     cwd: str
     process_id: str | None = None
-    source: Literal["agent", "userShell"] = "agent"
+    source: Literal["agent", "userShell", "unifiedExecStartup"] = "agent"
     status: CommandStatus
     command_actions: tuple[UnknownAction, ...] = ()
     aggregated_output: str | None = None

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from codexd.core.values.ids import CallId, TurnId
 from codexd.core.values.items import PlanStep
 
 
@@ -22,6 +23,13 @@ class ToolAction:
     def justification(self) -> str | None:
         """The model's reason for the person who decides; it does not change the action."""
         return None
+
+
+class SessionCall(msgspec.Struct, frozen=True, rename="camel"):
+    """The call that began a session."""
+
+    call_id: CallId
+    turn_id: TurnId
 
 
 class RunCommand(
@@ -46,6 +54,34 @@ class RunCommand(
     )
     # The beginning of commands that the model proposes to allow for ever.
     prefix_rule: tuple[str, ...] = ()
+
+
+class ExecCommand(RunCommand, frozen=True, kw_only=True, tag="exec"):
+    """Run a shell line as a session: it may go on after its call's answer, and be written to. It has no timeout."""
+
+    session: str  # its id for models and people: a ProcessId
+    tty: bool = False  # it has a terminal; else it gets no input
+    yield_ms: int = 0  # how long the answer waits for its end
+    output_tokens: int = 0  # the most that the answer has of its output
+    shell: str | None = None  # another shell than the person's; a path
+
+
+class WriteStdin(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="stdin",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Write to a session, or write nothing, and collect its output since the last time."""
+
+    session: str
+    chars: str
+    yield_ms: int
+    output_tokens: int
+    of: SessionCall | None = None  # the call that began it; None: not known
 
 
 class ViewImage(
@@ -183,3 +219,5 @@ class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     blob: str | None = None  # sha256 of the whole output if it is too large for the record
     # The parts of an answer that is not only text, as the model receives them: for example images.
     model_parts: msgspec.Raw = NO_PARTS
+    # Of a session: how much of its output, in bytes from its beginning, the model has been given with this answer.
+    collected_bytes: int | None = None

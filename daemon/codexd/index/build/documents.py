@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
@@ -48,6 +49,7 @@ TELLING: Final = frozenset(
         e.ApprovalRequested,
         e.ToolStarted,
         e.ToolEnded,
+        e.ProcessEnded,
         e.ReviewExited,
     )
 )
@@ -100,6 +102,10 @@ def documents_in(recorded: Recorded) -> list[Document | Withdrawn]:
             result = event.result
             text = "" if result.status == "declined" else result.output or ""
             return _one(recorded, OUTPUT, event.call_id, text, result.blob)
+        case e.ProcessEnded() if event.of is not None:
+            of, result = event.of, event.result
+            found = _one(recorded, OUTPUT, of.call_id, result.output, result.blob)
+            return [replace(d, turn=of.turn_id) for d in found if isinstance(d, Document)]
         case e.ReviewExited() if event.told is not None:
             return _one(recorded, ANSWER, answer_item(event.item_id), event.review)
         case e.ThreadRenamed():

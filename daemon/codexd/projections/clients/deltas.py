@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall, WebSearch
 from codexd.core.values.model_output import ItemKind
+from codexd.core.values.tool_actions import SessionCall
 from codexd.protocol import notifications as n
 
 TextPart = Literal["text", "summary", "content"]
@@ -49,21 +50,47 @@ class _Open(msgspec.Struct):
 
 
 class Texts:
-    """The fold over one turn."""
+    """The fold over one turn, and over the items of earlier turns that are still open."""
 
     def __init__(self, thread_id: ThreadId, turn_id: TurnId) -> None:
         self._thread_id, self._turn_id = thread_id, turn_id
         self._open: dict[ItemId, _Open] = {}
+        self._left: dict[ItemId, TurnId] = {}  # items that may stay open beyond their turns
 
     def __contains__(self, item_id: ItemId) -> bool:
         return item_id in self._open
 
     def copy(self) -> Texts:
         """A copy that does not change when this object does."""
-        copied = Texts(self._thread_id, self._turn_id)
+        copied = self.unsent()
         for item_id, item in self._open.items():
             copied._open[item_id] = replace(item, sizes=dict(item.sizes))
         return copied
+
+    def unsent(self) -> Texts:
+        """The same turn and open items, for a client that has no text of them."""
+        texts = Texts(self._thread_id, self._turn_id)
+        texts._left = dict(self._left)
+        return texts
+
+    def next_turn(self, turn_id: TurnId) -> Texts:
+        """The texts of the turn that begins, with the items that are still open."""
+        texts = Texts(self._thread_id, turn_id)
+        texts._left = self._left
+        texts._open = {item: open_ for item, open_ in self._open.items() if item in self._left}
+        return texts
+
+    def leave_open(self, item_id: ItemId, turn_id: TurnId) -> None:
+        """The item, of this turn, may stay open beyond it."""
+        self._left[item_id] = turn_id
+
+    def begun_again(self, item_id: ItemId) -> None:
+        """The item begins in the running turn."""
+        self._left.pop(item_id, None)
+
+    def turn_of(self, item_id: ItemId) -> TurnId:
+        """The turn of an item."""
+        return self._left.get(item_id, self._turn_id)
 
     def set_sent(self, key: str, offset: int) -> None:
         """The client has this much of a text already; `key` is as `part_key` spells it."""
@@ -92,7 +119,7 @@ class Texts:
             encoder = item.encoders[key] = n.DeltaEncoder(
                 method,
                 self._thread_id,
-                self._turn_id,
+                self.turn_of(item_id),
                 item_id,
                 summary_index=index if part == "summary" else None,
                 content_index=index if part == "content" else None,
@@ -128,7 +155,8 @@ class Texts:
         for part, index, text in _texts(item):
             messages += self.rest(item.id, part, index, text, at_ms)
         self._open.pop(item.id, None)
-        params = n.ItemCompletedNotification(item, self._thread_id, self._turn_id, at_ms)
+        turn_id = self._left.pop(item.id, self._turn_id)
+        params = n.ItemCompletedNotification(item, self._thread_id, turn_id, at_ms)
         return [*messages, Outgoing("item/completed", params)]
 
     def _begun_late(self, item: ThreadItem) -> list[ServerNotification]:
@@ -188,6 +216,20 @@ def item_started(item: ThreadItem, thread_id: ThreadId, turn_id: TurnId) -> Outg
     """An item appears."""
     at_ms = item.started_at_ms or 0
     return Outgoing("item/started", n.ItemStartedNotification(item, thread_id, turn_id, at_ms))
+
+
+def terminal_interaction(
+    thread_id: ThreadId, of: SessionCall, session: str, chars: str
+) -> Outgoing:
+    """Somebody wrote to a command that runs."""
+    params = n.TerminalInteractionNotification(
+        thread_id=thread_id,
+        turn_id=of.turn_id,
+        item_id=of.call_id,
+        process_id=session,
+        stdin=chars,
+    )
+    return Outgoing("item/commandExecution/terminalInteraction", params)
 
 
 def part_key(item_id: ItemId, part: TextPart, index: int) -> str:

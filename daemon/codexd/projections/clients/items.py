@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.prompts.review_results import answer_item
-from codexd.core.values.ids import CallId, ItemId
+from codexd.core.state.turn import OpenProcess
+from codexd.core.values.ids import CallId, ItemId, ProcessId, TurnId
 from codexd.core.values.images import as_shown, names_of
 from codexd.core.values.items import (
     AgentMessage,
@@ -37,7 +38,14 @@ from codexd.core.values.provider_items import (
     WebSearchItem,
     read_item,
 )
-from codexd.core.values.tool_actions import ReachHost, ToolAction, UpdatePlan
+from codexd.core.values.tool_actions import (
+    ReachHost,
+    SessionCall,
+    ToolAction,
+    ToolResult,
+    UpdatePlan,
+    WriteStdin,
+)
 from codexd.projections.clients.searches import web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
@@ -53,29 +61,53 @@ class ItemDone(msgspec.Struct, frozen=True, gc=False):
 
     item: ThreadItem
     begun: bool = False  # whether a `ItemStarted` for it came out of this fold before
+    turn_id: TurnId | None = None  # of an item that was left open; None: the running turn
 
 
-ItemChange = ItemStarted | ItemDone
+class ItemLeft(msgspec.Struct, frozen=True, gc=False):
+    """The item's call has its answer, and its process goes on: it stays open, beyond its turn too."""
+
+    item: ThreadItem
+
+
+class Typed(msgspec.Struct, frozen=True, gc=False):
+    """A model or a person wrote to a session; a model that writes nothing looked at its output."""
+
+    of: SessionCall
+    session: str
+    chars: str
+
+
+ItemChange = ItemStarted | ItemDone | ItemLeft | Typed
 
 
 class ItemProjection:
-    """The fold over one thread, or over one turn of it: nothing open crosses a turn's border."""
+    """The fold over one thread, or over one turn of it: only the items of processes cross a turn's border."""
 
     def __init__(self) -> None:
         self._queued: dict[ItemId, e.InputQueued] = {}
         self._steered: list[tuple[e.TurnSteered, int]] = []  # the model has yet to see it; and when
         self._tools: dict[CallId, OpenTool] = {}  # those without an answer
+        # Those whose process goes on, and their turns.
+        self._left: dict[ProcessId, tuple[OpenTool, TurnId]] = {}
+        self._turn_id = TurnId("")
         # The compaction under way. A failed compaction begins and is never complete: no screen may show
         # the history as shortened.
         self.compaction: ContextCompaction | None = None
 
-    def start_at(self, queue: Iterable[e.InputQueued]) -> None:
+    def start_at(self, queue: Iterable[e.InputQueued], processes: Iterable[OpenProcess]) -> None:
         self._queued = {queued.item_id: queued for queued in queue}
+        for process in processes:
+            call = process.call
+            if call.action is not None and process.turn_id is not None:
+                tool = begun(OpenTool(call.call_id, call.name), call.action, call.spawned_ms or 0)
+                self._left[process.process] = tool, process.turn_id
 
     def copy(self) -> ItemProjection:
         """A copy that does not change when this object does."""
         copied = copy(self)
         copied._queued, copied._tools = dict(self._queued), dict(self._tools)
+        copied._left = dict(self._left)
         copied._steered = list(self._steered)
         return copied
 
@@ -83,6 +115,11 @@ class ItemProjection:
     def open_tools(self) -> list[ToolItem]:
         """The tool calls that have begun, and have no answer yet."""
         return [tool.item for tool in self._tools.values() if tool.item is not None]
+
+    @property
+    def left_open(self) -> list[ToolItem]:
+        """The items whose process goes on after its call's answer."""
+        return [tool.item for tool, _ in self._left.values() if tool.item is not None]
 
     def apply(self, recorded: Recorded) -> list[ItemChange]:
         event, at_ms = recorded.event, recorded.at_ms
@@ -94,6 +131,7 @@ class ItemProjection:
             case e.InputQueued():
                 self._queued[event.item_id] = event
             case e.TurnStarted():
+                self._turn_id = event.turn_id
                 return self._inputs(event, at_ms)
             case e.InputWithdrawn():
                 self._queued.pop(event.item_id, None)
@@ -109,6 +147,22 @@ class ItemProjection:
                 return self._taken_in()
             case e.ItemCut():
                 return _cut(event, at_ms)
+            case e.HistoryCompacted():
+                return [self._compacted(event, at_ms)]
+            case e.ReviewEntered() | e.ReviewExited():
+                return _mark(event, at_ms)
+            case e.ThreadForked():
+                self._queued.clear()
+                return self._lost(at_ms)
+            case e.ThreadTakenIn():
+                return self._lost(at_ms)
+            case _:
+                return self._of_tools(recorded)
+        return []
+
+    def _of_tools(self, recorded: Recorded) -> list[ItemChange]:
+        event, at_ms = recorded.event, recorded.at_ms
+        match event:
             case e.ApprovalRequested() | e.ToolStarted():
                 return self._begun(event.call_id, event.action, at_ms)
             case e.ToolSpawned():
@@ -117,12 +171,10 @@ class ItemProjection:
                 return self._begun(event.call_id, UpdatePlan(event.plan, event.explanation), at_ms)
             case e.ToolEnded():
                 return self._ended(event, at_ms, recorded.seq)
-            case e.HistoryCompacted():
-                return [self._compacted(event, at_ms)]
-            case e.ReviewEntered() | e.ReviewExited():
-                return _mark(event, at_ms)
-            case e.ThreadForked():
-                self._queued.clear()
+            case e.ProcessEnded():
+                return self._process_ended(event, at_ms, recorded.seq)
+            case e.StdinWritten():
+                return [Typed(event.of, event.process, event.chars)]
         return []
 
     def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
@@ -187,15 +239,53 @@ class ItemProjection:
     def _spawned(self, event: e.ToolSpawned) -> None:
         tool = self._tools.get(event.call_id)
         if tool is not None and isinstance(tool.item, CommandExecution):
-            item = replace(tool.item, process_id=str(event.pid))
+            started_ms = tool.item.started_at_ms if event.at_ms is None else event.at_ms
+            process_id = tool.item.process_id or str(event.pid)
+            item = replace(tool.item, process_id=process_id, started_at_ms=started_ms)
             self._tools[event.call_id] = replace(tool, item=item)
 
     def _ended(self, event: e.ToolEnded, at_ms: int, seq: int) -> list[ItemChange]:
         tool = self._tools.pop(event.call_id, None) or OpenTool(event.call_id)
-        item = ended(tool, event.result, at_ms)
-        if isinstance(item, CommandExecution) and event.result.blob is not None:
-            item = replace(item, output_seq=seq)
+        if event.process is not None:
+            self._left[event.process] = tool, self._turn_id
+            return [] if tool.item is None else [ItemLeft(tool.item)]
+        action = tool.action
+        if isinstance(action, WriteStdin) and action.of is not None:
+            written = event.result.status == "completed"
+            return [Typed(action.of, action.session, action.chars)] if written else []
+        item = _whole(tool, event.result, at_ms, seq)
         return [] if item is None else [ItemDone(item, begun=tool.item is not None)]
+
+    def _process_ended(self, event: e.ProcessEnded, at_ms: int, seq: int) -> list[ItemChange]:
+        left = self._left.pop(event.process, None)
+        if left is not None:
+            return _left_ended(*left, event.result, at_ms, seq)
+        if event.of is None or event.action is None:
+            return []
+        tool = begun(OpenTool(event.of.call_id), event.action, event.started_ms or at_ms)
+        return _left_ended(tool, event.of.turn_id, event.result, at_ms, seq)
+
+    def _lost(self, at_ms: int) -> list[ItemChange]:
+        """The records before are those of another thread, whose processes are not this thread's."""
+        lost, self._left = self._left, {}
+        gone = ToolResult("aborted", "")
+        return [change for left in lost.values() for change in _left_ended(*left, gone, at_ms, 0)]
+
+
+def _whole(tool: OpenTool, result: ToolResult, at_ms: int, seq: int) -> ThreadItem | None:
+    """The item of a call that is over; the event at `seq` says so."""
+    item = ended(tool, result, at_ms)
+    if isinstance(item, CommandExecution) and result.blob is not None:
+        return replace(item, output_seq=seq)
+    return item
+
+
+def _left_ended(
+    tool: OpenTool, turn_id: TurnId, result: ToolResult, at_ms: int, seq: int
+) -> list[ItemChange]:
+    """The item of a process that has ended. Its start is in the log before, so whoever gets this has got that."""
+    item = _whole(tool, result, at_ms, seq)
+    return [] if item is None else [ItemDone(item, begun=True, turn_id=turn_id)]
 
 
 def _mark(event: e.ReviewEntered | e.ReviewExited, at_ms: int) -> list[ItemChange]:

@@ -15,20 +15,31 @@ from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, FileChange, FileUpdate, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
-from codexd.projections.clients.deltas import Outgoing, ServerNotification, Texts, item_started
-from codexd.projections.clients.items import ItemChange, ItemProjection, ItemStarted
+from codexd.projections.clients.deltas import (
+    Outgoing,
+    ServerNotification,
+    Texts,
+    item_started,
+    terminal_interaction,
+)
+from codexd.projections.clients.items import (
+    ItemChange,
+    ItemLeft,
+    ItemProjection,
+    ItemStarted,
+    Typed,
+)
 from codexd.projections.clients.patch_diffs import git_diff
+from codexd.projections.clients.wire_settings import thread_settings
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
-from codexd.protocol.policies import sandbox_policy
-from codexd.protocol.threads import Active, Environment, Idle, InError, NotLoaded, ThreadStatus
-from codexd.protocol.turns import CollaborationMode, ModeSettings, Turn, TurnStatus
+from codexd.protocol.threads import Active, Idle, InError, NotLoaded, ThreadStatus
+from codexd.protocol.turns import Turn, TurnStatus
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 
 # The warning for prompts that still waited when a thread is archived.
@@ -206,7 +217,10 @@ class ClientProjection:
         so_far: list[ServerMessage] = [self._diff()] if self._changed else []
         if self._plan is not None:
             so_far.append(Outgoing("turn/plan/updated", self._plan))
-        return so_far + [item_started(item, self._thread_id, self.turn_id) for item in items]
+        items += self._screen.left_open
+        return so_far + [
+            item_started(item, self._thread_id, self.texts.turn_of(item.id)) for item in items
+        ]
 
     def images_shown_by(self, event: e.Event | e.Unknown) -> list[str]:
         """The images that the event is about to show, as they are named."""
@@ -215,7 +229,10 @@ class ClientProjection:
     def start_at(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """Set the projection to a loaded thread's state, without notifications."""
         self._settings = state.settings
-        self._screen.start_at(state.queue)
+        self._screen.start_at(state.queue, state.processes)
+        for process in state.processes:
+            if process.turn_id is not None:
+                self.texts.leave_open(ItemId(process.call.call_id), process.turn_id)
         usage, self._usage = self._usage, None  # What was used is counted already.
         for recorded in turn_so_far:
             self.apply(recorded)
@@ -230,7 +247,15 @@ class ClientProjection:
 
     def _shown(self, shown: ItemChange) -> list[ServerNotification]:
         if isinstance(shown, ItemStarted):
+            self.texts.begun_again(shown.item.id)
             return [item_started(shown.item, self._thread_id, self.turn_id)]
+        if isinstance(shown, Typed):
+            return [terminal_interaction(self._thread_id, shown.of, shown.session, shown.chars)]
+        if isinstance(shown, ItemLeft):
+            self.texts.leave_open(shown.item.id, self.turn_id)
+            return []
+        if shown.turn_id is not None:
+            self.texts.leave_open(shown.item.id, shown.turn_id)
         if isinstance(shown.item, AgentMessage):
             self._last_message = shown.item
         at_ms = shown.item.completed_at_ms or 0
@@ -250,7 +275,7 @@ class ClientProjection:
     def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self._withdrawn, self._changed, self._plan = 0, (), None
-        self.texts = Texts(self._thread_id, event.turn_id)
+        self.texts = self.texts.next_turn(event.turn_id)
         self._settings, self._last_message = event.settings, None
         turn = Turn(
             id=event.turn_id,
@@ -360,20 +385,3 @@ def token_usage(used: Usage) -> ThreadTokenUsage:
     )
     window = used.window
     return ThreadTokenUsage(total, last, window.limit, window.context_tokens, window.percent_left)
-
-
-def thread_settings(settings: Settings) -> n.ThreadSettings:
-    """The settings as the wire has them."""
-    return n.ThreadSettings(
-        cwd=settings.cwd,
-        environments=(Environment(settings.cwd, (settings.cwd,)),),
-        approval_policy=enforced_policy(settings),
-        sandbox_policy=sandbox_policy(enforced_sandbox(settings.sandbox)),
-        model=settings.model,
-        model_provider=settings.provider,
-        effort=settings.effort,
-        summary=settings.summary,
-        collaboration_mode=CollaborationMode(
-            "default", ModeSettings(settings.model, settings.effort)
-        ),
-    )

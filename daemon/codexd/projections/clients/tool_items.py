@@ -24,6 +24,7 @@ from codexd.core.values.items import (
 )
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    ExecCommand,
     PatchedFile,
     RunCommand,
     ToolAction,
@@ -65,6 +66,8 @@ class _Commands:
             id=ItemId(tool.call_id),
             command=quoted(action.argv),
             cwd=action.cwd,
+            process_id=action.session if isinstance(action, ExecCommand) else None,
+            source="unifiedExecStartup" if isinstance(action, ExecCommand) else "agent",
             status="inProgress",
             command_actions=(UnknownAction(action.command),),
             started_at_ms=at_ms,

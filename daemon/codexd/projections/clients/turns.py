@@ -6,7 +6,7 @@ and its text up to now (docs/explanation/decisions/0007); for a client that only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from codexd.core.commands import OpenItem
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
-from codexd.core.values.ids import TurnId
+from codexd.core.values.ids import ItemId, TurnId
 from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
@@ -25,7 +25,7 @@ from codexd.core.values.items import (
     UserMessage,
     WebSearch,
 )
-from codexd.projections.clients.items import ItemDone, ItemProjection
+from codexd.projections.clients.items import ItemDone, ItemLeft, ItemProjection
 from codexd.protocol.threads import ItemsView
 from codexd.protocol.turns import Turn, TurnPlan, TurnStatus
 
@@ -84,6 +84,13 @@ def _shown(opened: OpenItem) -> ThreadItem | None:
     return None
 
 
+def _with_output(item: ThreadItem, printed: Mapping[ItemId, str]) -> ThreadItem:
+    """A command that runs, with what it has printed so far."""
+    if not isinstance(item, CommandExecution):
+        return item
+    return replace(item, aggregated_output=printed.get(item.id) or None)
+
+
 _WAYS_BACK: Final = (e.HistoryReverted, e.HistoryRevertUndone)
 
 
@@ -95,6 +102,12 @@ class TurnProjection:
         self.turns: list[TurnView] = []
         self._taken: list[list[TurnView]] = []  # by each revert that was not undone
         self._screen = ItemProjection()
+        self._left: dict[ItemId, tuple[TurnView, int]] = {}  # items that stay open: where they are
+
+    @property
+    def waits(self) -> bool:
+        """Whether an item is open whose process goes on after its turn, or did when the records end."""
+        return bool(self._left)
 
     def apply(self, recorded: Recorded) -> None:
         event = recorded.event
@@ -108,7 +121,11 @@ class TurnProjection:
             return
         turn = self.turns[-1]
         for change in shown:
-            if isinstance(change, ItemDone):
+            if isinstance(change, ItemDone) and change.turn_id is not None:
+                self._end_left(change.item)
+            elif isinstance(change, ItemDone | ItemLeft):
+                if isinstance(change, ItemLeft):
+                    self._left[change.item.id] = turn, len(turn.items)
                 turn.items.append(change.item)
                 turn.item_seqs.append(recorded.seq)
         match event:
@@ -124,6 +141,12 @@ class TurnProjection:
             case _:
                 pass
 
+    def _end_left(self, item: ThreadItem) -> None:
+        """The item keeps its place in its turn, where that is here."""
+        if item.id in self._left:
+            turn, index = self._left.pop(item.id)
+            turn.items[index] = item
+
     def _go_back(self, event: e.HistoryReverted | e.HistoryRevertUndone) -> None:
         """Turns are reverted, or put back in their places."""
         if isinstance(event, e.HistoryReverted):
@@ -134,19 +157,18 @@ class TurnProjection:
 
     def show_open(self, streaming: Sequence[OpenItem]) -> None:
         """Add the items that stream in the running turn, with their present text. No event is applied after this."""
+        printed = {opened.item_id: opened.text for opened in streaming if opened.kind == "call"}
+        for there, index in self._left.values():
+            there.items[index] = _with_output(there.items[index], printed)
         turn = self.turns[-1] if self.turns else None
         if turn is None or turn.status != "inProgress":
             return
         known = {(item.id, item.started_at_ms) for item in turn.items}
-        printed = {opened.item_id: opened.text for opened in streaming if opened.kind == "call"}
         added: list[ThreadItem] = [
             item
             for item in map(_shown, streaming)
             if item is not None and (item.id, item.started_at_ms) not in known
         ]
-        for item in self._screen.open_tools:
-            if isinstance(item, CommandExecution):
-                item = replace(item, aggregated_output=printed.get(item.id) or None)
-            added.append(item)
+        added += [_with_output(item, printed) for item in self._screen.open_tools]
         turn.items += added
         turn.item_seqs += [self.seq] * len(added)

@@ -351,10 +351,10 @@ class ThreadActor:
             event = record.event
             if isinstance(event, ItemCompleted | ItemCut):
                 self.streaming.end_item(event.item_id)
-            elif isinstance(event, ToolEnded):
+            elif isinstance(event, ToolEnded) and event.process is None:
                 self.streaming.end_output(event.call_id)
-            elif isinstance(event, ProcessEnded):
-                self.streaming.end_output(event.process)
+            elif isinstance(event, ProcessEnded) and event.of is not None:
+                self.streaming.end_output(event.of.call_id)
         self._listener.appended(recorded)
         if self._changed.statistics().tasks_waiting:
             self._changed.set()

@@ -18,7 +18,7 @@ from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import AsItIs, Cleaner, Listener, clean_pieces
-from codexd.runtime.actor.streaming_output import OutputHeader, OutputId, StreamingOutput
+from codexd.runtime.actor.streaming_output import OutputHeader, StreamingOutput
 from codexd_eventstore.store import Draft, Drafts, StoreFailed
 
 # The kinds of items that are shown while they stream.
@@ -127,7 +127,7 @@ class Streaming:
         self._store, self._stream, self._listener = store, stream, listener
         self._disk_full, self._cleaner = disk_full, cleaner
         self.items: dict[ItemId, StreamingItem] = {}
-        self.outputs: dict[OutputId, StreamingOutput] = {}
+        self.outputs: dict[CallId, StreamingOutput] = {}
         self._opened = 0
         self._closed = False
         self._outputs_closed = False
@@ -164,15 +164,15 @@ class Streaming:
         item.put_off(part, index, pieces)
         self._disk_full()
 
-    def open_output(self, call_id: OutputId, *, is_shown: bool = True) -> StreamingOutput:
-        """A command is about to write; `is_shown`: its output is shown while it streams."""
+    def open_output(self, call_id: CallId, *, lasts: bool = False) -> StreamingOutput:
+        """A command is about to write; `lasts`: also where its turn is interrupted."""
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
-        output = StreamingOutput(call_id, draft, self._cleaner(), is_shown=is_shown)
+        output = StreamingOutput(call_id, draft, self._cleaner(), lasts=lasts)
         self.outputs[call_id] = output
         return output
 
-    def add_output(self, call_id: OutputId, chunk: bytes) -> None:
+    def add_output(self, call_id: CallId, chunk: bytes) -> None:
         """More output of a command: into the draft, then to the listener."""
         output = self.outputs.get(call_id)
         if output is None or not self._takes(output):
@@ -199,13 +199,13 @@ class Streaming:
         for call_id in self.outputs:
             self.catch_up_output(call_id)
 
-    def catch_up_output(self, call_id: OutputId) -> None:
+    def catch_up_output(self, call_id: CallId) -> None:
         """The same for the output of one command. Raises: StoreFailed."""
         output = self.outputs.get(call_id)
         if output is not None and output.is_lagging and self._takes(output):
             self._tell_output(call_id, output.catch_up())
 
-    def finish_output(self, call_id: OutputId) -> None:
+    def finish_output(self, call_id: CallId) -> None:
         """The command has ended: output that was held back as a possible secret is written.
 
         Raises: StoreFailed, and may be called again.
@@ -220,16 +220,11 @@ class Streaming:
         self._listener.opened(item.item_id, item.kind, item.started_ms)
 
     def _takes(self, output: StreamingOutput) -> bool:
-        return not (self._outputs_closed and output.is_shown)
+        return output.lasts or not self._outputs_closed
 
-    @property
-    def shown_outputs(self) -> list[StreamingOutput]:
-        """The outputs of tool calls."""
-        return [output for output in self.outputs.values() if output.is_shown]
-
-    def _tell_output(self, call_id: OutputId, text: str) -> None:
-        if text and self.outputs[call_id].is_shown:
-            self._listener.output(CallId(call_id), text)
+    def _tell_output(self, call_id: CallId, text: str) -> None:
+        if text:
+            self._listener.output(call_id, text)
 
     def freeze(self, *, outputs: bool = False) -> tuple[OpenItem, ...]:
         """Everything that still streams, as facts to be; nothing is added to its texts any more.
@@ -237,14 +232,17 @@ class Streaming:
         With `outputs`, commands are ended as well: nothing is added to what they have printed either.
         """
         self._closed, self._outputs_closed = True, outputs
-        for stream in (*self.items.values(), *(self.shown_outputs if outputs else ())):
-            stream.let_out()
+        for item in self.items.values():
+            item.let_out()
+        for output in self.outputs.values():
+            if not self._takes(output):
+                output.let_out()
         return self.frozen()
 
     def frozen(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as it is now."""
         items = tuple(item.frozen() for item in self.items.values())
-        return items + tuple(output.frozen() for output in self.shown_outputs)
+        return items + tuple(output.frozen() for output in self.outputs.values())
 
     def shown(self) -> tuple[OpenItem, ...]:
         """Everything that streams, as far as screens may have shown it."""
@@ -255,7 +253,7 @@ class Streaming:
         ]
         outputs = [
             OpenItem(ItemId(output.call_id), "call", text=output.text())
-            for output in self.shown_outputs
+            for output in self.outputs.values()
         ]
         return (*items, *outputs)
 
@@ -272,8 +270,8 @@ class Streaming:
         if item is not None:
             item.drop()
 
-    def end_output(self, call_id: OutputId) -> None:
-        """The tool call's fact is in the log."""
+    def end_output(self, call_id: CallId) -> None:
+        """The fact of the tool call, or of the process that it left running, is in the log."""
         output = self.outputs.pop(call_id, None)
         if output is not None:
             output.drop()

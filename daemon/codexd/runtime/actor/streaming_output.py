@@ -7,7 +7,7 @@ import codecs
 import msgspec
 
 from codexd.core.commands import OpenItem
-from codexd.core.values.ids import CallId, ItemId, ProcessId
+from codexd.core.values.ids import CallId, ItemId
 from codexd.runtime.actor.ports import Cleaner
 from codexd_eventstore.store import BlobRef, Draft
 
@@ -25,24 +25,18 @@ OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 
 
-# Whose output it is: a tool call's, or that of a process which a call left running.
-OutputId = CallId | ProcessId
-
-
 class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
     """The first line of an output's draft."""
 
-    call_id: str  # or the process's
+    call_id: str
 
 
 class StreamingOutput:
     """A command's output while it runs."""
 
-    def __init__(
-        self, call_id: OutputId, draft: Draft, cleaner: Cleaner, *, is_shown: bool
-    ) -> None:
+    def __init__(self, call_id: CallId, draft: Draft, cleaner: Cleaner, *, lasts: bool) -> None:
         self.call_id = call_id
-        self.is_shown = is_shown  # whether screens are shown it
+        self.lasts = lasts  # its process goes on where its turn is interrupted
         self._draft, self.cleaner = draft, cleaner
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []

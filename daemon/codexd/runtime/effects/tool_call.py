@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.hosts import found_answer, open_question
+from codexd.core.policy.action_kinds import kind_of
 from codexd.core.policy.approval import not_as_asked
-from codexd.core.state.turn import OpenCall
+from codexd.core.state.due import RunTool, due
+from codexd.core.state.turn import OpenCall, OpenProcess
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ReachHost, ToolResult
+from codexd.core.values.tool_actions import ReachHost, ToolResult, WriteStdin
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, OutputId, ends_of
+from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused
 
@@ -33,7 +36,7 @@ class ToolRunning:
         self._call_id, self._thread = call_id, thread
         self._pid: tuple[int, str] | None = None
         self._spawned = trio.Event()
-        self._process: ProcessId | None = None  # which continues after the call's answer
+        self._afterwards: Callable[[], Awaitable[None]] | None = None
 
     def started(self, pid: int, start_time: str) -> None:
         """The process runs: its pid goes to the log, and to where the next daemon would look for it."""
@@ -42,14 +45,23 @@ class ToolRunning:
         self._spawned.set()
 
     def output(self, chunk: bytes) -> None:
-        self._thread.streaming.add_output(self._process or self._call_id, chunk)
+        self._thread.streaming.add_output(self._call_id, chunk)
 
     async def answer(self, process: ProcessId, result: ToolResult) -> None:
-        """The call has its answer, and its process continues."""
-        assert self._process is None, "a call has one answer"
-        await self._thread.stall.until_written(lambda: self._open_output(process))
-        self._process = process
-        await self._end(self._call_id, result, process)
+        """The call has its answer, and its process continues; an interrupt may have answered it before."""
+        if self._process is None:
+            await self._thread.stall.until_written(self._catch_up)
+            await self._report(self._ended(result, process))
+
+    def afterwards(self, then: Callable[[], Awaitable[None]]) -> None:
+        """What is to be done when the end is in the log."""
+        self._afterwards = then
+
+    @property
+    def _process(self) -> OpenProcess | None:
+        """The process that the call has left running."""
+        processes = self._thread.state.processes
+        return next((open_ for open_ in processes if open_.call.call_id == self._call_id), None)
 
     async def ask_host(self, action: ReachHost) -> str | None:
         """Ask whether a process of the call may reach a host: None if so, else why not, as the rest of a sentence."""
@@ -75,23 +87,27 @@ class ToolRunning:
         call, settings = self._find()
         if call is None or call.action is None or settings is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
-        runs_already = call.again == "adopt" or self._process is not None
+        process = self._process
+        runs_already = call.again == "adopt" or process is not None
         refusal = None if runs_already else not_as_asked(call.action, call.asked_hash)
         if refusal is not None:
-            await self._report(self._ended(self._call_id, ToolResult("failed", refusal, refusal)))
+            await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
         # What it prints is not to be lost.
-        await thread.stall.until_written(lambda: self._open_output(self._process or self._call_id))
+        lasts = kind_of(call.action).session(call.action) is not None
+        await thread.stall.until_written(lambda: self._open_output(lasts=lasts))
         context = CallContext(
             settings.cwd,
             thread.thread_id,
             self._call_id,
             call.guarded,
             sandbox_of(settings),
-            call.again if self._process is None else "adopt",
-            self._process,
+            call.again if process is None else "adopt",
+            None if process is None else process.process,
             "" if thread.state.turn is None else thread.state.turn.turn_id,
             self.ask_host,
+            lambda: RunTool(self._call_id) in due(thread.state),
+            self._collected,
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -103,7 +119,21 @@ class ToolRunning:
             log.exception("thread %s: a tool crashed", thread.thread_id)
             text = "the tool failed inside the daemon; nothing is known of its result"
             result = ToolResult("failed", text, text)
-        await self._end(self._process or self._call_id, result)
+        await self._end(result)
+        if self._afterwards is not None:
+            await self._afterwards()
+
+    def _collected(self, session: str) -> int | None:
+        """How much of a session's output the model has; None while another call that collects has no answer yet."""
+        state = self._thread.state
+        for call in state.turn.open_calls if state.turn is not None else ():
+            is_other = call.call_id != self._call_id
+            if is_other and isinstance(call.action, WriteStdin) and call.action.session == session:
+                return None
+        for process in state.processes:
+            if process.process == session:
+                return process.collected_bytes
+        return None
 
     def _find(self) -> tuple[OpenCall | None, Settings | None]:
         """The call and the settings that it runs with; or the call of a process that the previous daemon left."""
@@ -113,26 +143,22 @@ class ToolRunning:
                 return call, state.turn.settings
         for process in state.processes:
             if process.call.call_id == self._call_id:
-                self._process = process.process
                 return process.call, state.settings
         return None, None
 
-    async def _end(
-        self, output: OutputId, result: ToolResult, process: ProcessId | None = None
-    ) -> None:
+    async def _end(self, result: ToolResult) -> None:
         """Report the end of a call, or of the process that it left running."""
-        stall = self._thread.stall
         # What is shown comes before the end.
-        await stall.until_written(lambda: self._catch_up(output))
-        kept = await self._kept(output, result)
-        await self._report(self._ended(output, kept, process))
+        await self._thread.stall.until_written(self._finish)
+        kept = await self._kept(result)
+        await self._report(self._ended(kept))
 
     def _ended(
-        self, output: OutputId, result: ToolResult, process: ProcessId | None = None
+        self, result: ToolResult, leaves: ProcessId | None = None
     ) -> c.ReportToolEnded | c.ReportProcessEnded:
-        if self._process is not None and output == self._process:
-            return c.ReportProcessEnded(process=self._process, result=result)
-        return c.ReportToolEnded(call_id=self._call_id, result=result, process=process)
+        if self._process is not None:
+            return c.ReportProcessEnded(process=self._process.process, result=result)
+        return c.ReportToolEnded(call_id=self._call_id, result=result, process=leaves)
 
     async def _report(self, report: c.ReportToolEnded | c.ReportProcessEnded) -> None:
         """Record its result; a result that is too large for a record is replaced by the reason."""
@@ -149,21 +175,25 @@ class ToolRunning:
         await self._spawned.wait()
         assert self._pid is not None
         pid, start_time = self._pid
+        at_ms = self._thread.now_us // 1000
         await self._thread.report(
-            c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time)
+            c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
 
-    async def _open_output(self, output: OutputId) -> None:
-        self._thread.streaming.open_output(output, is_shown=output == self._call_id)
+    async def _open_output(self, *, lasts: bool) -> None:
+        self._thread.streaming.open_output(self._call_id, lasts=lasts)
 
-    async def _catch_up(self, output: OutputId) -> None:
-        self._thread.streaming.finish_output(output)
+    async def _catch_up(self) -> None:
+        self._thread.streaming.catch_up_output(self._call_id)
 
-    async def _kept(self, output: OutputId, result: ToolResult) -> ToolResult:
+    async def _finish(self) -> None:
+        self._thread.streaming.finish_output(self._call_id)
+
+    async def _kept(self, result: ToolResult) -> ToolResult:
         """The result as its event carries it: an output that is large or no text as a blob, with its ends inline."""
         if result.output_bytes <= OUTPUT_INLINE_BYTES_MAX and NOT_TEXT not in result.output:
             return result
-        streaming = self._thread.streaming.outputs.get(output)
+        streaming = self._thread.streaming.outputs.get(self._call_id)
         if streaming is None:
             return result
         ref = await self._thread.stall.until_written(streaming.keep)

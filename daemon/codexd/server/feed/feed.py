@@ -218,7 +218,7 @@ class Feed:
         self._followers[follower] = None
         messages = [
             *self._wire.open_items(),
-            *self.open_texts(Texts(self.thread_id, self._wire.turn_id)),
+            *self.open_texts(self._wire.texts.unsent()),
             *self._usage_so_far(),
         ]
         self._tell(follower, messages)
@@ -310,8 +310,8 @@ class Feed:
                 messages += texts.opened(item.item_id, item.kind, item.started_ms)
             for part, index, text in item.texts():
                 messages += texts.rest(item.item_id, part, index, text, now)
-        for output in streaming.shown_outputs:
-            messages += texts.output_rest(CallId(output.call_id), output.text(), now)
+        for output in streaming.outputs.values():
+            messages += texts.output_rest(output.call_id, output.text(), now)
         return messages
 
     def _usage_so_far(self) -> list[ServerMessage]:

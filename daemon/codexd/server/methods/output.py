@@ -7,7 +7,7 @@ from typing import Final
 
 from codexd.core.events.events import ProcessEnded, ToolEnded
 from codexd.core.events.record import decode_record
-from codexd.core.values.ids import ThreadId
+from codexd.core.values.ids import CallId, ThreadId
 from codexd.core.values.tool_actions import ToolResult
 from codexd.protocol.codexd_methods import ItemOutputReadParams, ItemOutputReadResponse
 from codexd.protocol.wire.rpc import invalid_params
@@ -16,7 +16,7 @@ from codexd.runtime.turn_search import BACK_RECORDS
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
-from codexd_eventstore.reading import record_at, records_back
+from codexd_eventstore.reading import records_back
 from codexd_eventstore.store import EventStore
 
 # What one answer holds: a client keeps it in memory twice, as text and as bytes.
@@ -56,11 +56,7 @@ def _running(services: Services, thread_id: ThreadId, item_id: str) -> Streaming
     thread = services.supervisor.loaded(thread_id)
     if thread is None:
         return None
-    left = [p.process for p in thread.state.processes if p.call.call_id == item_id]
-    for output in thread.streaming.outputs.values():
-        if output.call_id in (item_id, *left):
-            return output
-    return None
+    return thread.streaming.outputs.get(CallId(item_id))
 
 
 async def _part_of_running(
@@ -86,18 +82,13 @@ async def _end_of(
                 return seq, event.result
             if isinstance(event, ProcessEnded):  # An answer about this item had its number.
                 return seq, event.result
-    processes: dict[str, int] = {}  # that ended after the calls that are still looked for
     async for record in records_back(store, thread_id, limit=BACK_RECORDS):
         if record.type not in (ToolEnded.type, ProcessEnded.type):
             continue
         event = decode_record(record.line).event
-        if isinstance(event, ProcessEnded):
-            processes[event.process] = record.seq
-        elif isinstance(event, ToolEnded) and event.call_id == item_id:
-            later = processes.get(event.process or "")
-            if later is None:
-                return record.seq, event.result
-            end = decode_record((await record_at(store, thread_id, later)).line).event
-            assert isinstance(end, ProcessEnded)
-            return later, end.result
+        if isinstance(event, ToolEnded) and event.call_id == item_id:
+            return record.seq, event.result
+        of = event.of if isinstance(event, ProcessEnded) else None
+        if isinstance(event, ProcessEnded) and of is not None and of.call_id == item_id:
+            return record.seq, event.result
     return None

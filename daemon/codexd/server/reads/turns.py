@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded, decode_record
+from codexd.core.events.tools import ProcessEnded
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.core.values.ids import ItemId
 from codexd.machine.pacing import Steps
@@ -56,7 +57,7 @@ class TurnReader:
                 waits.add(recorded.event.item_id)
             on.append(recorded)
             await steps.next()
-        return await _folded([*await self._inputs(last, missing), *on])
+        return await self._folded([*await self._inputs(last, missing), *on])
 
     async def back(self, before: int | None, count: int) -> list[TurnView]:
         """The last `count` turns that begin before an event, oldest first, each turn whole."""
@@ -85,7 +86,7 @@ class TurnReader:
                 missing.discard(recorded.event.item_id)
         back.reverse()
         rest = await self._rest_of_turn(before) if before is not None else []
-        return await _folded([*await self._inputs(at, missing), *back, *rest])
+        return await self._folded([*await self._inputs(at, missing), *back, *rest])
 
     async def _rest_of_turn(self, start: int) -> list[Recorded]:
         """The records from `start` on, up to where the next turn begins, whether that counts or not."""
@@ -104,10 +105,18 @@ class TurnReader:
         """Inputs before an event: an input waits for its turn, maybe through other turns."""
         return await queued_before(self._log, self._stream, before, wanted)
 
-
-async def _folded(records: Sequence[Recorded]) -> list[TurnView]:
-    transcript, steps = TurnProjection(), Steps()
-    for record in records:
-        transcript.apply(record)
-        await steps.next()
-    return transcript.turns
+    async def _folded(self, read: Sequence[Recorded]) -> list[TurnView]:
+        """The turns in these records; the ends of their processes may come later in the log."""
+        transcript, steps = TurnProjection(), Steps()
+        for recorded in read:
+            transcript.apply(recorded)
+            await steps.next()
+        if transcript.waits:
+            after = transcript.seq
+            async for record in records(self._log, self._stream, after=after, limit=BACK_RECORDS):
+                if record.type == ProcessEnded.type:
+                    transcript.apply(decode_record(record.line))
+                    if not transcript.waits:
+                        break
+                await steps.next()
+        return transcript.turns
