@@ -19,6 +19,7 @@ from builders import (
     begun,
     calling,
     ended,
+    line,
     made,
     queued,
     report_ended,
@@ -48,9 +49,15 @@ from codexd.core.policy.approval import action_hash, session_key
 from codexd.core.rules.host_rules import NOT_LISTED, host_line
 from codexd.core.state.due import RunTool, due
 from codexd.core.state.state import ThreadState, fold
-from codexd.core.values.ids import CallId, ProcessId
+from codexd.core.values.ids import CallId, ProcessId, TurnId
 from codexd.core.values.settings import SettingsChange
-from codexd.core.values.tool_actions import Decision, HostDecision, ReachHost, ToolResult
+from codexd.core.values.tool_actions import (
+    Decision,
+    HostDecision,
+    ReachHost,
+    SessionCall,
+    ToolResult,
+)
 from spec import given
 
 C1, C2 = CallId("c1"), CallId("c2")
@@ -175,7 +182,9 @@ def test_a_process_that_goes_on_asks_in_the_turn_that_runs() -> None:
     over = c.ReportProcessEnded(process=ProcessId("p1"), result=ToolResult("completed", ""))
     given(*LEFT_RUNNING, asks()).when(over).then(
         ApprovalDecided(approval("t1"), "decline", GONE),
-        ProcessEnded(ProcessId("p1"), over.result),
+        ProcessEnded(
+            ProcessId("p1"), over.result, SessionCall(CallId("c1"), TurnId("t1")), line("ls")
+        ),
     )
 
 

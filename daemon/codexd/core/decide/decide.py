@@ -28,11 +28,10 @@ from codexd.core.decide.effect_reports import (
 )
 from codexd.core.decide.history import decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
-from codexd.core.decide.processes import decide_writing, end_processes
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.title import end_title, give_title_up, request_title
-from codexd.core.decide.transition import ABORTED_CALL, Transition
+from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writing, end_processes
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.state.state import KnownContext, ThreadState

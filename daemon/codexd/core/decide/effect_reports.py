@@ -20,8 +20,7 @@ from codexd.core.decide.compaction import (
 )
 from codexd.core.decide.hosts import ask_about_host, withdraw_host_questions
 from codexd.core.decide.lookups import Lookups
-from codexd.core.decide.processes import end_processes, process_ended
-from codexd.core.decide.transition import Transition
+from codexd.core.decide.transition import Transition, end_processes, process_ended
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.action_kinds import kind_of, request_for

@@ -1,10 +1,11 @@
-"""A transition: the events of a decision, and the state after them."""
+"""A transition: the events of a decision, and the state after them; and what an interrupt leaves running."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from codexd.core.commands import OpenItem
+from codexd.core import commands as c
+from codexd.core.commands import OpenItem, Rejected
 from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
 from codexd.core.policy.action_kinds import kind_of
@@ -16,10 +17,10 @@ from codexd.core.prompts.review_results import (
     user_action,
 )
 from codexd.core.state.state import ThreadState, evolve
-from codexd.core.state.turn import OpenCall, Turn
+from codexd.core.state.turn import OpenCall, OpenProcess, Turn
 from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.tool_actions import SessionCall, ToolResult
 
 # The text that the model receives when a person or a restart interrupted its turn.
 ABORTED_NOTE = """<turn_aborted>
@@ -118,3 +119,42 @@ def aborted_note(sessions: tuple[ProcessId, ...]) -> str:
         return ABORTED_NOTE
     body, end = ABORTED_NOTE.rsplit("\n", 1)
     return f"{body}\n{STILL_RUNNING.format(', '.join(sessions))}\n{end}"
+
+
+def decide_writing(transition: Transition, command: c.WriteToSession) -> None:
+    """A person writes to a session."""
+    of = session_call(transition.state, command.session)
+    if of is None:
+        raise Rejected(
+            "session_unknown",
+            f"expected a session of this thread that runs, found {command.session}: nothing was written",
+        )
+    transition.add(e.StdinWritten(command.session, of, command.chars, command.hidden))
+
+
+def session_call(state: ThreadState, session: ProcessId) -> SessionCall | None:
+    """The call that began a session which runs; None if none does."""
+    for process in state.processes:
+        if process.process == session and process.turn_id is not None:
+            return SessionCall(process.call.call_id, process.turn_id)
+    turn = state.turn
+    for call in turn.open_calls if turn is not None else ():
+        if turn is not None and session_of(call) == session:
+            return SessionCall(call.call_id, turn.turn_id)
+    return None
+
+
+def end_processes(transition: Transition, answer: str, *, but_adopted: bool = False) -> None:
+    """End all processes that outlived their calls; `but_adopted` leaves those that a tool will adopt."""
+    for process in transition.state.processes:
+        action = process.call.action
+        adopted = action is not None and kind_of(action).after_crash == "adopt"
+        if not (but_adopted and adopted):
+            transition.add(process_ended(process, ToolResult("aborted", answer)))
+
+
+def process_ended(process: OpenProcess, result: ToolResult) -> e.ProcessEnded:
+    """The end of a process, with the call that began it."""
+    call = process.call
+    of = None if process.turn_id is None else SessionCall(call.call_id, process.turn_id)
+    return e.ProcessEnded(process.process, result, of, call.action, call.spawned_ms)
