@@ -228,8 +228,8 @@ GOLDEN = (Path(__file__).parent / "golden" / "hosts-v1.jsonl").read_bytes().spli
 
 def test_questions_of_old_logs_are_read() -> None:
     crc = crc32(b"golden")
-    for line in GOLDEN:
-        body, _, end = line.rpartition(b',"crc":')
+    for record in GOLDEN:
+        body, _, end = record.rpartition(b',"crc":')
         crc = crc32(body, crc)
         assert end == b'"%08x"}' % crc
     assert [decode_record(line).event for line in GOLDEN] == [
