@@ -70,7 +70,7 @@ def test_an_amendment_accepts_this_command_and_names_the_others() -> None:
         ("null", "unreadable decision: expected an object, found null"),
         (
             '{"decision":{"applyNetworkPolicyAmendment":{}}}',
-            "unreadable decision: `decision.acceptWithExecpolicyAmendment` is missing",
+            "unreadable decision: `decision.applyNetworkPolicyAmendment.network_policy_amendment` is missing",
         ),
     ],
 )

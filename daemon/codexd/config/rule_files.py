@@ -20,11 +20,14 @@ import msgspec
 from codexd.config.rules_text import (
     RULES_BYTES_MAX,
     FileRules,
+    HostRules,
     InvalidRules,
+    host_rule_line,
     read_rules,
     rule_line,
 )
 from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules, RuleProblem, rules_of
+from codexd.core.values.tool_actions import HostDecision, ReachHost
 from codexd.machine.foreign_files import read_file
 from codexd.machine.owners import NotOurs, make_own_folder, refuse_unless_ours
 from codexd.machine.patience import NoAnswer, impatiently
@@ -55,6 +58,7 @@ class RuleFiles:
         self._home = str(home)
         self._files: dict[Path, _File] = {}
         self._found = NO_RULES
+        self._hosts: HostRules = ()
         self._adding = threading.Lock()
 
     @property
@@ -75,9 +79,20 @@ class RuleFiles:
             self._found = self._all_rules(problems)
         return self._found
 
+    def hosts(self) -> HostRules:
+        """The rules for hosts that are in force."""
+        self.current()
+        return self._hosts
+
     def add(self, prefix: tuple[str, ...]) -> bool:
         """Allow the commands that begin with these words; False if the file says so already. Raises: RulesNotWritten."""
-        line = rule_line(prefix)
+        return self._add(rule_line(prefix))
+
+    def add_host(self, action: ReachHost, decision: HostDecision) -> bool:
+        """Allow or deny a host; False if the file says so already. Raises: RulesNotWritten."""
+        return self._add(host_rule_line(action, decision))
+
+    def _add(self, line: str) -> bool:
         with self._adding:
             try:
                 return _append(Path(os.path.realpath(self.own_file)), line)
@@ -89,6 +104,7 @@ class RuleFiles:
 
     def _all_rules(self, problems: Sequence[RuleProblem]) -> PrefixRules:
         found = [file.rules for file in self._files.values()]
+        self._hosts = tuple(host for rules in found for host in rules.hosts)
         executables: dict[str, frozenset[str]] = {}
         for rules in reversed(found):  # What codexd's own files say of a program counts.
             executables.update(rules.executables)

@@ -2,7 +2,7 @@
 
 The syntax is that of Codex's execution policy (codex-rs/execpolicy/README.md), a part of Starlark, which is read here
 as Python's: calls with literal strings and lists. Variables, loops, functions and f-strings are refused with their
-line. `network_rule` is checked for its shape only: rules for hosts are read elsewhere. Pure.
+line. A rule for a host holds for all protocols, as Codex's does. Pure.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from codexd.core.rules.prefix_rules import PrefixRule, RuleDecision, base_name, rules_of
+from codexd.core.values.tool_actions import HostDecision, NetworkProtocol, ReachHost
 
 # Some hundred rules, which a person reads. The event loop waits 30 ms for a file of this size, when it has changed.
 RULES_BYTES_MAX: Final = 64 * 1024
@@ -36,11 +37,28 @@ class InvalidRules(ValueError):
         self.message, self.line = message, line
 
 
+# Hosts, and what holds for each.
+HostRules = tuple[tuple[str, HostDecision], ...]
+# By Codex's word; `prompt` is what happens without a rule.
+_HOST_DECISIONS: Final[Mapping[str, HostDecision | None]] = {
+    "allow": "allow",
+    "deny": "deny",
+    "forbidden": "deny",
+    "prompt": None,
+}
+_RULE_PROTOCOLS: Final[Mapping[NetworkProtocol, str]] = {
+    "http": "http",
+    "https": "https",
+    "socks5Tcp": "socks5_tcp",
+}
+
+
 class FileRules(msgspec.Struct, frozen=True):
     """The rules of a file."""
 
     rules: tuple[PrefixRule, ...] = ()
     executables: Mapping[str, frozenset[str]] = {}
+    hosts: HostRules = ()
 
 
 def read_rules(text: str, file: str, home: str) -> FileRules:
@@ -66,6 +84,12 @@ def rule_line(prefix: tuple[str, ...]) -> str:
     return f'prefix_rule(pattern=[{words}], decision="allow")'
 
 
+def host_rule_line(action: ReachHost, decision: HostDecision) -> str:
+    """The line of a file that allows or denies a host, as Codex writes it."""
+    host, protocol = msgspec.json.encode(action.host).decode(), _RULE_PROTOCOLS[action.protocol]
+    return f'network_rule(host={host}, protocol="{protocol}", decision="{decision}")'
+
+
 class _Reading:
     """Takes the statements of a file one by one."""
 
@@ -73,6 +97,7 @@ class _Reading:
         self._file, self._home = file, home
         self._rules: list[PrefixRule] = []
         self._executables: dict[str, frozenset[str]] = {}
+        self._hosts: list[tuple[str, HostDecision]] = []
         # The examples need the executables of the whole file.
         self._examples: list[Callable[[], None]] = []
 
@@ -95,11 +120,13 @@ class _Reading:
             self._take_rule(given, statement.lineno)
         elif name == "host_executable":
             self._take_executable(given)
+        else:
+            self._take_host(given)
 
     def rules(self) -> FileRules:
         for check in self._examples:
             check()
-        return FileRules(tuple(self._rules), self._executables)
+        return FileRules(tuple(self._rules), self._executables, tuple(self._hosts))
 
     def _take_rule(self, given: Mapping[str, Any], line: int) -> None:
         decision = given.get("decision", "allow")
@@ -136,6 +163,20 @@ class _Reading:
                     f"expected an example that {expected} with `{rule.prefix}`, found `{shlex.join(words)}`",
                     rule.line,
                 )
+
+    def _take_host(self, given: Mapping[str, Any]) -> None:
+        from codexd.core.values.hosts import BadHost, read_written_host
+
+        word = given["decision"]
+        if not isinstance(word, str) or word not in _HOST_DECISIONS:
+            raise InvalidRules(f"`decision`: expected allow, prompt or deny, found {word!r}")
+        try:
+            host = read_written_host(str(given["host"]))
+        except BadHost as error:
+            raise InvalidRules(f"`host`: {error}") from error
+        decision = _HOST_DECISIONS[word]
+        if decision is not None:
+            self._hosts.append((host, decision))
 
     def _take_executable(self, given: Mapping[str, Any]) -> None:
         name, paths = given["name"], given["paths"]

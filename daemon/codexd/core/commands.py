@@ -186,7 +186,9 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     note: str | None = None
     rule: tuple[str, ...] | None = None  # the beginning of commands that is to be allowed for ever
     instead: str | None = None  # with a refusal: words of the person for the model
-    host_rule: HostDecision | None = None  # for a question about a host: what is to hold for ever
+    # For a question about a host: what is to hold for ever, and for which host.
+    host_rule: HostDecision | None = None
+    host: str | None = None
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 

@@ -18,6 +18,7 @@ COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
 FILE_CHANGE_APPROVAL: Final = "item/fileChange/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
+NetworkProtocol = Literal["http", "https", "socks5Tcp"]
 
 
 class Amendment(msgspec.Struct, frozen=True):
@@ -26,13 +27,34 @@ class Amendment(msgspec.Struct, frozen=True):
     execpolicy_amendment: tuple[str, ...]
 
 
-class AcceptWithAmendment(msgspec.Struct, frozen=True, rename="camel"):
-    """Accept, and add a rule."""
+class NetworkPolicyAmendment(msgspec.Struct, frozen=True):
+    """A host that is to be allowed, or denied, for ever."""
 
-    accept_with_execpolicy_amendment: Amendment
+    action: Literal["allow", "deny"]
+    host: str
 
 
-OFFERED: tuple[Decision | AcceptWithAmendment, ...] = (
+class NetworkAmendment(msgspec.Struct, frozen=True):
+    """The same within a decision."""
+
+    network_policy_amendment: NetworkPolicyAmendment
+
+
+class DecisionWithRule(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Decide, and add a rule: exactly one of these."""
+
+    # Accept, and allow the commands that begin so.
+    accept_with_execpolicy_amendment: Amendment | msgspec.UnsetType = msgspec.UNSET
+    # Accept or decline a connection, and do the same with all later ones to its host.
+    apply_network_policy_amendment: NetworkAmendment | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        members = (self.accept_with_execpolicy_amendment, self.apply_network_policy_amendment)
+        if members.count(msgspec.UNSET) != 1:
+            raise ValueError("expected one amendment")
+
+
+OFFERED: tuple[Decision | DecisionWithRule, ...] = (
     "accept",
     "acceptForSession",
     "decline",
@@ -41,16 +63,20 @@ OFFERED: tuple[Decision | AcceptWithAmendment, ...] = (
 
 
 def offered(
-    decisions: tuple[Decision, ...], prefix: tuple[str, ...] | None
-) -> tuple[Decision | AcceptWithAmendment, ...]:
-    """The decisions that clients may present; a rule stands before the refusals, as Codex has it."""
-    if prefix is None:
-        return decisions
+    decisions: tuple[Decision, ...], *with_rules: DecisionWithRule
+) -> tuple[Decision | DecisionWithRule, ...]:
+    """The decisions that clients may present; those with rules stand before the refusals, as Codex has it."""
     at = next(
         (n for n, word in enumerate(decisions) if word in ("decline", "cancel")), len(decisions)
     )
-    amended = AcceptWithAmendment(Amendment(prefix))
-    return (*decisions[:at], amended, *decisions[at:])
+    return (*decisions[:at], *with_rules, *decisions[at:])
+
+
+class NetworkApprovalContext(msgspec.Struct, frozen=True):
+    """What a command connects to."""
+
+    host: str
+    protocol: NetworkProtocol
 
 
 class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -70,15 +96,22 @@ class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only
     thread_id: str
     turn_id: str
     item_id: str
+    # Where several questions belong to one item: which this is.
+    approval_id: str | msgspec.UnsetType = msgspec.UNSET
     started_at_ms: int
     environment_id: str | None = "local"
     reason: str | None = None  # the daemon's reason, then the model's, marked as such
     command: str | None = None
     cwd: str | None = None
     command_actions: tuple[UnknownAction, ...] | None = None
+    # Where a command that runs connects to a host that is not in the list of domains.
+    network_approval_context: NetworkApprovalContext | msgspec.UnsetType = msgspec.UNSET
+    proposed_network_policy_amendments: tuple[NetworkPolicyAmendment, ...] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     # The words of the rule that a decision may add; left out where there is none.
     proposed_execpolicy_amendment: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    available_decisions: tuple[Decision | AcceptWithAmendment, ...] = OFFERED
+    available_decisions: tuple[Decision | DecisionWithRule, ...] = OFFERED
     codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -95,7 +128,7 @@ class FileChangeApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_o
 
 
 class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
-    decision: Decision | AcceptWithAmendment
+    decision: Decision | DecisionWithRule
     approval_id: str | None = None
     action_hash: str | None = None
     instead: str | None = None
@@ -104,7 +137,7 @@ class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
 class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of codexd's own frontends."""
 
-    decision: Decision | AcceptWithAmendment
+    decision: Decision | DecisionWithRule
     approval_id: str | None = None
     action_hash: str | None = None
     instead: str | None = (
@@ -122,6 +155,8 @@ class Decided(msgspec.Struct, frozen=True):
     approval_id: str | None = None
     action_hash: str | None = None
     instead: str | None = None  # the person's words for the model, with a refusal
+    # The host that the client wants to allow or deny for ever.
+    host: NetworkPolicyAmendment | None = None
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -140,8 +175,18 @@ def read_decision(answer: ClientReply) -> Decided | Undecided:
         read = msgspec.json.decode(answer.result, type=_CommandApprovalResponse)
     except msgspec.ValidationError as error:
         return Undecided(f"unreadable decision: {complaint(error, _CommandApprovalResponse)}")
-    decision, amendment = read.decision, None
-    if isinstance(decision, AcceptWithAmendment):
-        amendment = decision.accept_with_execpolicy_amendment.execpolicy_amendment
+    return _decided(read)
+
+
+def _decided(read: _CommandApprovalResponse) -> Decided:
+    decision, prefix, host = read.decision, None, None
+    if isinstance(decision, DecisionWithRule):
+        for_commands = decision.accept_with_execpolicy_amendment
+        for_host = decision.apply_network_policy_amendment
         decision = "accept"
-    return Decided(decision, amendment, read.approval_id, read.action_hash, read.instead or None)
+        if isinstance(for_commands, Amendment):
+            prefix = for_commands.execpolicy_amendment
+        if isinstance(for_host, NetworkAmendment):
+            host = for_host.network_policy_amendment
+            decision = "accept" if host.action == "allow" else "decline"
+    return Decided(decision, prefix, read.approval_id, read.action_hash, read.instead or None, host)

@@ -38,6 +38,8 @@ KEYS = (
     "[y] yes   [a] yes, in this thread from now on   [n] no   [n WORDS] no, do this instead   "
     "[c] no, and stop the turn"
 )
+# The command goes on with any answer, so the model is told nothing.
+KEYS_FOR_HOST = "[y] yes, this command   [a] yes, in this thread from now on   [n] no   [c] no, and stop the turn"
 SHOW_KEY = "   [s] show all of it"
 # The longest wait of the keys for the end of the output below the question.
 WRITING_SECONDS_MAX = 5.0
@@ -167,7 +169,8 @@ class Answering:
         self._taken = ""
         show = SHOW_KEY if is_cut(question.request, self._screen.room) else ""
         lines += [self._style.yellow(line) for line in rule_lines(question.request)]
-        self._tell([*lines, self._style.yellow(f"  {KEYS}{show}")])
+        keys = KEYS if question.request.host is None else KEYS_FOR_HOST
+        self._tell([*lines, self._style.yellow(f"  {keys}{show}")])
 
     def typed(self, text: str, daemon: Daemon) -> str | None:
         """Take a line; the decision, if it is one. Raises: ConnectionCut."""
@@ -185,14 +188,16 @@ class Answering:
             return None
         verdict = verdict_for(text, question.request)
         if verdict is None:
-            self._tell([f"  y, a, {'p, ' if question.request.proposed_rule else ''}n or c?"])
+            more = "p, v, " if question.request.host is not None else ""
+            more = "p, " if question.request.proposed_rule else more
+            self._tell([f"  y, a, {more}n or c?"])
             return None
         if len(verdict.instead or "") > INSTEAD_CHARACTERS_MAX:
             self._tell([f"  expected {INSTEAD_CHARACTERS_MAX} characters at most; not answered"])
             return None
         daemon.answer(question.id, question.answer(verdict))
         self._questions.answer(question)
-        self._tell([self._style.dim(f"  {said(verdict)}")])
+        self._tell([self._style.dim(f"  {said(verdict, question.request)}")])
         self._draw()
         return verdict.decision
 

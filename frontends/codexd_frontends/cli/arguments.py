@@ -335,7 +335,8 @@ VERDICTS = (
         "--always",
         action="store_true",
         group="verdict",
-        help="allow it, and from now on all commands that begin with the words that the approval proposes",
+        help="allow it, and from now on all commands that begin with the words that the approval proposes, or "
+        "the host",
     ),
     Argument(
         "--no",

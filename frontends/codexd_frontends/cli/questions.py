@@ -24,8 +24,10 @@ DECISIONS: Mapping[str, str] = {
     "n": "decline",
     "c": "cancel",
 }
-# A rule is added; the wire has no word for this, but an object.
+# A rule is added; the wire has no words for these, but objects.
 ALWAYS = "acceptWithExecpolicyAmendment"
+HOST_RULE = "applyNetworkPolicyAmendment"
+NEVER = "deny for ever"
 # Longer words for the model are refused by the daemon; they are a prompt of their own.
 INSTEAD_CHARACTERS_MAX = 4000
 _INSTEAD = re.compile(
@@ -36,7 +38,7 @@ _INSTEAD = re.compile(
 class Verdict(msgspec.Struct, frozen=True):
     """What a person answers."""
 
-    decision: str  # a word of the wire, or `ALWAYS`
+    decision: str  # a word of the wire, `ALWAYS`, or `NEVER`
     instead: str | None = None  # with a refusal: what the model is to do instead
 
 
@@ -46,6 +48,7 @@ _SAID = {
     "decline": "declined",
     "cancel": "declined, and the turn is stopped",
     ALWAYS: "accepted, and from now on what begins like this",
+    NEVER: "declined, and from now on no command gets there",
 }
 
 
@@ -58,15 +61,21 @@ class Question(msgspec.Struct, frozen=True):
     def answer(self, verdict: Verdict) -> dict[str, object]:
         """An answer, which names the approval and what would run."""
         answer: dict[str, object] = {"decision": verdict.decision}
-        if verdict.decision == ALWAYS:
-            rule = {"execpolicy_amendment": self.request.proposed_rule}
-            answer["decision"] = {ALWAYS: rule}
+        if verdict.decision in (ALWAYS, NEVER):
+            answer["decision"] = self._with_rule(verdict.decision)
         if verdict.instead is not None:
             answer["instead"] = verdict.instead
         asked = self.request.codexd
         if asked is not None:
             answer |= {"approvalId": asked.approval_id, "actionHash": asked.action_hash}
         return answer
+
+    def _with_rule(self, decision: str) -> dict[str, object]:
+        if self.request.host is None:
+            return {ALWAYS: {"execpolicy_amendment": self.request.proposed_rule}}
+        action = "allow" if decision == ALWAYS else "deny"
+        rule = {"action": action, "host": self.request.host}
+        return {HOST_RULE: {"network_policy_amendment": rule}}
 
 
 def read_question(message: Message) -> Question | None:
@@ -81,18 +90,27 @@ def verdict_for(typed: str, request: ApprovalRequest) -> Verdict | None:
     """What a typed answer means, if it means anything: `n use pnpm` declines with words for the model."""
     text = typed.strip()
     words = _INSTEAD.fullmatch(text)
-    if words is not None:
+    if words is not None and request.host is None:
         return Verdict("decline", words["words"])
     word = text.lower()
     if word == "p":
-        return Verdict(ALWAYS) if request.proposed_rule else None
+        return Verdict(ALWAYS) if can_have_rule(request) else None
+    if word == "v":
+        return Verdict(NEVER) if request.host is not None else None
     word = {"yes": "y", "no": "n", "accept": "y", "decline": "n"}.get(word, word)
     return Verdict(DECISIONS[word]) if word in DECISIONS else None
 
 
-def said(verdict: Verdict) -> str:
+def can_have_rule(request: ApprovalRequest) -> bool:
+    """Whether an answer may add a rule."""
+    return request.host is not None or request.proposed_rule is not None
+
+
+def said(verdict: Verdict, request: ApprovalRequest) -> str:
     """A verdict as text."""
     text = _SAID.get(verdict.decision, verdict.decision)
+    if verdict.decision == ALWAYS and request.host is not None:
+        text = "accepted, and from now on every command gets there"
     return text if verdict.instead is None else f"{text}, with your words for the model"
 
 
@@ -100,8 +118,9 @@ def how_to_answer(request: ApprovalRequest) -> list[str]:
     """The commands that answer one approval, and no other."""
     # Logs of earlier versions name approvals by what a model wrote.
     answer = f"  codexctl approve {request.thread_id} {shlex.quote(one_line(request.approval_id))}"
-    always = [f"{answer} --always"] if request.proposed_rule else []
-    return [answer, *always, f"{answer} --decline", f"{answer} --no 'do this instead'"]
+    always = [f"{answer} --always"] if can_have_rule(request) else []
+    instead = [] if request.host is not None else [f"{answer} --no 'do this instead'"]
+    return [answer, *always, f"{answer} --decline", *instead]
 
 
 class Questions:

@@ -15,6 +15,13 @@ class AskedByCodexd(Received, frozen=True, kw_only=True):
     diff: str | None = None
 
 
+class NetworkApprovalContext(Received, frozen=True, kw_only=True):
+    """What a command connects to."""
+
+    host: str
+    protocol: str = ""
+
+
 class ApprovalRequest(Received, frozen=True, kw_only=True):
     """item/commandExecution/requestApproval, item/fileChange/requestApproval."""
 
@@ -27,7 +34,14 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     command_actions: tuple[CommandAction, ...] | None = None
     grant_root: str | None = None
     proposed_execpolicy_amendment: tuple[str, ...] | None = None
+    network_approval_context: NetworkApprovalContext | None = None
     codexd: AskedByCodexd | None = None
+
+    @property
+    def host(self) -> str | None:
+        """The host that a running command connects to; None when that is not what is asked about."""
+        context = self.network_approval_context
+        return None if context is None else context.host
 
     @property
     def approval_id(self) -> str:

@@ -19,6 +19,7 @@ from codexd_frontends.cli.questions import (
     Question,
     Questions,
     Verdict,
+    can_have_rule,
     how_to_answer,
     read_question,
     said,
@@ -124,9 +125,14 @@ def _answer(
 ) -> Exit:
     """Show the approval that was named, and answer it."""
     question = _read(asked)
-    if verdict.decision == ALWAYS and question.request.proposed_rule is None:
+    if verdict.decision == ALWAYS and not can_have_rule(question.request):
         raise CommandError(
             "expected an approval that proposes a rule, found none; nothing was answered"
+        )
+    if verdict.instead is not None and question.request.host is not None:
+        raise CommandError(
+            "expected an approval of what is to be done, found one of a host, which the model is told "
+            "nothing of; nothing was answered"
         )
     if not console.json:
         console.answers(question_lines(question.request, console.out_style, console.room))
@@ -135,7 +141,7 @@ def _answer(
     if console.json:
         console.document(_members(question, verdict.decision))
     else:
-        console.answer(f"  {said(verdict)}")
+        console.answer(f"  {said(verdict, question.request)}")
     return DONE
 
 

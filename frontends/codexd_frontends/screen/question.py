@@ -25,6 +25,10 @@ COMMAND_ROWS_MIN = 5
 ROWS_BELOW = 4
 
 RULE_KEY = "  [p] yes, and from now on all commands that begin with: "
+HOST_KEYS = (
+    "  [p] yes, and from now on all commands, to: ",
+    "  [v] no, and from now on no command, to: ",
+)
 # Twice as long as any rule that a daemon proposes, since quotes may come in.
 RULE_CHARACTERS_MAX = 1000
 MARK, INDENT = "  $ ", "    "
@@ -57,7 +61,9 @@ def whole_lines(request: ApprovalRequest, style: Style) -> list[str]:
 
 
 def rule_lines(request: ApprovalRequest) -> list[str]:
-    """The key that adds a rule, with all of its words; nothing where none is proposed."""
+    """The keys that add a rule, with all of its words; nothing where none is proposed."""
+    if request.host is not None:
+        return [key + one_line(request.host, RULE_CHARACTERS_MAX) for key in HOST_KEYS]
     rule = request.proposed_rule
     return [RULE_KEY + one_line(shlex.join(rule), RULE_CHARACTERS_MAX)] if rule is not None else []
 
@@ -74,6 +80,8 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
     says = request.model_says
     if says:
         reason.append(f"  the model says: {drawn_once(says, MODEL_SAYS_CHARACTERS_MAX)}")
+    if request.host is not None:
+        return [style.yellow("? May the command that runs connect to this?"), *reason]
     if request.shell_line is None:
         root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
         return [style.yellow(f"? May it change these files{root}?"), *reason]
@@ -86,7 +94,7 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
 
 
 def _mark(request: ApprovalRequest) -> str:
-    return INDENT if request.shell_line is None else MARK
+    return INDENT if request.shell_line is None or request.host is not None else MARK
 
 
 def _marked(lines: list[str], style: Style, mark: str) -> list[str]:

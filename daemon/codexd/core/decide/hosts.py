@@ -76,11 +76,13 @@ def answer_about_host(
     """A person's answer about a host. Raises: Rejected."""
     check_answer(question.action, command)
     means = {"allow": "accept", "deny": "decline"}.get(command.host_rule or "", command.decision)
-    if means != command.decision or command.rule is not None or command.instead is not None:
+    is_other = command.host not in (None, question.action.host)
+    is_odd = is_other or command.rule is not None or command.instead is not None
+    if is_odd or means != command.decision:
         raise Rejected(
             "odd_answer",
-            "expected an answer about a host with at most a rule for it that says the same: nothing was "
-            "changed, and the question stays open",
+            "expected an answer about a host, with at most a rule for the same host that says the same: "
+            "nothing was changed, and the question stays open",
         )
     transition.add(
         e.ApprovalDecided(

@@ -19,7 +19,13 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
 from codexd.core.values.redacted import find_stand_in
-from codexd.core.values.tool_actions import ApplyPatch, RunCommand, ToolAction, without_words
+from codexd.core.values.tool_actions import (
+    ApplyPatch,
+    ReachHost,
+    RunCommand,
+    ToolAction,
+    without_words,
+)
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.projections.clients.patch_diffs import git_diff
 from codexd.projections.clients.tool_items import file_updates
@@ -28,9 +34,14 @@ from codexd.protocol.display.visible import visible_line, visible_text
 from codexd.protocol.requests import (
     COMMAND_APPROVAL,
     FILE_CHANGE_APPROVAL,
+    Amendment,
     AskedByCodexd,
     CommandApprovalParams,
+    DecisionWithRule,
     FileChangeApprovalParams,
+    NetworkAmendment,
+    NetworkApprovalContext,
+    NetworkPolicyAmendment,
     offered,
 )
 
@@ -60,6 +71,8 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
     """The parameters of `item/commandExecution/requestApproval`, by which any action can be asked about."""
     action, reason, says = asks.action, _own_reason(asks), _said_by_model(asks.action)
     kind, prefix = kind_of(action), _proposed_rule(asks)
+    if isinstance(action, ReachHost):
+        return _host_params(asks, thread_id, action)
     line = visible_text(kind.line(action))
     command, cwd = line, None
     if isinstance(action, RunCommand):
@@ -74,12 +87,47 @@ def question_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> CommandAp
         cwd=cwd,
         command_actions=(UnknownAction(line),),
         proposed_execpolicy_amendment=prefix or msgspec.UNSET,
-        available_decisions=offered(kind.approval.answers, prefix),
+        available_decisions=offered(
+            kind.approval.answers,
+            *([DecisionWithRule(Amendment(prefix))] if prefix is not None else []),
+        ),
         codexd=AskedByCodexd(
             approval_id=asks.approval_id,
             action_hash=action_hash(action),
             reason=reason,
             model_says=says,
+        ),
+    )
+
+
+def _host_params(
+    asks: ApprovalAsked, thread_id: ThreadId | str, action: ReachHost
+) -> CommandApprovalParams:
+    """The parameters of a question about a host, which the command of the item connects to."""
+    rules = (
+        NetworkPolicyAmendment("allow", action.host),
+        NetworkPolicyAmendment("deny", action.host),
+    )
+    line = kind_of(action).line(action)
+    return CommandApprovalParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        item_id=asks.item_id,
+        approval_id=asks.approval_id,
+        started_at_ms=asks.at_ms,
+        reason=_own_reason(asks),
+        command=f"network-access {line}",
+        command_actions=(UnknownAction(line),),
+        network_approval_context=NetworkApprovalContext(action.host, action.protocol),
+        proposed_network_policy_amendments=rules,
+        available_decisions=offered(
+            kind_of(action).approval.answers,
+            *[DecisionWithRule(msgspec.UNSET, NetworkAmendment(rule)) for rule in rules],
+        ),
+        codexd=AskedByCodexd(
+            approval_id=asks.approval_id,
+            action_hash=action_hash(action),
+            reason=_own_reason(asks),
         ),
     )
 

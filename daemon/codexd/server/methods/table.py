@@ -6,6 +6,7 @@ import logging
 import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +17,7 @@ from codexd.config.rule_files import RulesNotWritten
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events.events import InvalidEvent
+from codexd.core.state.turn import host_question
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
@@ -181,22 +183,29 @@ class Dispatcher:
             decision=decision.decision,
             rule=decision.amendment,
             instead=decision.instead,
+            host_rule=None if decision.host is None else decision.host.action,
+            host=None if decision.host is None else decision.host.host,
         )
+        about_host = host_question(thread.state.turn, command.approval_id)
         try:
             await thread.submit(command, by=connection.by)
         except Rejected as late:
             log.info("connection %s: %s", connection.by, late.message)
             return
         if decision.amendment is not None:
-            await self._add_rule(decision.amendment)
+            add = partial(self._services.rules.add, decision.amendment)
+            await self._add_rule(add, "The command was allowed this once.")
+        if decision.host is not None and about_host is not None:
+            host = partial(self._services.rules.add_host, about_host.action, decision.host.action)
+            await self._add_rule(host, "The answer holds for this command.")
 
-    async def _add_rule(self, prefix: tuple[str, ...]) -> None:
+    async def _add_rule(self, add: Callable[[], bool], without: str) -> None:
         """Add the rule of an answer that is in the log; a rule that cannot be added is said to all clients."""
         try:
-            await trio.to_thread.run_sync(self._services.rules.add, prefix)
+            await trio.to_thread.run_sync(add)
         except RulesNotWritten as problem:
             log.warning("%s", problem)
-            warning = f"{problem}. The command was allowed this once."
+            warning = f"{problem}. {without}"
             self._services.hub.announce(Outgoing("warning", WarningNotification(warning)))
 
     def loaded_statuses(self) -> Iterable[Frame]:
