@@ -118,11 +118,11 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     # Rules for commands: their text, and the files that have it
-    "codexd.config.rules_text": frozenset({"codexd.core.rules.prefix_rules", "msgspec"}),
+    "codexd.config.rules_text": frozenset({"codexd.core", "msgspec"}),
     "codexd.config.rule_files": frozenset(
         {
             "codexd.config.rules_text",
-            "codexd.core.rules.prefix_rules",
+            "codexd.core",
             "codexd.machine.foreign_files",
             "codexd.machine.owners",
             "codexd.machine.patience",
