@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from codexd.core.patch.changes import FileChange, changes_of, paths_of
 from codexd.core.patch.dialect import BEGIN, END, BadPatch, here_document_end, read_patch
 from codexd.core.state.state import ThreadState
+from codexd.core.values.items import SHORTENED_END
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import (
     ApplyPatch,
@@ -228,7 +229,7 @@ def _shown(change: FileChange) -> str:
     if change.kind == "add" and change.moved_from is None:
         return change.diff  # It is the patch's own text, which is bounded.
     shown = change.diff[:WHOLE_FILE_CHARACTERS_MAX]
-    return f"{shown}\n… {len(change.diff) - len(shown):,} characters more …\n"
+    return f"{shown}\n… {len(change.diff) - len(shown):,}{SHORTENED_END}"
 
 
 def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:

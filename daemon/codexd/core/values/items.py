@@ -7,7 +7,7 @@ that codexd never fills are left out.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -124,6 +124,10 @@ class ChangeKind(msgspec.Struct, frozen=True, omit_defaults=True):
 
     type: Literal["add", "delete", "update"]
     move_path: str | None = None  # only of an update: the new path
+
+
+# The end of a diff of which only the beginning is shown.
+SHORTENED_END: Final = " characters more …\n"
 
 
 class FileUpdate(msgspec.Struct, frozen=True):

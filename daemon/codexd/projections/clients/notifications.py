@@ -33,7 +33,7 @@ from codexd.projections.clients.items import (
     ItemStarted,
     Typed,
 )
-from codexd.projections.clients.patch_diffs import git_diff
+from codexd.projections.clients.patch_diffs import git_diff, with_changes
 from codexd.projections.clients.wire_settings import thread_settings
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
@@ -85,7 +85,7 @@ class ClientProjection:
         self._turn_started_ms = 0
         self._settings: Settings | None = None
         self._last_message: AgentMessage | None = None
-        self._changed: tuple[FileUpdate, ...] = ()  # by the patches of the turn
+        self._changed: Sequence[FileUpdate] = ()  # by the patches of the turn
         self._plan: n.TurnPlanUpdatedNotification | None = None  # of the turn
         self.review: e.ReviewEntered | None = None  # that runs
         self._withdrawn = 0  # inputs, since a turn began
@@ -261,7 +261,7 @@ class ClientProjection:
         at_ms = shown.item.completed_at_ms or 0
         messages = self.texts.completed(shown.item, at_ms, begun=shown.begun)
         if isinstance(shown.item, FileChange) and shown.item.status == "completed":
-            self._changed += shown.item.changes
+            self._changed = with_changes(self._changed, shown.item.changes)
             messages.append(self._diff())
         return messages
 
