@@ -11,7 +11,7 @@ then, so what is written is what was shown.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -136,12 +136,15 @@ class ApplyPatchTool:
             text = asked.input or asked.patch or ""
         return _read(text, context.cwd)
 
-    async def prepare(self, action: ToolAction) -> ToolAction:
-        """The patch with what it makes of its files now; a `BadCall` if it does not fit them."""
+    async def prepare(self, action: ToolAction, earlier: Sequence[ToolAction] = ()) -> ToolAction:
+        """The patch with what it makes of its files, as they will be after earlier patches; a `BadCall` if it
+        does not fit them.
+        """
         if not isinstance(action, ApplyPatch):
             return action
         try:
-            return await patiently(action.cwd, lambda: _prepared(action))
+            patches = [patch for patch in earlier if isinstance(patch, ApplyPatch)]
+            return await patiently(action.cwd, lambda: _prepared(action, patches))
         except (BadPatch, CannotPatch) as bad:
             return _bad(f"{bad}")
         except (OSError, ValueError) as error:
@@ -197,8 +200,8 @@ def _read(text: str, cwd: str) -> ApplyPatch | BadCall:
     return ApplyPatch(text, cwd, ())
 
 
-def _prepared(action: ApplyPatch) -> ApplyPatch:
-    changes = _changes(action)
+def _prepared(action: ApplyPatch, earlier: Sequence[ApplyPatch]) -> ApplyPatch:
+    changes = _changes(action, earlier)
     if not changes:
         raise BadPatch("the files have this content already: there is nothing to change")
     files = tuple([_patched(change) for change in changes])
@@ -217,10 +220,26 @@ def _patched(change: FileChange) -> PatchedFile:
     return PatchedFile(change.path, before, after, _shown(change), change.moved_from)
 
 
-def _changes(action: ApplyPatch) -> list[FileChange]:
+def _changes(action: ApplyPatch, earlier: Sequence[ApplyPatch] = ()) -> list[FileChange]:
     sections = read_patch(action.patch)
-    before = {path: content_of(path) for path in paths_of(sections, action.cwd)}
-    return changes_of(sections, action.cwd, before)
+    paths = paths_of(sections, action.cwd)
+    before = {path: content_of(path) for path in paths}
+    for patch in earlier:
+        if not before.keys().isdisjoint(file.path for file in patch.files):
+            before |= _after(patch, before)
+    return changes_of(sections, action.cwd, {path: before[path] for path in paths})
+
+
+def _after(patch: ApplyPatch, known: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    """The files of a patch as they will be after it, with its other files read; as they are, if it is done or void."""
+    sections = read_patch(patch.patch)
+    content = {
+        path: known[path] if path in known else content_of(path)
+        for path in paths_of(sections, patch.cwd)
+    }
+    if all(print_of(content[file.path]) == file.before for file in patch.files):
+        content |= {c.path: c.after for c in changes_of(sections, patch.cwd, content)}
+    return content
 
 
 def _shown(change: FileChange) -> str:

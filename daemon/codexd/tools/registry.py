@@ -7,7 +7,7 @@ does `perform` act on it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -102,8 +102,11 @@ class Tool(Protocol[A]):
 class PreparingTool(Protocol):
     """A tool whose actions depend on what is on the machine, for example on files."""
 
-    async def prepare(self, action: ToolAction) -> ToolAction:
-        """Look that up, before a person is asked. What cannot be made is a `BadCall`. Never raises."""
+    async def prepare(self, action: ToolAction, earlier: Sequence[ToolAction]) -> ToolAction:
+        """Look that up, before a person is asked, as it will be after the earlier open calls of the turn.
+
+        What cannot be made is a `BadCall`. Never raises.
+        """
 
 
 class Registry:
@@ -141,10 +144,10 @@ class Registry:
         action: ToolAction = tool.read_call(whole, context)
         return action
 
-    async def prepare(self, action: ToolAction) -> ToolAction:
-        """The action with what it depends on, as its tool finds it now."""
+    async def prepare(self, action: ToolAction, earlier: Sequence[ToolAction] = ()) -> ToolAction:
+        """The action with what it depends on, as its tool finds it, after these open calls."""
         tool = self._tools.get(kind_of(action).tool or "")
-        return await tool.prepare(action) if isinstance(tool, PreparingTool) else action
+        return await tool.prepare(action, earlier) if isinstance(tool, PreparingTool) else action
 
     async def perform(
         self, name: str, action: ToolAction, context: CallContext, sink: CallSink

@@ -24,7 +24,7 @@ from codexd.core.decide.transition import Transition, end_processes, process_end
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.action_kinds import kind_of, request_for
-from codexd.core.state.turn import ModelCall, OpenCall
+from codexd.core.state.turn import ModelCall, OpenCall, waits_for_another
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
 
@@ -242,7 +242,9 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
     transition.cut(command.open_items, "restarted")
     withdraw_host_questions(transition)
     for call in turn.open_calls:
-        _resume_call(transition, call, command.open_items)
+        # A call that waits for another was never begun, and waits on.
+        if not (call.running and waits_for_another(turn, call)):
+            _resume_call(transition, call, command.open_items)
     if turn.call is not None and turn.call.status == "running":
         error = TurnError("the daemon was restarted; the model is asked again")
         transition.add(e.ModelCallFailed(error, "restart", True))

@@ -107,6 +107,8 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     refusal: Callable[[A], str | None] = lambda _: None
     # The process that goes on where its call is interrupted; None: it ends with its call.
     session: Callable[[A], ProcessId | None] = lambda _: None
+    # The files that it changes: of two open calls that change the same, the later is performed after the earlier.
+    changes: Callable[[A], frozenset[str]] = lambda _: frozenset()
 
 
 # By the struct's tag, which is the member `kind` in the log.
@@ -147,6 +149,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         tool="apply_patch",
         item="fileChange",
         found_as="path",
+        changes=lambda action: frozenset(file.path for file in action.files),
     ),
     "viewImage": ActionKind(
         action=ViewImage,

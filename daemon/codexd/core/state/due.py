@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core.state.state import ThreadState
+from codexd.core.state.turn import waits_for_another
 from codexd.core.values.ids import CallId, ModelCallId, ThreadId
 
 
@@ -65,7 +66,11 @@ def due(state: ThreadState) -> frozenset[Effect]:
     effects |= {RunTool(process.call.call_id) for process in state.processes}
     if turn is None or state.fork_open:
         return frozenset(effects)
-    effects |= {RunTool(call.call_id) for call in turn.open_calls if call.running}
+    effects |= {
+        RunTool(call.call_id)
+        for call in turn.open_calls
+        if call.running and not waits_for_another(turn, call)
+    }
     if turn.review is not None:
         effects.add(RunReview(turn.review.child_id))
     call = turn.call

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
+from codexd.core.policy.action_kinds import kind_of
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,
@@ -240,6 +241,19 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             return replace(turn, open_calls=left, needs_model=True)
         case _:
             assert_never(event)
+
+
+def waits_for_another(turn: Turn, call: OpenCall) -> bool:
+    """Whether an earlier call that has no answer yet changes files that this call changes, too."""
+    changed = _changed_by(call)
+    if not changed:
+        return False
+    earlier = turn.open_calls[: turn.open_calls.index(call)]
+    return any(changed & _changed_by(other) for other in earlier)
+
+
+def _changed_by(call: OpenCall) -> frozenset[str]:
+    return frozenset() if call.action is None else kind_of(call.action).changes(call.action)
 
 
 def evolve_review(turn: Turn | None, event: e.ReviewEntered | e.ReviewExited) -> Turn | None:

@@ -27,6 +27,7 @@ from codexd.core.values.model_output import (
     TextDelta,
 )
 from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import ToolAction
 from codexd.core.values.truncate import tokens_of
 from codexd.models.client import ModelError, ModelRequest, RetryBudget
 from codexd.projections.clients.deltas import TextPart
@@ -209,8 +210,17 @@ class ModelCalling:
         own = CallId(thread.world.new_id())
         context = CallContext(self._settings.cwd, thread.thread_id, own)
         registry = thread.world.registry
-        action = await registry.prepare(registry.read_call(made.name, made.arguments, context))
+        read = registry.read_call(made.name, made.arguments, context)
+        action = await registry.prepare(read, self._earlier_actions)
         return c.ToolCallDone(done, ToolCallRef(own, made.name, made.custom, made.call_id), action)
+
+    @property
+    def _earlier_actions(self) -> list[ToolAction]:
+        """The actions of the turn's open calls, and of those that are about to be reported."""
+        turn = self._thread.state.turn
+        open_calls = [] if turn is None else [call.action for call in turn.open_calls]
+        about = [seen.action for seen in self._seen if isinstance(seen, c.ToolCallDone)]
+        return [action for action in (*open_calls, *about) if action is not None]
 
     def _ended(self, event: ModelResponseDone) -> ModelResponseDone:
         return replace(
