@@ -20,7 +20,7 @@ from codexd.tools.patch_files import (
     print_of,
     write_patch,
 )
-from doomed_patch import NEW, OLD
+from doomed_patch import TREES
 
 
 def wanted(path: Path, before: bytes | None, after: bytes | None) -> PatchedFile:
@@ -28,21 +28,29 @@ def wanted(path: Path, before: bytes | None, after: bytes | None) -> PatchedFile
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "kills_min"), [("texts", 100), ("kinds", 50)])
 def test_a_kill_at_any_operation_leaves_each_file_old_or_new_and_finishing_makes_all_alike(
-    tmp_path: Path,
+    tmp_path: Path, name: str, kills_min: int
 ) -> None:
     folder = tmp_path / "tree"
-    run = [sys.executable, doomed_patch.__file__, str(folder)]
+    old, new = TREES[name]
+    run = [sys.executable, doomed_patch.__file__, str(folder), name]
     kills = subprocess.run(run, capture_output=True, check=True, text=True).stdout.splitlines()
-    assert len(kills) > 100
+    assert len(kills) > kills_min
+    lefts = []
     for edited, left, came, has_folder in map(json.loads, kills):
-        for path in {*OLD, *NEW}:
-            assert left.get(path) in (OLD.get(path), NEW.get(path)), left
-        ends = [OLD, NEW]
+        for path in {*old, *new}:
+            assert left.get(path) in (old.get(path), new.get(path)), left
+        ends = [old, new]
         if edited:
-            ends = [{**end, "e": "a person's"} for end in ends]
+            ends = [{**end, "e": "640 a person's"} for end in ends]
         assert came in ends, (left, came)
-        assert has_folder == ("x/y/b" in came)
+        assert has_folder == any(path.startswith("x/") for path in came)
+        lefts.append(left)
+    # Each file has been the only one, of those that change, that was new, or was still old.
+    changed = [path for path in {*old, *new} if old.get(path) != new.get(path)]
+    states = {frozenset(p for p in changed if left.get(p) == new.get(p)) for left in lefts}
+    assert {len(state) for state in states} >= set(range(len(changed) + 1))
 
 
 def test_nothing_is_written_if_a_file_has_changed_since(tmp_path: Path) -> None:

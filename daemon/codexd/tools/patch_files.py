@@ -179,9 +179,10 @@ class _File:
             os.fsync(fd)
 
     def _mode(self) -> int:
-        if self._write.before is None:
+        before = self._write.moved_from if self._write.before is None else self._path
+        if before is None:
             return mode_for_commands(_NEW_FILE_MODE)
-        return stat.S_IMODE(self._path.stat().st_mode)
+        return stat.S_IMODE(os.stat(before).st_mode)
 
     def change(self) -> None:
         """Give the file its new content, if it does not have it."""
