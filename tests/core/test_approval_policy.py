@@ -106,6 +106,46 @@ def test_other_readers_may_look_elsewhere() -> None:
     assert asks("untrusted", command("cd /elsewhere && ls && wc -l < notes")) is None
 
 
+@pytest.mark.parametrize(
+    ("cwd", "line"),
+    [
+        ("/dev", "cat tty"),
+        ("/dev/", "cat < tty"),
+        ("/dev/pts", "head 0"),
+        ("/proc/self", "cat environ"),
+        ("/proc/1/task/1", "cat environ"),
+        ("//proc/self", "cat environ"),
+        ("/x/../proc/self", "cat environ"),
+        ("/", "cat dev/tty"),
+        ("/", "cat ./proc/self/environ"),
+        ("/", "cat < proc/self/environ"),
+        ("/", "cat p*/self/environ"),
+        ("/", "cat */tty"),
+        ("//", "cat .//dev/tty"),
+        ("/project", "cd / && cat proc/self/environ"),
+        ("/project", "cd .. && cat dev/tty"),
+        ("/project", "cd ../.. && cd proc && cat self/environ"),
+        ("/project", "cd / && cat d*/tty"),
+    ],
+)
+def test_a_folder_does_not_make_a_device_or_a_process_look_like_a_file(cwd: str, line: str) -> None:
+    assert asks("untrusted", command(line, cwd=cwd)) == NOT_KNOWN_HARMLESS
+
+
+@pytest.mark.parametrize(
+    ("cwd", "line"),
+    [
+        ("/project", "cat dev/tty proc/x"),
+        ("/project", "cd dev && cat proc/x"),
+        ("/", "cat etc/passwd"),
+        ("/", "ls dev proc/self"),
+        ("/device", "cat x"),
+    ],
+)
+def test_files_that_are_called_like_devices_are_files(cwd: str, line: str) -> None:
+    assert asks("untrusted", command(line, cwd=cwd)) is None
+
+
 @pytest.mark.parametrize("policy", sorted({*get_args(ApprovalPolicy)} - {"never"}))
 @pytest.mark.parametrize("mode", get_args(SandboxMode))
 def test_without_a_sandbox_every_policy_but_never_asks_as_untrusted_does(

@@ -9,18 +9,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codexd.core.policy.approval import needs_approval
+from codexd.core.policy.looked_up import LookedUp
+from codexd.core.rules.prefix_rules import PrefixRule, rules_of
 from codexd.core.shell.read_only_commands import is_read_only, reading_of
 from codexd.core.shell.shell_line import LINE_CHARS_MAX
+from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import RunCommand
 
 TABLES = Path(__file__).parent / "tricky_lines"
 # One line of a shell each: what only reads and runs unasked, and what a person is asked about.
 READS = (TABLES / "reads.txt").read_text("utf-8").splitlines()
 ASKED = (TABLES / "asked.txt").read_text("utf-8").splitlines()
+# More that is asked about, below the name of the trick.
+BY_TRICK: dict[str, list[str]] = {}
+for _line in (TABLES / "by_trick.txt").read_text("utf-8").splitlines():
+    if _line.startswith("## "):
+        _trick = BY_TRICK[_line.removeprefix("## ")] = []
+    else:
+        _trick.append(_line)
+SETTINGS = Settings("/project", "m", "p", "untrusted", "read-only")
+RULED = LookedUp(rules=rules_of([PrefixRule(pattern=(("ls",), ("a", "b")))]))
+TRICKS = [(name, line) for name, lines in BY_TRICK.items() for line in lines]
 
 
 def test_the_table_of_tricky_lines_states_its_count() -> None:
-    assert (len(READS), len(ASKED)) == (219, 673)
-    assert len({*READS, *ASKED}) == len(READS) + len(ASKED) >= 400
+    assert (len(READS), len(ASKED), len(TRICKS), len(BY_TRICK)) == (227, 673, 399, 31)
+    assert all(BY_TRICK.values())
+    lines = [*READS, *ASKED, *(line for _, line in TRICKS)]
+    assert len(set(lines)) == len(lines) >= 1200
 
 
 @pytest.mark.parametrize("line", READS)
@@ -30,6 +47,38 @@ def test_reading_is_harmless(line: str) -> None:
 
 @pytest.mark.parametrize("line", ASKED)
 def test_a_program_that_may_do_more_than_read_is_not(line: str) -> None:
+    assert not is_read_only(line)
+
+
+@pytest.mark.parametrize(("trick", "line"), TRICKS)
+def test_no_trick_makes_a_line_look_as_if_it_only_read(trick: str, line: str) -> None:
+    assert not is_read_only(line), trick
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls\u00a0x",
+        "l\u200bs",
+        "\u200bls",
+        "ls\u202e",
+        "\ufeffls",
+        "ⅼs",
+        "lѕ",
+        "ｌｓ",
+        "ls\u2028rm x",
+        "ls\u0085rm x",
+        "ls | g\u0433ep x",
+        "ls\u3000x",
+        "cat \u2018x\u2019; rm x",
+        "ls \u037e rm x",  # the Greek question mark looks like a semicolon
+        "ls \u2223 sh",
+        "cat\u0000 x",
+        "c\u0336at x",
+        "ls \ud83d",
+    ],
+)
+def test_letters_that_look_like_others_or_like_nothing_are_asked_about(line: str) -> None:
     assert not is_read_only(line)
 
 
@@ -60,6 +109,57 @@ def test_it_says_which_programs_run_and_where() -> None:
     assert read.programs == frozenset({"cd", "cat", "git", "sort"})
     assert read.folders == frozenset({"a", "c", "~"})
     assert reading_of("cat a | sh") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "ls {}",
+        "ls '{}",
+        'ls "{}',
+        "echo $({}",
+        "find . {}",
+        "xargs {}",
+        "git {}",
+        "cat <{}",
+        "! {}",
+    ],
+)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "(",
+        "$(",
+        "`",
+        "''",
+        '""',
+        "\\",
+        "{",
+        "[",
+        "!",
+        "! ",
+        "; ",
+        "ls|",
+        "ls && ",
+        "-",
+        "-exec ls \\; ",
+        "a=",
+        "<x ",
+        "*",
+    ],
+)
+def test_a_deeply_nested_or_very_long_line_is_judged_at_once(line: str, piece: str) -> None:
+    def longest(given: str) -> float:
+        began = time.process_time()
+        is_read_only(given)
+        needs_approval(SETTINGS, RunCommand(given, (), "/project", 1), frozenset(), RULED)
+        return time.process_time() - began
+
+    whole = line.format(piece * ((LINE_CHARS_MAX - 20) // len(piece)))
+    assert any(longest(whole) < 0.1 for _ in range(3))
+    # A longer line is not read at all.
+    assert any(longest(line.format(piece * (200_000 // len(piece)))) < 0.1 for _ in range(3))
 
 
 @pytest.mark.parametrize(

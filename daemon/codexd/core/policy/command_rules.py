@@ -12,7 +12,12 @@ from codexd.core.policy.looked_up import NOT_LOOKED_AT, NOTHING_LOOKED_UP, Looke
 from codexd.core.policy.ruled_line import RuledLine, parts_of, ruled
 from codexd.core.rules.prefix_rules import NO_RULES, PrefixRule
 from codexd.core.rules.wide_prefixes import prefix_problem
-from codexd.core.shell.read_only_commands import Reading, reading_of, reading_of_parts
+from codexd.core.shell.read_only_commands import (
+    Reading,
+    is_special_folder,
+    reading_of,
+    reading_of_parts,
+)
 from codexd.core.shell.shell_line import SimpleCommand
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
@@ -92,7 +97,9 @@ def command_proposal(
     They are those that the model proposes, or else all words of the command.
     """
     line = parts_of(action.command, looked_up.rules)
-    left = [part for part in line.rest if action.escalated or not _reads_beside([part.command])]
+    left = [
+        part for part in line.rest if action.escalated or _reading_beside([part.command]) is None
+    ]
     if line.rule is not None or not left or not all(part.is_plain for part in left):
         return None
     for prefix in (action.prefix_rule, left[0].words):
@@ -139,9 +146,11 @@ def _unknown(
         return NOT_KNOWN_HARMLESS  # What a line means depends on its shell.
     if line.is_touched:
         # What a rule allows runs in the person's environment, and git would start what its repository names.
-        return None if _reads_beside([part.command for part in line.rest]) else NOT_KNOWN_HARMLESS
+        reading = _reading_beside([part.command for part in line.rest])
+        harmless = reading is not None and not _opens_devices(action, reading)
+        return None if harmless else NOT_KNOWN_HARMLESS
     reading = reading_of(action.command)
-    if reading is None:
+    if reading is None or _opens_devices(action, reading):
         return NOT_KNOWN_HARMLESS
     if not reading.programs & OBEYS_ITS_FOLDER:
         return None
@@ -151,10 +160,17 @@ def _unknown(
     return f"{NOT_KNOWN_HARMLESS} Its repository {found}." if found is not None else None
 
 
-def _reads_beside(parts: Sequence[SimpleCommand]) -> bool:
-    """Whether commands only read, also beside others that a rule allows."""
+def _reading_beside(parts: Sequence[SimpleCommand]) -> Reading | None:
+    """The reading of commands that only read, also beside others that a rule allows."""
     reading = reading_of_parts(parts)
-    return reading is not None and not reading.programs & OBEYS_ITS_FOLDER
+    return None if reading is None or reading.programs & OBEYS_ITS_FOLDER else reading
+
+
+def _opens_devices(action: RunCommand, reading: Reading) -> bool:
+    """Whether a line that only reads may open a device, or what /proc has of a process, by a relative path."""
+    folders = {action.cwd, *reading.folders} - {"."}
+    at_root = any(".." in folder or not folder.strip("/.") for folder in folders)
+    return is_special_folder(action.cwd) or (reading.is_below_root and at_root)
 
 
 def _stays_in_its_folder(settings: Settings, action: RunCommand, reading: Reading) -> bool:

@@ -1,7 +1,8 @@
 """Which shell lines are known to only read, so that the policy "untrusted" does not ask about them.
 
 A line is harmless if `shell_line.py` understands all of it, each of
-its programs is in the table of `read_only_programs.py` with arguments that only read, and it opens no device.
+its programs is in the table of `read_only_programs.py` with arguments that only read, and it opens no device and no
+process in /proc.
 """
 
 from __future__ import annotations
@@ -19,8 +20,16 @@ from codexd.core.shell.shell_line import NotUnderstood, SimpleCommand, Word, sim
 # Opening a device may rewind a tape, reset a board or take typed input, and reading it may never end; in
 # bash `< /dev/tcp/HOST/PORT` opens a connection. These two are known to be harmless.
 _DEVICES_READ = frozenset({"/dev/null", "/dev/stdin"})
+# In /proc other processes have their environment with its secrets, their memory, files and devices.
+_PROC_READ = words_of(
+    "/proc/cgroups /proc/cpuinfo /proc/filesystems /proc/loadavg /proc/meminfo /proc/mounts /proc/net/dev "
+    "/proc/partitions /proc/self/cgroup /proc/self/limits /proc/self/mountinfo /proc/self/mounts /proc/self/status "
+    "/proc/stat /proc/swaps /proc/sys/kernel/ostype /proc/uptime /proc/version /proc/vmstat"
+)
+# Relative, but absolute where the working directory is `/`.
+_BELOW_ROOT = re.compile(r"(?:\./*)*(?:dev|proc)(?:/.*)?", re.DOTALL)
 # All slashes and dots before it, from the first on: no run of them is scanned twice.
-_DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)dev(?:/|$)")
+_DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)(?:dev|proc)(?:/|$)")
 # Programs that read only a file's metadata, or its name.
 _OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
 
@@ -31,6 +40,7 @@ class Reading(msgspec.Struct, frozen=True):
     programs: frozenset[str]
     # The arguments of `cd` and `git -C`; "~" for a `cd` without an argument.
     folders: frozenset[str]
+    is_below_root: bool = False  # whether it opens devices or processes if it runs in `/`
 
 
 def is_read_only(command: str) -> bool:
@@ -52,7 +62,28 @@ def reading_of_parts(parts: Sequence[SimpleCommand]) -> Reading | None:
     if not all(_reads(part) for part in parts):
         return None
     folders = [folder for part in parts for folder in _folders(part)]
-    return Reading(frozenset(part.words[0].text for part in parts), frozenset(folders))
+    opened = (word for part in parts for word in (*_opened(part), *part.inputs))
+    return Reading(
+        frozenset(part.words[0].text for part in parts),
+        frozenset(folders),
+        any(_is_below_root(word) for word in opened),
+    )
+
+
+def is_special_folder(folder: str) -> bool:
+    """Whether the files of a folder are devices, or what /proc has of processes."""
+    return _opens_device(Word(f"{folder}/"))
+
+
+def _opened(part: SimpleCommand) -> tuple[Word, ...]:
+    return () if part.words[0].text in _OPEN_NOTHING else part.words[1:]
+
+
+def _is_below_root(word: Word) -> bool:
+    at = word.pattern_at
+    if at is not None and "/" in word.text[at:] and "/" not in word.text[:at]:
+        return True  # `d*/tty` too
+    return _BELOW_ROOT.fullmatch(word.text) is not None
 
 
 def _reads(part: SimpleCommand) -> bool:
@@ -64,12 +95,12 @@ def _reads(part: SimpleCommand) -> bool:
         or any(_opens_device(input_) for input_ in part.inputs)
     ):
         return False
-    return program in _OPEN_NOTHING or not any(_opens_device(word) for word in arguments)
+    return not any(_opens_device(word) for word in _opened(part))
 
 
 def _opens_device(word: Word) -> bool:
     text = word.text
-    if text in _DEVICES_READ:
+    if text in _DEVICES_READ or text in _PROC_READ:
         return False
     if (
         word.pattern_at is not None

@@ -20,7 +20,7 @@ from codexd.core.shell.options import Reader, Words, exactly, operands, options,
 # Harmless with any arguments, also with file names as options: only these may follow `xargs` and `-exec`.
 ANY_ARGUMENTS_READ = words_of(
     "b2sum basename cat cksum cmp comm cut df dirname du echo egrep expand factor false fgrep fold "
-    "grep groups head hexdump id join logname ls md5 md5sum nl nproc od paste pwd readlink realpath rev seq "
+    "grep groups head hexdump id join logname ls md5 md5sum nl nproc numfmt od paste pwd readlink realpath rev seq "
     "sha1sum sha224sum sha256sum sha384sum sha512sum stat sum sw_vers tac tr true tsort uname unexpand uptime "
     "users wc which who whoami"
 )
