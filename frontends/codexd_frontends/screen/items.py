@@ -53,7 +53,8 @@ def command_end_line(item: Item, style: Style) -> str:
     if item.status == "declined":
         return style.yellow("  declined")
     if item.exit_code is None:
-        return style.red(f"  {one_line(item.status) or 'failed'}{took}")
+        # An interrupt or a restart came between; it may have done all of its work, some of it, or nothing.
+        return style.red(f"  {one_line(item.status) or 'failed'}: how it ended is not known{took}")
     paint = style.dim if item.exit_code == 0 else style.red
     return paint(f"  exit {item.exit_code}{took}")
 
