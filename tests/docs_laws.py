@@ -77,6 +77,7 @@ OF_MODULES: dict[str, str] = {
     "codexd.machine.pacing": "daemon/test_no_foreign_text_holds_the_event_loop",
     "codexd.machine.paths": "test_paths",
     "codexd.machine.patience": "daemon/test_odd_files_hold_up_no_daemon",
+    "codexd.sandbox.roots": "sandbox/test_what_a_sandbox_shows sandbox/test_no_command_escapes",
     "codexd.machine.repository": "test_git_runs_nothing_that_a_repository_names",
     "codexd.projections.model.images": "projections/test_putting_images_in_place",
     "codexd.projections.model.kept_by_compaction": "projections/test_what_a_compaction_keeps",

@@ -26,6 +26,7 @@ from codexd.config.keys import (
     TitlesTable,
     ToolsTable,
     WebSearchTable,
+    WorkspaceWriteTable,
     expectations,
 )
 from codexd.core.events.events import EVENTS
@@ -323,7 +324,10 @@ An unknown key gives a warning in the daemon's log, with the nearest known key.
 
 ```toml
 model = "gpt-5.2-codex"
-approval_policy = "untrusted"
+sandbox_mode = "workspace-write"
+
+[sandbox_workspace_write]
+writable_roots = ["~/.cache/pip"]
 
 [model_providers.corp]
 name = "The company's gateway"
@@ -346,10 +350,10 @@ PRICES_HEAD = (
 
 
 POLICIES = (
-    "No sandbox is enforced yet. With any `sandbox_mode`, a command may do what the daemon's user may, "
-    "and clients and models receive `danger-full-access`.\nUntil there is a sandbox, every "
-    "`approval_policy` but `never` asks as `untrusted` does; "
-    "[why](../explanation/decisions/0003-ask-until-there-is-a-sandbox.md).\n"
+    "Without `sandbox_mode`, commands in a project with a `trust_level` get `workspace-write`, and `read-only` in other "
+    "folders. Without `approval_policy` it is `on-request`, and `untrusted` in a project with that `trust_level`.\n"
+    "[The sandbox](../explanation/sandbox.md) says what each mode allows. With `danger-full-access`, or where nothing is "
+    "enforced and `allow_unsandboxed` is set, every `approval_policy` but `never` asks as `untrusted` does.\n"
 )
 
 
@@ -380,6 +384,9 @@ def config_page() -> str:
             "## `[redaction]`\n",
             REDACTION_HEAD,
             _keys(RedactionTable),
+            "## `[sandbox_workspace_write]`\n",
+            "[The sandbox](../explanation/sandbox.md) says what it allows without.\n",
+            _keys(WorkspaceWriteTable),
             "## `[titles]`\n",
             "By default a thread without a name is listed by the first line of its first prompt.",
             "A title from a model becomes the thread's name, and never replaces a name.\n",

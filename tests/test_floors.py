@@ -70,6 +70,8 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    "codexd.sandbox": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.config.policies": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
     "codexd.tools": frozenset(
         {
             "codexd.core",
@@ -178,6 +180,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.machine.paths": frozenset({"msgspec", "platformdirs"}),
     "codexd.machine.python_child": frozenset(),
     "codexd.machine.umask": frozenset(),
+    "codexd.machine.collector": frozenset(),
     "codexd.machine.privacy": frozenset({"codexd.machine.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.machine.foreign_files": frozenset(),
@@ -244,11 +247,13 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.foreign_files",
             "codexd.machine.linear",
             "codexd.config.live",
+            "codexd.config.policies",
             "codexd.config.rule_files",
             "codexd.machine.owners",
             "codexd.machine.paths",
             "codexd.machine.pacing",
             "codexd.machine.patience",
+            "codexd.sandbox.confinement",
             "codexd.tools.commits",
             "codexd.catalog.prices",
             "codexd.tools.passed_env",

@@ -67,8 +67,11 @@ def test_an_empty_file_is_all_defaults() -> None:
     assert read.config == Config()
     assert read.keys == ()
     assert read.warnings == ()
-    # There is no sandbox that could stand in for a person.
-    assert read.config.approval_policy == "untrusted"
+    # They depend on the folder, and are not the same as any that a person could write.
+    assert read.config.approval_policy is None
+    assert read.config.sandbox_mode is None
+    # Nothing runs without its sandbox unless a person says so.
+    assert not read.config.allow_unsandboxed
 
 
 def test_a_file_of_windows_is_read() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import gc
 import logging
 import os
 import signal
@@ -27,12 +26,13 @@ from codexd.catalog.clients import Providers
 from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
+from codexd.config.policies import here_of
 from codexd.config.rule_files import RuleFiles
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
 from codexd.context_files.compact_prompt import compact_prompt, read_prompt
 from codexd.context_files.machine import place_here
 from codexd.core.commands import Rejected
-from codexd.core.decide.lookups import Here, Titles
+from codexd.core.decide.lookups import Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
@@ -40,6 +40,7 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
 from codexd.exec.leftovers import home_mark
 from codexd.index.index import SearchIndex
+from codexd.machine.collector import spare_the_collector
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import Paths, SocketAddress, home_folder
@@ -60,6 +61,7 @@ from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, take_over
+from codexd.sandbox.confinement import Confinement
 from codexd.server.connection.listener import Listener, accept_all, keep_bound, listening
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
@@ -100,7 +102,7 @@ async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) ->
         NotOurs: others own or may change a folder of ours.
         StoreError: the store cannot be opened.
     """
-    _spare_the_collector()
+    spare_the_collector()
     take_descriptors()
     make_own_folder(paths.data_dir)
     make_own_folder(paths.state_dir)
@@ -132,8 +134,8 @@ class Daemon:
         redaction: DaemonSecrets,
     ) -> None:
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
-        self._homes = instruction_homes(paths, env)
-        self._rules = RuleFiles(self._homes, home_folder(env))
+        self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
+        self._rules = RuleFiles(self._homes, self._cwd)
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._processes = ProcessFiles(paths.state_dir / "processes")
@@ -145,6 +147,9 @@ class Daemon:
             taken=redaction.login_taken,
             passed=self._passed.of_turn,
         )
+        self._confinement = Confinement(
+            paths.folders, paths.state_dir, env, lambda: config.last_good().allow_unsandboxed
+        )
         memory = MemoryStore(redaction, sealed=True)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
@@ -153,14 +158,10 @@ class Daemon:
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
-        self._services = self._services_of(worlds, paths, address, env)
+        self._services = self._services_of(worlds, paths, address)
 
     def _services_of(
-        self,
-        worlds: Mapping[bool, World],
-        paths: Paths,
-        address: SocketAddress,
-        env: Mapping[str, str],
+        self, worlds: Mapping[bool, World], paths: Paths, address: SocketAddress
     ) -> Services:
         world = worlds[False]
         return Services(
@@ -185,7 +186,7 @@ class Daemon:
             version=__version__,
             paths=paths,
             socket=address.link or address.bind,
-            cwd=home_folder(env),
+            cwd=self._cwd,
             started_at_ms=time.time_ns() // 1_000_000,
             pid=os.getpid(),
             known_secrets=lambda: self._redaction.known,
@@ -193,6 +194,7 @@ class Daemon:
             sweeper=Sweeper(world.store),
             thread_keys=ThreadKeys(world.store, world.now_us),
             brought_in=BroughtIn(world.store, world.now_us),
+            confinement=self._confinement,
             passed=self._passed,
         )
 
@@ -234,6 +236,7 @@ class Daemon:
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
+            await nursery.start(self._confinement.run)
             await end_leftovers(self._processes, home_mark(str(self._home)))
             await nursery.start(self._supervisor.run)
             nursery.start_soon(
@@ -243,7 +246,9 @@ class Daemon:
             nursery.cancel_scope.cancel()
 
     def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
-        shell = Shell(self._login, command_shell(env), home_mark(str(self._home)))
+        shell = Shell(
+            self._login, command_shell(env), home_mark(str(self._home)), self._confinement
+        )
         return Registry(
             shell,
             ArgvShell(shell),
@@ -267,25 +272,28 @@ class Daemon:
             threads=lambda: self._supervisor,
             brought=BroughtIn(store, lambda: time.time_ns() // 1000).of,
             version=__version__,
-            lookups=LookupSource(
-                limits=self._limits,
-                tuning=self._tuning,
-                machine=functools.partial(
-                    place_here, os.path.basename(command_shell(env)), env.get("TZ")
-                ),
-                instructions=lambda _: BASE_INSTRUCTIONS,
-                here=self._here,
-                titles=self._titles,
-                review_model=lambda: self._config.last_good().review_model,
-                compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
-                read_prompt=read_prompt,
-                user_instructions=self._read_instructions,
-                git_may_run=git_may_run,
-                rules=self._rules.current,
-            ),
+            lookups=self._lookups(env),
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,
+        )
+
+    def _lookups(self, env: Mapping[str, str]) -> LookupSource:
+        return LookupSource(
+            limits=self._limits,
+            tuning=self._tuning,
+            machine=functools.partial(
+                place_here, os.path.basename(command_shell(env)), env.get("TZ")
+            ),
+            instructions=lambda _: BASE_INSTRUCTIONS,
+            here=lambda: here_of(self._config.last_good()),
+            enforcement=self._confinement.enforcement,
+            titles=self._titles,
+            review_model=lambda: self._config.last_good().review_model,
+            compact_prompt=lambda: compact_prompt(self._config.last_good(), self._config.file),
+            read_prompt=read_prompt,
+            user_instructions=self._read_instructions,
+            git_may_run=git_may_run,
         )
 
     def _client(self, provider: str) -> ModelClient:
@@ -297,10 +305,6 @@ class Daemon:
 
     def _audience(self, thread_id: ThreadId) -> Feed:
         return self._hub.feed(thread_id)
-
-    def _here(self) -> Here:
-        config = self._config.last_good()
-        return Here(config.approval_policy, config.sandbox_mode, config.developer_instructions)
 
     def _titles(self) -> Titles | None:
         table = self._config.last_good().titles
@@ -362,21 +366,6 @@ class Daemon:
                 nursery.cancel_scope.cancel()
         with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
             await self._supervisor.keep_all()
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what stays, and run seldom.
-
-    Almost nothing here is cyclic, while a fold of a long thread makes some ten thousand objects at a
-    time, which the usual threshold of 700 has searched again and again: a third of the fold's time.
-    """
-    gc.freeze()
-    gc.set_threshold(GC_YOUNG_OBJECTS, 20, 20)
-    gc.enable()
-
-
-# Objects made, less those gone, before the collector looks at the young ones: some megabytes of them.
-GC_YOUNG_OBJECTS = 50_000
 
 
 async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:

@@ -31,7 +31,7 @@ from codexd.runtime.snapshots.folds import Folds
 from lookups import decide_with
 from random_thread import Play
 
-HERE = Here("untrusted", "read-only", "Ask before you push.")
+HERE = Here("untrusted", "read-only", developer_instructions="Ask before you push.")
 AROUND = LookupSource(here=lambda: HERE)
 LOOSE = replace(SETTINGS, approval_policy="never", sandbox="danger-full-access")
 PACKAGE = c.TakenFrom("package", "/home/ann/t.codexd.tar")

@@ -44,9 +44,9 @@ async def test_a_thread_starts_with_the_requested_settings_and_else_with_the_con
 
 
 @trio_test
-async def test_no_client_gets_a_policy_that_is_not_enforced(daemon: Daemon) -> None:
+async def test_a_client_gets_the_policies_that_are_enforced(daemon: Daemon) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1")
-    asked = {"approvalPolicy": "on-request", "sandbox": "read-only"}
+    asked = {"approvalPolicy": "on-request", "sandbox": "danger-full-access"}
     async with connected(daemon.home.socket) as client:
         started = await client.call("thread/start", **asked)
         thread = started["thread"]["id"]
@@ -56,7 +56,7 @@ async def test_no_client_gets_a_policy_that_is_not_enforced(daemon: Daemon) -> N
             "thread/settings/update",
             threadId=thread,
             approvalPolicy={"granular": {"rules": False}},
-            sandboxPolicy={"type": "workspaceWrite"},
+            sandboxPolicy={"type": "dangerFullAccess"},
         )
         note = await client.until_notified("thread/settings/updated")
         for answer in (started, resumed, forked):

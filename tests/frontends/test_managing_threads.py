@@ -296,6 +296,10 @@ STATUS = {
     "startedAt": 1_795_226_695,
     "indexing": None,
     "troubles": [],
+    "sandbox": "bubblewrap",
+    "sandboxModes": ["read-only", "workspace-write", "danger-full-access"],
+    "sandboxMissing": [],
+    "unsandboxed": False,
 }
 OTHER = "019a0000-0000-7000-8000-000000000002"
 
@@ -308,7 +312,7 @@ def test_status_lists_threads_that_cannot_be_written(tmp_path: Path, capfd: Capt
     with FakeDaemon(tmp_path) as fake:
         fake.answer("server/status", STATUS | {"troubles": troubles})
         assert run(fake, "status") == 0
-        assert capfd.readouterr().out.splitlines()[4:] == [
+        assert capfd.readouterr().out.splitlines()[5:] == [
             f"  waiting  thread {said.THREAD} waits for space on the disk, and then continues",
             "           No space left on device",
             f"  stopped  thread {OTHER}; do this",
@@ -316,6 +320,29 @@ def test_status_lists_threads_that_cannot_be_written(tmp_path: Path, capfd: Capt
         ]
         assert run(fake, "status", "--json") == 0
     assert document(capfd)["troubles"] == troubles
+
+
+@pytest.mark.parametrize(
+    ("unsandboxed", "then"), [(False, "are refused"), (True, "are asked about and run without")]
+)
+def test_status_says_why_commands_are_not_confined(
+    tmp_path: Path, capfd: Captured, unsandboxed: bool, then: str
+) -> None:
+    weak = {"sandbox": "landlock", "sandboxModes": ["read-only", "danger-full-access"]}
+    nothing = {"sandbox": None, "sandboxModes": ["danger-full-access"]}
+    more = {
+        "sandboxMissing": ["Bubblewrap: the program bwrap is not installed."],
+        "unsandboxed": unsandboxed,
+    }
+    with FakeDaemon(tmp_path) as fake:
+        for found, line in ((weak, "landlock: read-only"), (nothing, "none")):
+            fake.answer("server/status", STATUS | found | more)
+            assert run(fake, "status") == 0
+            assert capfd.readouterr().out.splitlines()[4:] == [
+                f"  sandbox  {line}",
+                "           Bubblewrap: the program bwrap is not installed.",
+                f"           commands that cannot be confined {then}",
+            ]
 
 
 def test_status_says_how_the_daemon_is(tmp_path: Path, capfd: Captured) -> None:
@@ -327,6 +354,7 @@ def test_status_says_how_the_daemon_is(tmp_path: Path, capfd: Captured) -> None:
             "  socket   /h/s\n"
             "  home     /h\n"
             "  threads  3, 1 loaded, 0 running\n"
+            "  sandbox  bubblewrap: read-only, workspace-write\n"
         )
         assert run(fake, "status", "--json") == 0
     assert document(capfd) == {"schema": 1, "running": True, **STATUS}

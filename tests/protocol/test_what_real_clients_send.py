@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.core.values.items import TextInput
-from codexd.core.values.settings import SettingsChange
+from codexd.core.values.settings import SandboxAccess, SettingsChange
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
 from codexd.protocol.settings import settings_change, thread_change
@@ -127,7 +127,8 @@ def test_a_thread_is_started() -> None:
     asked = params(THREAD_START)
     assert isinstance(asked, ThreadStartParams)
     assert asked.thread_source == "user"
-    assert thread_change(asked) == SettingsChange(cwd="/w", sandbox="read-only")
+    read_only = SettingsChange(cwd="/w", sandbox="read-only", access=SandboxAccess())
+    assert thread_change(asked) == read_only
 
 
 def test_a_thread_is_forked_with_overrides_beside_and_within_config() -> None:
@@ -185,7 +186,11 @@ def test_a_collaboration_mode_goes_before_the_members_beside_it() -> None:
     )
     assert isinstance(asked, TurnStartParams)
     assert settings_change(asked) == SettingsChange(
-        model="b", effort="high", summary="auto", sandbox="workspace-write"
+        model="b",
+        effort="high",
+        summary="auto",
+        sandbox="workspace-write",
+        access=SandboxAccess(writable_roots=("/x",)),
     )
 
 
@@ -234,6 +239,8 @@ def test_sandbox_policies_map_to_our_modes(sent: str, meant: str | None) -> None
 
 
 def test_a_mode_and_its_policy_are_the_same_thing() -> None:
-    assert sandbox_mode(sandbox_policy("read-only")) == "read-only"
-    assert sandbox_mode(sandbox_policy("workspace-write")) == "workspace-write"
-    assert sandbox_mode(sandbox_policy("danger-full-access")) == "danger-full-access"
+    assert sandbox_mode(sandbox_policy("read-only", SandboxAccess())) == "read-only"
+    assert sandbox_mode(sandbox_policy("workspace-write", SandboxAccess())) == "workspace-write"
+    assert (
+        sandbox_mode(sandbox_policy("danger-full-access", SandboxAccess())) == "danger-full-access"
+    )

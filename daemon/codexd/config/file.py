@@ -28,6 +28,7 @@ from codexd.config.keys import (
     RedactionTable,
     TitlesTable,
     ToolsTable,
+    WorkspaceWriteTable,
     expectations,
 )
 from codexd.core.values.shown import REDACTED, shown_url, shown_variable
@@ -155,6 +156,7 @@ _TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
     "prices": PriceTable,
     "projects": ProjectTable,
     "redaction": RedactionTable,
+    "sandbox_workspace_write": WorkspaceWriteTable,
     "titles": TitlesTable,
     "tools": ToolsTable,
 }

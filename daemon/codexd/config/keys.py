@@ -26,6 +26,7 @@ Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
 FilePath = Annotated[str, "the path of a file, a string"]
 FileNames = Annotated[tuple[str, ...], "a list of names of files"]
 Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
+Folders = Annotated[tuple[str, ...], "a list of folders"]
 Variables = Annotated[tuple[str, ...], "a list of names of environment variables"]
 SecretKinds = Annotated[tuple[str, ...], "a list of kinds of secrets"]
 Patterns = Annotated[
@@ -71,6 +72,15 @@ class FeaturesTable(msgspec.Struct, frozen=True):
         """The table, also where a bool stands for it."""
         found = self.network_proxy
         return NetworkProxyTable(enabled=found) if isinstance(found, bool) else found
+
+
+class WorkspaceWriteTable(msgspec.Struct, frozen=True):
+    """The table `[sandbox_workspace_write]`: what the mode workspace-write allows."""
+
+    writable_roots: Folders = ()  # absolute; more folders that commands may write in
+    network_access: bool = False
+    exclude_tmpdir_env_var: bool = False  # $TMPDIR is not writable
+    exclude_slash_tmp: bool = False  # /tmp is not writable
 
 
 class RedactionTable(msgspec.Struct, frozen=True):
@@ -134,9 +144,16 @@ class Config(msgspec.Struct, frozen=True):
 
     model: str | None = None  # None: the catalogue's default
     model_provider: ProviderName = "openai"
-    # There is no sandbox yet that could replace a person's decision, so a person is asked.
-    approval_policy: ApprovalPolicy = "untrusted"
-    sandbox_mode: SandboxMode = "workspace-write"
+    # None: on-request; in a project of trust_level "untrusted": untrusted
+    approval_policy: ApprovalPolicy | None = None
+    # None: workspace-write in a project with a trust_level, else read-only
+    sandbox_mode: SandboxMode | None = None
+    sandbox_workspace_write: Annotated[WorkspaceWriteTable, "a table [sandbox_workspace_write]"] = (
+        WorkspaceWriteTable()
+    )
+    allow_unsandboxed: bool = (
+        False  # a machine that cannot enforce the sandbox asks before commands
+    )
     model_reasoning_effort: Effort | None = None  # any value: models differ
     model_reasoning_summary: ReasoningSummary | None = (
         None  # None: auto, if the model has summaries
@@ -205,7 +222,7 @@ FOREIGN_KEYS = frozenset(
     model_auto_compact_token_limit_scope model_catalog_json
     model_supports_reasoning_summaries notice notify openai_base_url
     otel permissions personality plan_mode_reasoning_effort plugins profile profiles
-    sandbox_workspace_write service_tier shell_environment_policy skills
+    service_tier shell_environment_policy skills
     sqlite_home suppress_unstable_features_warning tool_output_token_limit tui windows
     disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path
     """.split()  # noqa: SIM905 (as a list it would be eighty lines)

@@ -13,7 +13,6 @@ _ZONES = "/zoneinfo/"
 
 def place_here(shell: str, zone: str | None) -> Machine:
     """This machine; `shell` is the name of the program that runs commands, `zone` the variable TZ."""
-    # There is no sandbox, so nothing restricts a command's network.
     return Machine(shell, timezone_name(zone, Path("/etc")), "enabled")
 
 

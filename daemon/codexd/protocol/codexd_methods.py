@@ -48,8 +48,11 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     connections: int = 0
     started_at: int = 0  # Unix seconds
     troubles: tuple[ThreadTrouble, ...] = ()
-    # Why no index can be opened: lists are folded from the logs, slowly, and searches are refused.
-    unindexed: str | msgspec.UnsetType = msgspec.UNSET
+    unindexed: str | msgspec.UnsetType = msgspec.UNSET  # why no index can be opened: lists are slow
+    sandbox: str | msgspec.UnsetType | None = msgspec.UNSET  # what confines commands; null: nothing
+    sandbox_modes: tuple[str, ...] = ()  # that are enforced
+    sandbox_missing: tuple[str, ...] = ()  # why nothing better confines them, a sentence each
+    unsandboxed: bool = False  # whether commands that cannot be confined run all the same
     indexing: Indexing | None = None  # set while not all threads are in lists and searches
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.settings import ApprovalPolicy, SandboxMode
+from codexd.core.values.settings import ApprovalPolicy, SandboxAccess, SandboxMode
 
 
 class GranularPolicy(msgspec.Struct, frozen=True):
@@ -70,12 +70,35 @@ def sandbox_mode(policy: SandboxPolicy | None) -> SandboxMode | None:
             return "danger-full-access"
 
 
-def sandbox_policy(mode: SandboxMode) -> SandboxPolicy:
+def sandbox_access(policy: SandboxPolicy | None) -> SandboxAccess | None:
+    """What a policy lets through beyond its mode; None for None."""
+    match policy:
+        case None:
+            return None
+        case ReadOnly():
+            return SandboxAccess(network_access=policy.network_access)
+        case WorkspaceWrite():
+            return SandboxAccess(
+                policy.writable_roots,
+                policy.network_access,
+                policy.exclude_tmpdir_env_var,
+                policy.exclude_slash_tmp,
+            )
+        case DangerFullAccess() | ExternalSandbox():
+            return SandboxAccess()
+
+
+def sandbox_policy(mode: SandboxMode, access: SandboxAccess) -> SandboxPolicy:
     """The policy of a mode."""
     match mode:
         case "read-only":
-            return ReadOnly()
+            return ReadOnly(access.network_access)
         case "workspace-write":
-            return WorkspaceWrite()
+            return WorkspaceWrite(
+                access.writable_roots,
+                access.network_access,
+                access.exclude_tmpdir_env_var,
+                access.exclude_slash_tmp,
+            )
         case "danger-full-access":
             return DangerFullAccess()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.values.settings import SettingsChange
-from codexd.protocol.policies import approval_policy, sandbox_mode
+from codexd.core.values.settings import SandboxAccess, SandboxMode, SettingsChange
+from codexd.protocol.policies import approval_policy, sandbox_access, sandbox_mode
 from codexd.protocol.threads import (
     ConfigOverrides,
     ThreadForkParams,
     ThreadResumeParams,
     ThreadStartParams,
+    WorkspaceWriteOverrides,
 )
 from codexd.protocol.turns import SettingsParams, TurnStartParams
 
@@ -40,10 +41,26 @@ def thread_change(
         provider=params.model_provider or config.model_provider,
         approval_policy=approval_policy(params.approval_policy or config.approval_policy),
         sandbox=params.sandbox or config.sandbox_mode,
+        access=_access(params.sandbox or config.sandbox_mode, config),
         effort=config.model_reasoning_effort,
         summary=config.model_reasoning_summary,
         verbosity=config.model_verbosity,
     )
+
+
+def _access(mode: SandboxMode | None, config: ConfigOverrides) -> SandboxAccess | None:
+    """What the overrides let through. A mode that cannot have it drops it; None: it stays as it was."""
+    if mode not in (None, "workspace-write"):
+        return SandboxAccess()
+    table = config.sandbox_workspace_write or WorkspaceWriteOverrides()
+    given = SandboxAccess(
+        **{
+            name: getattr(table, name) if dotted is None else dotted
+            for name in table.__struct_fields__
+            for dotted in [getattr(config, f"sandbox_{name}")]
+        }
+    )
+    return None if given == SandboxAccess() else given
 
 
 def settings_change(params: TurnStartParams | ThreadSettingsUpdateParams) -> SettingsChange:
@@ -55,6 +72,7 @@ def settings_change(params: TurnStartParams | ThreadSettingsUpdateParams) -> Set
         provider=params.model_provider if isinstance(params, ThreadSettingsUpdateParams) else None,
         approval_policy=approval_policy(params.approval_policy),
         sandbox=sandbox_mode(params.sandbox_policy),
+        access=sandbox_access(params.sandbox_policy),
         effort=(mode.reasoning_effort if mode else None) or params.effort,
         summary=params.summary,
         verbosity=params.verbosity,

@@ -7,7 +7,7 @@ results are always written, `null` if there is no value.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -94,6 +94,19 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     turns: tuple[Turn | Raw, ...] = ()  # Raw: turns that are encoded already
 
 
+class WorkspaceWriteOverrides(msgspec.Struct, frozen=True):
+    """The table `[sandbox_workspace_write]` of config.toml."""
+
+    writable_roots: tuple[str, ...] = ()
+    network_access: bool = False
+    exclude_tmpdir_env_var: bool = False
+    exclude_slash_tmp: bool = False
+
+
+def _dotted(key: str) -> Any:
+    return msgspec.field(default=None, name=f"sandbox_workspace_write.{key}")
+
+
 class ConfigOverrides(msgspec.Struct, frozen=True):
     """The keys of config.toml that a client may set for one thread; others are ignored."""
 
@@ -105,6 +118,12 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
     model_reasoning_summary: str | None = None
     model_verbosity: Literal["low", "medium", "high"] | None = None
     developer_instructions: str | None = None
+    sandbox_workspace_write: WorkspaceWriteOverrides | None = None
+    # The same, as clients flatten tables.
+    sandbox_writable_roots: tuple[str, ...] | None = _dotted("writable_roots")
+    sandbox_network_access: bool | None = _dotted("network_access")
+    sandbox_exclude_tmpdir_env_var: bool | None = _dotted("exclude_tmpdir_env_var")
+    sandbox_exclude_slash_tmp: bool | None = _dotted("exclude_slash_tmp")
 
 
 class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -20,6 +20,7 @@ from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.images.images import Images
 from codexd.runtime.supervisor import Supervisor
+from codexd.sandbox.confinement import Confinement
 from codexd.server.hub import Hub
 from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
@@ -65,6 +66,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     thread_keys: ThreadKeys  # of thread/start and thread/fork
     brought_in: BroughtIn
     passed: PassedVariables  # by clients, for the commands of turns
+    confinement: Confinement
 
     def state_of(self, thread_id: ThreadId) -> ThreadState | None:
         """A thread's state; None where it is not loaded."""

@@ -10,8 +10,9 @@ then, so what is written is what was shown.
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -212,7 +213,27 @@ def _prepared(action: ApplyPatch, earlier: Sequence[ApplyPatch]) -> ApplyPatch:
             f"found {size}: make it in parts, or with a command"
         )
     made = missing_folders(change.path for change in changes if change.after is not None)
-    return replace(action, files=files, folders=tuple(made))
+    return replace(
+        action, files=files, folders=tuple(made), elsewhere=_elsewhere(files, action.cwd)
+    )
+
+
+def _elsewhere(files: Iterable[PatchedFile], cwd: str) -> tuple[str, ...]:
+    """The files that symbolic links beyond the working directory lead away from their paths."""
+    real_cwd = os.path.realpath(cwd)
+    found: dict[str, None] = {}
+    for file in files:
+        for path, gone in ((file.path, file.after is None), (file.moved_from, True)):
+            if path is None:
+                continue
+            folder, name = os.path.split(path)
+            # A link that is deleted or moved is removed itself; a link that is written to stays.
+            real = os.path.join(os.path.realpath(folder), name) if gone else os.path.realpath(path)
+            if real.startswith(f"{real_cwd}/"):
+                real = os.path.join(cwd, os.path.relpath(real, real_cwd))
+            if real != os.path.normpath(path):
+                found[real] = None
+    return tuple(found)
 
 
 def _patched(change: FileChange) -> PatchedFile:
@@ -253,6 +274,8 @@ def _shown(change: FileChange) -> str:
 
 def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:
     try:
+        if _elsewhere(action.files, action.cwd) != action.elsewhere:
+            raise CannotPatch("symbolic links on the way to its files have changed")
         if context.again == "adopt":
             finish_patch(action.files, action.folders, context.call_id)
         else:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
@@ -19,14 +20,16 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
+from codexd.core.policy.sandbox_denial import sandbox_hint
 from codexd.core.rules.wide_prefixes import prefix_problem
 from codexd.core.state.state import ThreadState
-from codexd.core.values.enforced import Sandbox
+from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
 from codexd.exec.leftovers import COMMAND_MARK
 from codexd.exec.programs import why_not_found
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.guarded import guarded
 from codexd.tools.output import KeptOutput
@@ -205,7 +208,12 @@ class Shell:
         sandbox = context.sandbox
         if action.escalated:
             sandbox = replace(sandbox, mode="danger-full-access")
-        program, argv = argv[0], self._confine(argv, sandbox)
+        program = argv[0]
+        try:
+            # The folders may be on a file system that does not answer.
+            argv = await patiently(action.cwd, partial(self._confine, argv, sandbox))
+        except (CannotConfine, NoAnswer) as error:
+            return _not_run(str(error))
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
         variables = await self._environment.variables(context.turn_id)
         environment = {**(guarded(variables) if context.guarded else variables), **mark}
@@ -219,7 +227,7 @@ class Shell:
                 code = await run_to_end(argv, cwd=action.cwd, env=environment, sink=kept)
         except NotStarted as error:
             return _not_started(argv[0], action.cwd, error)
-        return _ended(action, code, trio.current_time() - began, kept.kept)
+        return _ended(action, code, trio.current_time() - began, kept.kept, sandbox)
 
 
 def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
@@ -264,7 +272,9 @@ class _Keeping:
         self._sink.output(chunk)
 
 
-def _ended(command: RunCommand, code: int | None, seconds: float, kept: KeptOutput) -> ToolResult:
+def _ended(
+    command: RunCommand, code: int | None, seconds: float, kept: KeptOutput, sandbox: Sandbox
+) -> ToolResult:
     """The result of a command that ran; `code` is None where its time was over."""
     exit_code = TIMED_OUT_EXIT_CODE if code is None else code
     text = kept.text()
@@ -277,9 +287,10 @@ def _ended(command: RunCommand, code: int | None, seconds: float, kept: KeptOutp
     lines.append("Output:")
     if code is None:
         lines.append(f"command timed out after {command.timeout_ms} ms")
+    hint = None if code is None else sandbox_hint(sandbox, code, cut)
     return ToolResult(
         status="completed" if exit_code == 0 else "failed",
-        model_text="\n".join([*lines, cut]),
+        model_text="\n".join([*lines, cut, *([hint] if hint else [])]),
         output=text.for_screens(),
         exit_code=exit_code,
         duration_ms=round(seconds * 1000),
@@ -297,6 +308,10 @@ def _not_started(program: str, cwd: str, error: NotStarted) -> ToolResult:
         reason = f"the directory {cwd} {error}"
     else:
         reason = f"{program} could not be started: {error}"
+    return _not_run(reason)
+
+
+def _not_run(reason: str) -> ToolResult:
     text = f"The command was not run: {reason}."
     return ToolResult(
         status="failed", model_text=text, output=text, exit_code=NOT_STARTED_EXIT_CODE

@@ -39,9 +39,25 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
+        *sandbox_lines(status),
         *indexing_lines(status),
         *(line for trouble in status.troubles for line in trouble_lines(trouble)),
     ]
+
+
+def sandbox_lines(status: ServerStatusResponse) -> list[str]:
+    """How commands are confined, and why not better."""
+    if status.sandbox is msgspec.UNSET:  # a daemon of an earlier version
+        return []
+    modes = [one_line(mode) for mode in status.sandbox_modes if mode != "danger-full-access"]
+    lines = [
+        f"  sandbox  {one_line(status.sandbox or 'none')}{': ' * bool(modes)}{', '.join(modes)}"
+    ]
+    lines += [f"           {one_line(reason)}" for reason in status.sandbox_missing]
+    if "workspace-write" not in status.sandbox_modes:
+        then = "are asked about and run without" if status.unsandboxed else "are refused"
+        lines.append(f"           commands that cannot be confined {then}")
+    return lines
 
 
 def indexing_lines(status: ServerStatusResponse) -> list[str]:

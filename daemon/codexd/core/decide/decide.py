@@ -36,6 +36,7 @@ from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import Turn
+from codexd.core.values.enforced import unenforced
 from codexd.core.values.items import TextInput, UserInput
 from codexd.core.values.settings import SettingsChange
 
@@ -257,7 +258,9 @@ def settle(transition: Transition, lookups: Lookups) -> None:
 
 def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups) -> None:
     state = transition.state
-    change = queued.change.differing(transition.settings) if queued.change is not None else None
+    # What the machine enforces now is recorded with the turn, and its calls are judged by that.
+    asked = replace(queued.change or SettingsChange(), enforcement=lookups.enforcement)
+    change = asked.differing(transition.settings)
     if change is not None:
         transition.add(e.SettingsChanged(change))
     settings = transition.settings
@@ -267,7 +270,7 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.
     knows = state if reason is None else replace(state, known_context=KnownContext())
     for event in (
-        *warnings_due(state, tuned.complaints),
+        *warnings_due(state, (*tuned.complaints, *unenforced(settings))),
         *context_due(knows, settings, queued.today, lookups),
     ):
         transition.add(event)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command
@@ -21,7 +22,15 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import ModelResponseDone
-from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, SettingsChange, Tuned
+from codexd.core.values.settings import (
+    ApprovalPolicy,
+    Enforcement,
+    SandboxAccess,
+    SandboxMode,
+    Settings,
+    SettingsChange,
+    Tuned,
+)
 
 
 class Titles(msgspec.Struct, frozen=True):
@@ -35,6 +44,7 @@ class Here(msgspec.Struct, frozen=True):
 
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox: SandboxMode = "read-only"
+    access: SandboxAccess = SandboxAccess()
     developer_instructions: str | None = None
 
 
@@ -61,12 +71,18 @@ class Lookups(msgspec.Struct, frozen=True, kw_only=True):
     review_model: str | None = None  # None: the thread's own
     here: Here = Here()
     titles: Titles | None = None  # None: no model is asked for titles
+    enforcement: Enforcement | None = None  # None: as the thread's settings have it
     # The prompt for a summary.
     compact_prompt: str = COMPACTION_PROMPT
 
     def of(self, settings: Settings) -> ForSettings:
-        """The data for these settings; empty for settings that were not looked up."""
-        return self.by_settings.get(settings, _NOTHING_KNOWN)
+        """The data for these settings, on whatever machine; empty for settings that were not looked up."""
+        return self.by_settings.get(anywhere(settings), _NOTHING_KNOWN)
+
+
+def anywhere(settings: Settings) -> Settings:
+    """The settings without what the machine enforces."""
+    return replace(settings, enforcement=Enforcement())
 
 
 _NOTHING_KNOWN = ForSettings()

@@ -13,7 +13,7 @@ from codexd.core.decide.lookups import Here, Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.state.state import ThreadState
-from codexd.core.values.settings import Settings
+from codexd.core.values.settings import Enforcement, Settings
 
 _FROM = {
     "package": "It was imported from a package",
@@ -43,7 +43,11 @@ def take_in(
     settings = own.settings if own is not None else None
     if settings is None:
         settings = replace(
-            state.settings, approval_policy=here.approval_policy, sandbox=here.sandbox
+            state.settings,
+            approval_policy=here.approval_policy,
+            sandbox=here.sandbox,
+            access=here.access,
+            enforcement=Enforcement(),
         )
     event = e.ThreadTakenIn(
         source.origin,
@@ -67,8 +71,10 @@ def brings(state: ThreadState, here: Here) -> bool:
         return False
     if state.turn is not None or state.queue or state.title or state.allowed_for_session:
         return True
-    policies = (state.settings.approval_policy, state.settings.sandbox)
-    is_other = policies != (here.approval_policy, here.sandbox) or _brings_instructions(state, here)
+    there = state.settings
+    policies = (there.approval_policy, there.sandbox, there.access)
+    is_other = policies != (here.approval_policy, here.sandbox, here.access)
+    is_other = is_other or _brings_instructions(state, here)
     return state.foreign is None and is_other
 
 

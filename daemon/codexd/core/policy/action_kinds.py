@@ -143,6 +143,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         after_crash="adopt",
         approval=Approval(
             reason=patch_rules.patch_reason,
+            refusal=patch_rules.patch_refusal,
             request="item/fileChange/requestApproval",
             session_key=patch_rules.patch_key,
         ),

@@ -19,7 +19,7 @@ from codexd.core.shell.read_only_commands import (
     reading_of_parts,
 )
 from codexd.core.shell.shell_line import SimpleCommand
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox, is_refused
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ExecCommand, RunCommand
 
@@ -32,10 +32,12 @@ OBEYS_ITS_FOLDER: Final = frozenset({"git"})
 
 
 def command_refusal(settings: Settings, action: RunCommand, looked_up: LookedUp) -> str | None:
-    """The answer to the model for a command that a rule refuses; None if no rule does."""
+    """The answer to the model for a command that a rule refuses, or that cannot be confined; None if it may be asked
+    about.
+    """
     rule = ruled(action.command, looked_up.rules).rule
     if rule is None:
-        return None
+        return None if action.escalated or not is_refused(settings) else _not_confined(settings)
     if rule.decision == "forbidden":
         return f"not run: {_rule_says(rule, 'forbids')} Nothing was done."
     if settings.approval_policy == "never":
@@ -43,7 +45,15 @@ def command_refusal(settings: Settings, action: RunCommand, looked_up: LookedUp)
         return (
             f"not run: {asks} The approval policy is `never`, so nobody is asked. Nothing was done."
         )
-    return None
+    return None if action.escalated or not is_refused(settings) else _not_confined(settings)
+
+
+def _not_confined(settings: Settings) -> str:
+    return (
+        f"not run: the sandbox mode {settings.sandbox} cannot be enforced on this machine, and commands may not run "
+        "without. Nothing was done. `codexctl status` says why; the user can install what is missing, or set "
+        "`allow_unsandboxed = true` in config.toml. With `require_escalated` the user is asked about this command."
+    )
 
 
 def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) -> str | None:
@@ -77,7 +87,7 @@ def command_permitted(
     escalation if the policy never asks.
     """
     if ruled(action.command, looked_up.rules).is_allowed:
-        is_confined = enforced_sandbox(settings.sandbox) != "danger-full-access"
+        is_confined = enforced_sandbox(settings) != "danger-full-access"
         return replace(action, escalated=True) if is_confined else action
     if settings.approval_policy == "never" and action.escalated:
         return replace(action, escalated=False)

@@ -70,7 +70,7 @@ def explain(
     if reason is not None:
         reason = f"{reason} It cannot be read: {unread}." if unread else reason
         return Explained("asks", reason, parts, proposed_rule(settings, action, looked_up))
-    outside = action.escalated and enforced_sandbox(settings.sandbox) != "danger-full-access"
+    outside = action.escalated and enforced_sandbox(settings) != "danger-full-access"
     why = _why_it_runs(settings, action, allowed_for_session, parts)
     return Explained("runs", why, parts, outside_sandbox=outside)
 
@@ -91,7 +91,7 @@ def _why_it_runs(
     if verdicts and verdicts <= {"allow", "reads"}:
         beside = "Rules allow it, and the rest" if "allow" in verdicts else "All of it"
         return f"{beside} {READS}."
-    return f"It runs in the sandbox `{enforced_sandbox(settings.sandbox)}`, where nobody is asked."
+    return f"It runs in the sandbox `{enforced_sandbox(settings)}`, where nobody is asked."
 
 
 def _parts(line: str, looked_up: LookedUp) -> tuple[tuple[PartExplained, ...], str | None]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from codexd.core.policy.looked_up import LookedUp
-from codexd.core.values.enforced import enforced_policy
+from codexd.core.policy.roots import may_write
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ApplyPatch
 
 CHANGES_FILES = "This patch changes files."
+LEAVES_ROOTS = "This patch changes files outside of the writable folders."
 
 
 def patch_line(action: ApplyPatch) -> str:
@@ -19,7 +21,30 @@ def patch_line(action: ApplyPatch) -> str:
 
 def patch_reason(settings: Settings, action: ApplyPatch, _: LookedUp) -> str | None:
     """Why a person must allow a patch; None if it may be applied."""
-    return CHANGES_FILES if enforced_policy(settings) == "untrusted" else None
+    if enforced_policy(settings) == "untrusted":
+        return CHANGES_FILES
+    return None if _stays(settings, action) else LEAVES_ROOTS
+
+
+def patch_refusal(settings: Settings, action: ApplyPatch, _: LookedUp) -> str | None:
+    """The answer to a patch that leaves the sandbox where nobody may be asked; None if there is no such answer."""
+    if enforced_policy(settings) != "never" or _stays(settings, action):
+        return None
+    return (
+        f"not applied: the sandbox is {settings.sandbox}, the patch changes files outside of its writable folders, "
+        "and the approval policy `never` asks nobody. No file is changed."
+    )
+
+
+def _stays(settings: Settings, action: ApplyPatch) -> bool:
+    """Whether the sandbox lets the patch write all of its files."""
+    mode = enforced_sandbox(settings)
+    if mode != "workspace-write":
+        return mode == "danger-full-access"
+    paths = [*action.elsewhere]
+    for file in action.files:
+        paths += [file.path] if file.moved_from is None else [file.path, file.moved_from]
+    return all(may_write(settings, path) for path in paths)
 
 
 def patch_key(action: ApplyPatch) -> str:

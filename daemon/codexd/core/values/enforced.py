@@ -1,7 +1,7 @@
 """The policies of a thread that are enforced. Clients and models are shown these policies.
 
 Law: the shown policy is never looser or tighter than the enforced one. A thread's log keeps the policies
-that were requested, so they apply as soon as a sandbox enforces them.
+that were requested, and what the machine could enforce.
 """
 
 from __future__ import annotations
@@ -11,25 +11,56 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
+from codexd.core.values.settings import ApprovalPolicy, Notice, SandboxAccess, SandboxMode, Settings
 
-# The sandbox modes that are enforced. There is no sandbox yet, so commands may do everything that
-# the daemon's user may do. A sandbox adds its modes here, and then `on-request` is used as it is.
-ENFORCED_MODES: Final[frozenset[SandboxMode]] = frozenset({"danger-full-access"})
 _CONFINING: Final[frozenset[SandboxMode]] = frozenset({"read-only", "workspace-write"})
 
 
-def enforced_sandbox(mode: SandboxMode) -> SandboxMode:
-    """The sandbox mode that is enforced."""
-    return mode if mode in ENFORCED_MODES else "danger-full-access"
+def is_confined(settings: Settings) -> bool:
+    """Whether commands run in a sandbox."""
+    return settings.sandbox in _CONFINING and settings.sandbox in settings.enforcement.modes
+
+
+def is_refused(settings: Settings) -> bool:
+    """Whether commands are refused, because the machine cannot enforce their sandbox."""
+    must = settings.sandbox in _CONFINING and not settings.enforcement.unsandboxed
+    return must and not is_confined(settings)
+
+
+def enforced_sandbox(settings: Settings) -> SandboxMode:
+    """The sandbox mode that is enforced; where commands are refused, the mode that was requested."""
+    if is_confined(settings) or is_refused(settings):
+        return settings.sandbox
+    return "danger-full-access"
 
 
 def enforced_policy(settings: Settings) -> ApprovalPolicy:
     """The approval policy that is enforced: without a sandbox, `on-request` is `untrusted`."""
     if settings.approval_policy == "never":
         return "never"
-    confined = settings.sandbox in _CONFINING & ENFORCED_MODES
+    confined = is_confined(settings) or is_refused(settings)
     return settings.approval_policy if confined else "untrusted"
+
+
+def unenforced(settings: Settings) -> tuple[Notice, ...]:
+    """The warning that commands are refused, if they are."""
+    if not is_refused(settings):
+        return ()
+    text = (
+        f"The sandbox mode {settings.sandbox} cannot be enforced on this machine, so commands are refused. "
+        "`codexctl status` says why. Install what is missing, or set `allow_unsandboxed = true` in config.toml to be "
+        "asked before commands instead."
+    )
+    return (Notice(f"sandbox:{settings.sandbox}", text),)
+
+
+def network_of(settings: Settings) -> bool:
+    """Whether commands may use the network."""
+    return settings.access.network_access or enforced_sandbox(settings) == "danger-full-access"
+
+
+class CannotConfine(Exception):
+    """A command was not run, because its sandbox can't be enforced. The message says why, as the rest of a sentence."""
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -37,11 +68,12 @@ class Sandbox(msgspec.Struct, frozen=True):
 
     mode: SandboxMode
     folder: str  # absolute; the folder that `workspace-write` may write
+    access: SandboxAccess = SandboxAccess()
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
     """The sandbox of a turn's tool calls."""
-    return Sandbox(enforced_sandbox(settings.sandbox), settings.cwd)
+    return Sandbox(enforced_sandbox(settings), settings.cwd, settings.access)
 
 
 def enforced(settings: Settings) -> Settings:
@@ -49,5 +81,5 @@ def enforced(settings: Settings) -> Settings:
     return replace(
         settings,
         approval_policy=enforced_policy(settings),
-        sandbox=enforced_sandbox(settings.sandbox),
+        sandbox=enforced_sandbox(settings),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.values.enforced import enforced_policy, enforced_sandbox, network_of
 from codexd.core.values.settings import Settings
 
 
@@ -18,7 +18,7 @@ class Machine(msgspec.Struct, frozen=True):
 
     shell: str | None = None  # the name of the program that runs commands
     timezone: str | None = None  # as the IANA names it
-    network: str | None = None  # whether commands may use it: enabled, restricted
+    network: str | None = None  # whether commands without a sandbox may use it: enabled, restricted
 
 
 class TurnEnvironment(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -47,9 +47,9 @@ def environment_of(
     return TurnEnvironment(
         settings.cwd,
         enforced_policy(settings),
-        enforced_sandbox(settings.sandbox),
+        enforced_sandbox(settings),
         machine.shell,
-        machine.network,
+        machine.network if network_of(settings) else "restricted",
         today,
         machine.timezone,
     )

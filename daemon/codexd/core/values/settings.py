@@ -20,6 +20,23 @@ ApprovalPolicy = Literal["untrusted", "on-request", "never"]
 SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 
 
+class SandboxAccess(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a sandbox lets through beyond its mode. The names are Codex's."""
+
+    writable_roots: tuple[str, ...] = ()  # absolute; `workspace-write` may write in them as well
+    network_access: bool = False
+    exclude_tmpdir_env_var: bool = False  # `workspace-write` may not write in $TMPDIR
+    exclude_slash_tmp: bool = False  # nor in /tmp
+
+
+class Enforcement(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What the machine can enforce. The defaults are those of logs from before there was a sandbox."""
+
+    modes: tuple[SandboxMode, ...] = ()
+    # Whether commands that cannot be confined run all the same, as a person has configured.
+    unsandboxed: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The settings of a thread; a turn runs with those in force when it started."""
 
@@ -32,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     effort: str | None = None  # reasoning effort, any value; None: the model's default
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
+    access: SandboxAccess = SandboxAccess()
+    # Of the machine, when the thread was started and at each turn: so a log is judged alike on any machine.
+    enforcement: Enforcement = Enforcement()
 
 
 class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -65,6 +85,8 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None
+    access: SandboxAccess | None = None
+    enforcement: Enforcement | None = None
 
     def differing(self, settings: Settings) -> SettingsChange | None:
         """The changes that differ from `settings`; None if there are none."""

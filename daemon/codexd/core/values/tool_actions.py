@@ -136,6 +136,8 @@ class ApplyPatch(
     cwd: str  # absolute; relative paths of the patch start here
     files: tuple[PatchedFile, ...]
     folders: tuple[str, ...] = ()  # that the patch makes
+    # Where its files are, if symbolic links lead elsewhere.
+    elsewhere: tuple[str, ...] = ()
 
 
 class UpdatePlan(

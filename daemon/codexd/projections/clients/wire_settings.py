@@ -16,7 +16,7 @@ def thread_settings(settings: Settings) -> n.ThreadSettings:
         cwd=settings.cwd,
         environments=(Environment(settings.cwd, (settings.cwd,)),),
         approval_policy=enforced_policy(settings),
-        sandbox_policy=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        sandbox_policy=sandbox_policy(enforced_sandbox(settings), settings.access),
         model=settings.model,
         model_provider=settings.provider,
         effort=settings.effort,

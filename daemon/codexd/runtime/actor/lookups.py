@@ -14,7 +14,15 @@ import msgspec
 
 from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
-from codexd.core.decide.lookups import ForSettings, Here, Lookups, Questions, Titles, questions
+from codexd.core.decide.lookups import (
+    ForSettings,
+    Here,
+    Lookups,
+    Questions,
+    Titles,
+    anywhere,
+    questions,
+)
 from codexd.core.events.events import Event
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
@@ -22,7 +30,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
-from codexd.core.values.settings import Notice, Settings, Tuned
+from codexd.core.values.settings import Enforcement, Notice, Settings, Tuned
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
 
 log = logging.getLogger(__name__)
@@ -38,6 +46,7 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     here: Callable[[], Here] = Here
     titles: Callable[[], Titles | None] = lambda: None
     rules: Callable[[], PrefixRules] = lambda: NO_RULES  # the person's, for commands
+    enforcement: Callable[[], Enforcement | None] = lambda: None
     # The question for a summary, or the file that has it.
     compact_prompt: Callable[[], str | Path] = lambda: COMPACTION_PROMPT
     # What follows reads files: it is called in a thread, and may take its time.
@@ -55,7 +64,7 @@ async def decided(state: ThreadState, command: Command, source: LookupSource) ->
 async def look_up(asked: Questions, source: LookupSource) -> Lookups:
     """The requested lookups only."""
     known = {
-        settings: ForSettings(
+        anywhere(settings): ForSettings(
             source.limits(settings), source.tuning(settings), source.instructions(settings)
         )
         for settings in asked.settings
@@ -78,6 +87,7 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
         review_model=source.review_model() if known else None,
         here=source.here() if asked.here else Here(),
         titles=source.titles() if known else None,
+        enforcement=source.enforcement() if known else None,
         compact_prompt=await _prompt(source) if asked.compaction else COMPACTION_PROMPT,
     )
 

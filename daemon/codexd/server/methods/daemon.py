@@ -105,6 +105,7 @@ async def server_status(
         running=sum(1 for thread in threads if thread.state.turn is not None),
         total=total,
     )
+    active, enforced = services.confinement.active, services.confinement.enforcement()
     return c.ServerStatusResponse(
         pid=services.pid,
         version=services.version,
@@ -114,6 +115,10 @@ async def server_status(
         connections=services.hub.connections,
         started_at=services.started_at_ms // 1000,
         troubles=tuple(_troubles(services, await services.directory.damaged())),
+        sandbox=active.mechanism,
+        sandbox_modes=enforced.modes,
+        sandbox_missing=active.missing,
+        unsandboxed=enforced.unsandboxed,
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
     )

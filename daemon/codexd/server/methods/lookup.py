@@ -88,6 +88,10 @@ async def checked_change(services: Services, change: SettingsChange) -> Settings
         )
     if change.provider is not None:
         check_provider(services, change.provider)
+    for root in change.access.writable_roots if change.access is not None else ():
+        if not os.path.isabs(root):
+            shown = root[:NAME_CHARACTERS_MAX]
+            raise invalid_params(f"writableRoots: expected absolute paths, found {shown!r}")
     if change.cwd is None:
         return change
     return replace(change, cwd=await checked_cwd(services, change.cwd))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
+from codexd.config.policies import access_of, policies_for
 from codexd.core import commands as c
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
+from codexd.machine.patience import patiently
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
 from codexd.protocol import settings as s
@@ -267,9 +270,8 @@ def _attached(
         turns,
         reviewer_asks=services.hub.reviews.is_asking(thread_id),
     )
-    assert thread.state.settings is not None
     seq = thread.version if connection.reader.cursor else msgspec.UNSET
-    response = _settled(kind, shown, thread.state.settings, seq)
+    response = _settled(kind, shown, _in_force(services, thread), seq)
     if isinstance(response, t.ThreadResumeResponse):
         back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(
@@ -288,6 +290,15 @@ def _attached(
     return MethodResult(response, then)
 
 
+def _in_force(services: Services, thread: ThreadActor) -> Settings:
+    """The settings of a thread here and now; a turn that runs keeps what it began with."""
+    settings = thread.state.settings
+    assert settings is not None
+    if thread.state.turn is not None:
+        return settings
+    return msgspec.structs.replace(settings, enforcement=services.confinement.enforcement())
+
+
 def _settled(
     kind: type[Response], thread: t.Thread, settings: Settings, seq: int | msgspec.UnsetType
 ) -> Response:
@@ -298,7 +309,7 @@ def _settled(
         cwd=settings.cwd,
         runtime_workspace_roots=(settings.cwd,),
         approval_policy=enforced_policy(settings),
-        sandbox=sandbox_policy(enforced_sandbox(settings.sandbox)),
+        sandbox=sandbox_policy(enforced_sandbox(settings), settings.access),
         reasoning_effort=settings.effort,
         seq=seq,
     )
@@ -343,13 +354,18 @@ async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
     default_model = next(model.id for model in services.models if model.is_default)
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
+    cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
+    policies = await patiently(cwd, partial(policies_for, config, cwd))
+    sandbox = asked.sandbox or policies.sandbox
     return Settings(
-        cwd=await checked_cwd(services, asked.cwd or str(services.cwd)),
+        cwd=cwd,
         model=asked.model or config.model or default_model,
         provider=provider,
-        approval_policy=asked.approval_policy or config.approval_policy,
-        sandbox=asked.sandbox or config.sandbox_mode,
+        approval_policy=asked.approval_policy or policies.approval_policy,
+        sandbox=sandbox,
         effort=asked.effort or config.model_reasoning_effort,
         summary=asked.summary or config.model_reasoning_summary,
         verbosity=asked.verbosity or config.model_verbosity,
+        access=asked.access or access_of(config, sandbox, cwd),
+        enforcement=services.confinement.enforcement(),
     )

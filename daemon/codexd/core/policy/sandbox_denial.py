@@ -1,0 +1,38 @@
+"""Whether a command seems to have failed because of its sandbox, and what the model is told then.
+
+Nothing says for certain why a command has failed. The words are Codex's, and those of a network that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from codexd.core.values.enforced import Sandbox
+
+# Of a signal is 128 and its number; this is the one by which a filter ends a process.
+_ENDED_BY_THE_FILTER: Final = 128 + 31
+_DENIED: Final = re.compile(
+    r"operation not permitted|permission denied|read-only file system|seccomp|sandbox|landlock|failed to write file",
+    re.IGNORECASE,
+)
+_NO_NETWORK: Final = re.compile(
+    r"network is unreachable|could not resolve|temporary failure in name resolution|name or service not known|"
+    r"getaddrinfo|EAI_AGAIN|ENETUNREACH",
+    re.IGNORECASE,
+)
+
+
+def sandbox_hint(sandbox: Sandbox, exit_code: int, output: str) -> str | None:
+    """The sentence for the model; None if the sandbox has nothing to do with it."""
+    if sandbox.mode == "danger-full-access" or exit_code == 0:
+        return None
+    network = sandbox.access.network_access
+    denied = exit_code == _ENDED_BY_THE_FILTER or _DENIED.search(output)
+    if not denied and (network or not _NO_NETWORK.search(output)):
+        return None
+    fence = sandbox.mode if network else f"{sandbox.mode}, without network"
+    return (
+        f"The sandbox ({fence}) may be the reason. If it is, and the command matters, call it again with "
+        '`sandbox_permissions` "require_escalated" and a `justification`: the user is asked, unless nobody may be asked.'
+    )

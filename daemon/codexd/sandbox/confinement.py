@@ -1,0 +1,266 @@
+"""Confines commands by what this machine can enforce. I/O: it tries what works, and looks at folders.
+
+    confinement(argv, sandbox)  ->  the argv that runs it confined
+
+Three mechanisms on Linux: bubblewrap; where it is missing the launcher in `inside`, with namespaces of its own, landlock
+and the filter; and where namespaces are forbidden, landlock and the filter, which can enforce `read-only` and nothing
+else. On macOS, sandbox-exec.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from codexd.core.values.enforced import CannotConfine, Sandbox
+from codexd.core.values.settings import Enforcement, SandboxMode
+from codexd.sandbox.bubblewrap import bubblewrap_argv
+from codexd.sandbox.launching import launcher_argv
+from codexd.sandbox.placeholders import Placeholders
+from codexd.sandbox.roots import View, view_of
+from codexd.sandbox.seatbelt import PROGRAM as SEATBELT
+from codexd.sandbox.seatbelt import seatbelt_argv
+from codexd.sandbox.seccomp import filter_program
+
+Mechanism = Literal["bubblewrap", "namespaces", "landlock", "seatbelt"]
+Argv = tuple[str, ...]
+
+log = logging.getLogger(__name__)
+
+# A sandbox starts in some milliseconds; on a busy machine in a second. One that hangs does not work.
+TRY_SECONDS_MAX: Final = 5.0
+_BOTH: Final[tuple[SandboxMode, ...]] = ("read-only", "workspace-write")
+# Where distributions have programs, before the folders of PATH, which a person's own come first in.
+_SYSTEM_FOLDERS: Final = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
+
+
+class Active(msgspec.Struct, frozen=True):
+    """What is enforced on this machine, and by what."""
+
+    mechanism: Mechanism | None
+    modes: tuple[SandboxMode, ...]
+    # For people: why there is no better mechanism, one sentence each.
+    missing: tuple[str, ...] = ()
+
+
+class Confinement:
+    """The sandbox of a daemon."""
+
+    def __init__(
+        self,
+        own_folders: Sequence[str | Path],
+        state_folder: Path,
+        env: Mapping[str, str],
+        unsandboxed: Callable[[], bool] = lambda: False,
+        *,
+        only: Mechanism | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        """`own_folders` are hidden from commands; files of the sandbox are in `state_folder`, which exists.
+
+        Args:
+            unsandboxed: whether a person allows commands without the sandbox that can't be enforced.
+            only: the mechanism to use, whether or not there is a better one.
+            python: the interpreter of the launcher, which every user of the sandbox may execute.
+        """
+        self._own_folders = [str(folder) for folder in own_folders]
+        self._folder = state_folder / "sandbox"
+        self._folder.mkdir(0o700, exist_ok=True)
+        self._temporary, self._path, self._only = env.get("TMPDIR"), env.get("PATH", ""), only
+        self._unsandboxed, self._python = unsandboxed, python
+        self.placeholders = Placeholders(self._folder)
+
+    @cached_property
+    def active(self) -> Active:
+        """What works here: looked for once, by trying. Takes some milliseconds."""
+        missing: list[str] = []
+        for mechanism, modes in _candidates():
+            if self._only not in (None, mechanism):
+                continue
+            problem = self._problem_of(mechanism)
+            if problem is None:
+                return Active(mechanism, modes, tuple(missing))
+            missing.append(f"{_NAMES[mechanism]}: {problem}.")
+        return Active(None, (), tuple(missing))
+
+    def enforcement(self) -> Enforcement:
+        """The same for a thread's settings."""
+        return Enforcement((*self.active.modes, "danger-full-access"), self._unsandboxed())
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Find out what is active, which is logged, and then keep workspaces clean. It does not return."""
+        await trio.to_thread.run_sync(self.placeholders.sweep)  # of the daemon before
+        active = await trio.to_thread.run_sync(lambda: self.active)
+        if active.mechanism is not None:
+            log.info("%s confines commands: %s", active.mechanism, ", ".join(active.modes))
+        if "workspace-write" not in active.modes:
+            log.warning("%s", self.advice("workspace-write"))
+        task_status.started()
+        await self.placeholders.keep_swept()
+
+    def __call__(self, argv: Argv, sandbox: Sandbox) -> Argv:
+        """The argv that runs this argv confined.
+
+        Raises: CannotConfine.
+        """
+        if sandbox.mode == "danger-full-access":
+            return argv
+        if sandbox.mode not in self.active.modes or self.active.mechanism is None:
+            raise CannotConfine(self.advice(sandbox.mode))
+        view = view_of(sandbox, self._own_folders, self._temporary)
+        return self._confined(self.active.mechanism, argv, view, sandbox.mode)
+
+    def advice(self, mode: SandboxMode) -> str:
+        """Why a mode is not enforced here, and what a person can do."""
+        reasons = " ".join(self.active.missing)
+        install = "sandbox-exec" if sys.platform == "darwin" else "bubblewrap"
+        return (
+            f"the sandbox mode {mode} cannot be enforced on this machine. {reasons} Install {install} or let it work, "
+            "or set `allow_unsandboxed = true` in config.toml to be asked before each command instead, or "
+            '`sandbox_mode = "danger-full-access"`'
+        )
+
+    def _confined(self, mechanism: Mechanism, argv: Argv, view: View, mode: SandboxMode) -> Argv:
+        variables: list[tuple[str, str]] = [("CODEXD_SANDBOX", mode)]
+        if not view.network:
+            variables.append(("CODEXD_SANDBOX_NETWORK_DISABLED", "1"))
+        given = tuple(variables)
+        if mechanism == "seatbelt":
+            return seatbelt_argv(argv, view, variables=given)
+        if view.placeholders:
+            view = self._with_placeholders(view)
+        filter_file = self._filter_file(mechanism)
+        if mechanism == "bubblewrap":
+            return bubblewrap_argv(
+                argv,
+                view,
+                program=self._bubblewrap,
+                filter_file=filter_file,
+                env_program=self._env_program,
+                lock_file=self.placeholders.lock_file,
+                variables=given,
+            )
+        return launcher_argv(
+            argv,
+            view,
+            filter_file=filter_file,
+            lock_file=self.placeholders.lock_file,
+            variables=given,
+            namespaces=mechanism == "namespaces",
+            python=self._python,
+        )
+
+    def _with_placeholders(self, view: View) -> View:
+        """The view without the protected names that nobody can make, after all others are there."""
+        failed = self.placeholders.make(view.placeholders)
+        mounts = tuple(mount for mount in view.mounts if mount.path not in failed)
+        return replace(view, mounts=mounts) if failed else view
+
+    def _problem_of(self, mechanism: Mechanism) -> str | None:
+        """Why a mechanism does not work here, as the rest of a sentence; None if it works."""
+        if mechanism == "seatbelt":
+            return None if os.path.exists(SEATBELT) else f"there is no {SEATBELT}"
+        if filter_program(os.uname().machine) is None:
+            return f"no filter of system calls is known for {os.uname().machine}"
+        if mechanism == "bubblewrap" and not self._bubblewrap:
+            return "the program bwrap is not installed"
+        if mechanism != "bubblewrap" and (problem := _landlock_problem(mechanism)) is not None:
+            return problem
+        argv = self._confined(mechanism, (_true(),), View(()), "read-only")
+        return _tried(argv)
+
+    def _filter_file(self, mechanism: Mechanism) -> str:
+        return self._filters[mechanism == "landlock"]
+
+    @cached_property
+    def _filters(self) -> Mapping[bool, str]:
+        """The files of the filters, by whether nothing but a filter stands between a command and the machine."""
+        files: dict[bool, str] = {}
+        for alone in (False, True):
+            program = filter_program(os.uname().machine, namespaces=not alone)
+            path = self._folder / ("filter-alone" if alone else "filter")
+            new = path.with_suffix(".new")
+            new.write_bytes(program or b"")
+            new.chmod(0o600)
+            new.replace(path)
+            files[alone] = str(path)
+        return files
+
+    @cached_property
+    def _bubblewrap(self) -> str:
+        return self._program("bwrap") or ""
+
+    @cached_property
+    def _env_program(self) -> str | None:
+        """An env(1) with `--default-signal`, which that of GNU has."""
+        program = self._program("env")
+        if program is None or _tried((program, "--default-signal=INT,TERM", _true())) is not None:
+            return None
+        return program
+
+    def _program(self, name: str) -> str | None:
+        own = [folder for folder in self._path.split(":") if folder.startswith("/")]
+        return shutil.which(name, path=":".join((_SYSTEM_FOLDERS, *own)))
+
+
+_NAMES: Final[Mapping[Mechanism, str]] = {
+    "bubblewrap": "Bubblewrap",
+    "namespaces": "Namespaces with landlock",
+    "landlock": "Landlock alone",
+    "seatbelt": "Seatbelt",
+}
+
+
+def _candidates() -> Sequence[tuple[Mechanism, tuple[SandboxMode, ...]]]:
+    """The mechanisms of this system, the best first, with the modes that each enforces."""
+    if sys.platform == "darwin":
+        return (("seatbelt", _BOTH),)
+    if sys.platform == "linux":
+        return (("bubblewrap", _BOTH), ("namespaces", _BOTH), ("landlock", ("read-only",)))
+    return ()
+
+
+def _landlock_problem(mechanism: Mechanism) -> str | None:
+    # ctypes takes some milliseconds to import, and is not needed where there is bubblewrap.
+    from codexd.sandbox.inside.kernel import landlock_version
+    from codexd.sandbox.inside.landlock import SIGNALS_SINCE
+
+    version, needed = landlock_version(), SIGNALS_SINCE if mechanism == "landlock" else 1
+    if version >= needed:
+        return None
+    return f"the kernel has version {version} of landlock, and {needed} is needed"
+
+
+def _true() -> str:
+    return shutil.which("true", path=_SYSTEM_FOLDERS) or "true"
+
+
+def _tried(argv: Argv) -> str | None:
+    """Run a command that does nothing; why it failed, or None."""
+    try:
+        ended = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TRY_SECONDS_MAX,
+            check=False,
+            cwd="/",
+            errors="replace",
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it could not be tried: {error}"
+    if ended.returncode == 0:
+        return None
+    said = ended.stderr.strip().splitlines()
+    return f"it does not work here ({said[-1] if said else f'exit code {ended.returncode}'})"

@@ -1,0 +1,1 @@
+"""The launcher, which stands between the daemon and a command: standard library only, to start fast."""

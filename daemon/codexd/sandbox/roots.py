@@ -1,0 +1,155 @@
+"""What a sandbox shows of the file system: which folders are writable, protected, hidden. I/O: it looks at folders.
+
+Law: a protected or hidden path can't be reached by renaming a folder above it, because every folder on the way there
+from a writable root is the point of a mount, which can't be renamed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final, Literal
+
+import msgspec
+
+from codexd.core.policy.roots import PROTECTED_NAMES, SLASH_TMP
+from codexd.core.values.enforced import CannotConfine, Sandbox
+
+# A `.git` file names a folder in one line; a longer one is not git's.
+GIT_POINTER_BYTES_MAX: Final = 8192
+# Of the kernel: other mounts are made there.
+_KERNELS: Final = ("/proc", "/sys", "/dev")
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 (it is made writable only if a person says so)
+
+Kind = Literal["write", "read", "hide"]
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """A folder or file that is mounted on itself, or covered."""
+
+    path: str
+    kind: Kind
+
+
+class View(msgspec.Struct, frozen=True):
+    """The file system and the network of a confined command."""
+
+    mounts: tuple[Mount, ...]  # each after those above it; all else is read-only
+    placeholders: tuple[
+        str, ...
+    ] = ()  # protected names that do not exist: they need a folder to mount on
+    everything_writable: bool = False  # the root folder is a writable root
+    network: bool = False
+
+
+def view_of(sandbox: Sandbox, own_folders: Sequence[str], temporary: str | None) -> View:
+    """The view of a sandbox that is not `danger-full-access`.
+
+    Args:
+        own_folders: codexd's, absolute.
+        temporary: the value of TMPDIR.
+
+    Raises:
+        CannotConfine: a folder cannot be protected.
+    """
+    workspaces, temporaries = _writable(sandbox, temporary)
+    hidden = {os.path.realpath(folder) for folder in own_folders if os.path.isdir(folder)}
+    if any(root in hidden for root in workspaces):
+        raise CannotConfine("its folder is one of codexd's own, which no command may see")
+    kinds: dict[str, Kind] = dict.fromkeys((*temporaries, *workspaces), "write")
+    everything = kinds.pop("/", None) is not None
+    if everything:
+        kinds["/sys"] = "read"
+    placeholders: list[str] = []
+    for root in (*temporaries, *workspaces):
+        for path in _protected(root):
+            kinds.setdefault(path, "read")
+        if root in workspaces:
+            missing = [path for path in _named(root) if not os.path.lexists(path)]
+            placeholders += missing
+            kinds |= dict.fromkeys(missing, "read")
+    kinds |= dict.fromkeys(hidden, "hide")
+    roots = [*workspaces, *temporaries]
+    for path in _on_the_way(kinds, roots):
+        kinds.setdefault(path, "write")
+    ordered = sorted(kinds, key=lambda path: (path.count("/"), path))
+    return View(
+        mounts=tuple(Mount(path, kinds[path]) for path in ordered),
+        placeholders=tuple(placeholders),
+        everything_writable=everything,
+        network=sandbox.access.network_access,
+    )
+
+
+def _writable(sandbox: Sandbox, temporary: str | None) -> tuple[list[str], list[str]]:
+    """The writable roots that exist: the workspaces, and the temporary folders."""
+    if sandbox.mode != "workspace-write":
+        return [], []
+    access = sandbox.access
+    asked = [] if access.exclude_slash_tmp else [SLASH_TMP]
+    if temporary and temporary.startswith("/") and not access.exclude_tmpdir_env_var:
+        asked.append(temporary)
+    workspaces = _real((sandbox.folder, *access.writable_roots))
+    return workspaces, [root for root in _real(asked) if root not in workspaces]
+
+
+def _real(folders: Iterable[str]) -> list[str]:
+    found: dict[str, None] = {}
+    for folder in folders:
+        real = os.path.realpath(folder)
+        kernels = any(real == place or real.startswith(f"{place}/") for place in _KERNELS)
+        if os.path.isdir(real) and (not kernels or real == _SHARED_MEMORY):
+            found[real] = None
+    return list(found)
+
+
+def _named(root: str) -> list[str]:
+    return [os.path.join(root, name) for name in PROTECTED_NAMES]
+
+
+def _protected(root: str) -> list[str]:
+    """What exists of a root's protected names, and the folders that a `.git` file leads to."""
+    found: list[str] = []
+    for path in _named(root):
+        if os.path.islink(path):
+            raise CannotConfine(
+                f"{path} is a symbolic link, which no sandbox can keep from being replaced"
+            )
+        if os.path.exists(path):
+            found.append(path)
+        if path.endswith("/.git") and os.path.isfile(path):
+            found += _git_folders(path)
+    return found
+
+
+def _git_folders(pointer: str) -> list[str]:
+    """The folders of a worktree's or submodule's repository. Source: gitrepository-layout(5)."""
+    folder = _named_in(pointer, "gitdir: ")
+    if folder is None:
+        return []
+    common = _named_in(os.path.join(folder, "commondir"), "")
+    return [folder] if common is None else [folder, common]
+
+
+def _named_in(file: str, prefix: str) -> str | None:
+    try:
+        with Path(file).open("rb") as opened:
+            line = os.fsdecode(opened.read(GIT_POINTER_BYTES_MAX)).rstrip("\n")
+    except OSError:
+        return None
+    if not line.startswith(prefix):
+        return None
+    folder = os.path.realpath(os.path.join(os.path.dirname(file), line.removeprefix(prefix)))
+    return folder if os.path.isdir(folder) else None
+
+
+def _on_the_way(mounted: Iterable[str], roots: Sequence[str]) -> set[str]:
+    """The folders between a writable root and a path that is mounted beneath it."""
+    between: set[str] = set()
+    for path in mounted:
+        for root in roots:
+            if path != root and path.startswith(f"{root.rstrip('/')}/"):
+                above = PurePosixPath(path).parents
+                between |= {str(folder) for folder in above if len(str(folder)) > len(root)}
+    return between

@@ -1,0 +1,179 @@
+"""What a person expects of `workspace-write`: builds, tests, packages and git work, without the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from codexd.sandbox.confinement import Mechanism
+from sandbox_arena import arena
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the mechanisms are those of Linux"),
+    pytest.mark.slow,
+]
+MECHANISMS: list[Mechanism] = ["bubblewrap", "namespaces"]
+
+_PYTHON = r"""
+import multiprocessing, os, pty, signal, socket, sqlite3, subprocess, tempfile, threading
+
+with socket.create_server(("127.0.0.1", 0)) as server:  # a network of its own, without the machine's
+    client = socket.create_connection(server.getsockname())
+    accepted, _ = server.accept()
+    client.sendall(b"hello")
+    assert accepted.recv(9) == b"hello"
+one, other = socket.socketpair()
+one.sendall(b"x")
+assert other.recv(1) == b"x"
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(abs, [-1, -2]) == [1, 2]
+thread = threading.Thread(target=os.getpid)
+thread.start()
+thread.join()
+with tempfile.TemporaryDirectory(dir=os.getcwd()) as folder:
+    with sqlite3.connect(os.path.join(folder, "db")) as db:
+        db.execute("create table t (n)")
+    os.chmod(os.path.join(folder, "db"), 0o600)
+    os.utime(os.path.join(folder, "db"), (1, 1))
+    os.link(os.path.join(folder, "db"), os.path.join(folder, "hard"))
+    os.rename(os.path.join(folder, "hard"), os.path.join(folder, "moved"))
+with open("/tmp/codexd-work-in-a-sandbox", "w") as file:
+    file.write("temporary")
+os.unlink("/tmp/codexd-work-in-a-sandbox")
+with open("/dev/shm/own", "w") as file:
+    file.write("of its own")
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp("sh", ["sh", "-c", "stty size; test -t 0 && echo a terminal"])
+said = b""
+while True:
+    try:
+        chunk = os.read(terminal, 999)
+    except OSError:
+        break
+    if not chunk:
+        break
+    said += chunk
+assert os.waitpid(pid, 0)[1] == 0
+assert b"a terminal" in said
+# Job control: a shell stops a job, sees that, and lets it go on.
+jobs = "set -m; sleep 60 & kill -STOP %1; jobs; kill -CONT %1; kill %1; wait %1; echo $?"
+done = subprocess.run(["bash", "-c", jobs], capture_output=True, text=True)
+assert done.stdout.strip().endswith("143"), done
+assert subprocess.run("yes | head -n 99999 | wc -l", shell=True, capture_output=True).stdout == b"99999\n"
+child = subprocess.Popen(["sleep", "60"])
+child.send_signal(signal.SIGTERM)
+assert child.wait() == -signal.SIGTERM
+assert os.environ["CODEXD_SANDBOX"] == "workspace-write"
+assert os.environ["CODEXD_SANDBOX_NETWORK_DISABLED"] == "1"
+print("all of it")
+"""
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_processes_files_and_terminals(mechanism: Mechanism) -> None:
+    with arena(mechanism, "workspace-write", slash_tmp=True) as place:
+        done = place.run(sys.executable, "-c", _PYTHON)
+        assert (done.stdout, done.stderr) == ("all of it\n", "")
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_build_with_make(mechanism: Mechanism) -> None:
+    if shutil.which("gcc") is None or shutil.which("make") is None:
+        pytest.skip("gcc and make are not installed")
+    with arena(mechanism, "workspace-write", slash_tmp=True) as place:
+        workspace = place.base / "workspace"
+        (workspace / "hello.c").write_text('#include <stdio.h>\nint main(void) { puts("hi"); }\n')
+        (workspace / "Makefile").write_text("all: hello\n\t./hello\n")
+        done = place.run("make", "--silent", "-j2")
+        assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_git_reads_the_repository_and_may_not_commit_to_it(mechanism: Mechanism) -> None:
+    with arena(mechanism, "workspace-write") as place:
+        workspace = place.base / "workspace"
+        shutil.rmtree(workspace / ".git")
+        place.unconfined = True
+        begin = (
+            "git init -q -b main . && git config user.name Ann && git config user.email ann@example.com && "
+            "echo one > file && git add file && git commit -qm First && echo two >> file"
+        )
+        assert place.run("sh", "-c", begin).returncode == 0
+        place.unconfined = False
+        read = place.run(
+            "sh", "-c", "git status --short && git diff --stat && git log --oneline | wc -l"
+        )
+        assert read.returncode == 0, read.stderr
+        assert " M file" in read.stdout
+        assert "1 insertion" in read.stdout
+        refused = place.run("git", "commit", "-qam", "Second")
+        assert refused.returncode != 0
+        assert "Read-only file system" in refused.stderr
+        # A repository further down is the workspace's content, as any.
+        clone = place.run(
+            "sh",
+            "-c",
+            "git clone -q . copy && cd copy && git -c user.name=A -c user.email=a@b "
+            "commit -q --allow-empty -m Second && git log --oneline | wc -l",
+        )
+        assert clone.stdout.strip() == "2", clone.stderr
+
+
+def test_python_packages_and_their_tests() -> None:
+    with arena("bubblewrap", "workspace-write", slash_tmp=True) as place:
+        workspace = place.base / "workspace"
+        _wheel(workspace / "greet-1.0-py3-none-any.whl")
+        (workspace / "test_greet.py").write_text(
+            "import greet\n\ndef test_it(tmp_path):\n    (tmp_path / 'x').write_text('x')\n    assert greet.HI == 'hi'\n"
+        )
+        made = place.run(sys.executable, "-m", "venv", "--without-pip", "env")
+        assert made.returncode == 0, made.stderr
+        pip = [sys.executable, "-m", "pip", "--python", "env", "install", "--quiet", "--no-index"]
+        installed = place.run(*pip, "--disable-pip-version-check", "./greet-1.0-py3-none-any.whl")
+        assert installed.returncode == 0, installed.stderr
+        run = 'env/bin/greet && PYTHONPATH=$(echo env/lib/python*/site-packages) exec "$0" -m pytest -q'
+        done = place.run("sh", "-c", run, sys.executable)
+        assert "1 passed" in done.stdout, done.stdout + done.stderr
+        assert done.stdout.startswith("hi\n")
+
+
+def test_a_package_of_npm() -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    with arena("namespaces", "workspace-write", slash_tmp=True) as place:
+        local = place.base / "workspace" / "local"
+        local.mkdir()
+        (local / "package.json").write_text('{"name": "local", "version": "1.0.0", "main": "i.js"}')
+        (local / "i.js").write_text('module.exports = "hi";')
+        npm = (
+            "export npm_config_cache=$PWD/cache npm_config_update_notifier=false; npm init -y >/dev/null && "
+            "npm install --offline --no-audit --no-fund ./local >/dev/null && node -p 'require(\"local\")'"
+        )
+        done = place.run("sh", "-c", npm)
+        assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+
+
+def _wheel(path: Path) -> None:
+    info = "greet-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("greet.py", "HI = 'hi'\n\ndef main():\n    print(HI)\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: greet\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\ngreet = greet:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_a_private_file_of_the_workspace_stays_readable() -> None:
+    with arena("bubblewrap", "workspace-write") as place:
+        private = place.base / "workspace" / "private"
+        private.write_text("mine")
+        os.chmod(private, 0o600)
+        assert place.run("cat", str(private)).stdout == "mine"
