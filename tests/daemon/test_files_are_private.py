@@ -59,14 +59,14 @@ async def test_after_a_session_with_everything_in_it(home: Home) -> None:
     async with scripted_model() as model:
         home.use_model(model.base_url)
         home.path.joinpath("config.toml").chmod(0o600)
-        daemon = home.start(umask=ALL_ALLOWED)
+        daemon = home.start_anew(umask=ALL_ALLOWED)
         async with connected(home.socket) as client:
             thread = await everything_that_writes(home, client)
             assert modes(home.path) == {}
             daemon.kill()
         (log,) = [path for path in home.logs() if thread in path.name]
         log.write_bytes(log.read_bytes() + b'{"seq":99,"at":"2026-')  # a torn line, kept beside
-        home.start(umask=ALL_ALLOWED)
+        home.start_anew(umask=ALL_ALLOWED)
         async with connected(home.socket) as client:
             await client.call("thread/resume", threadId=thread)
             await client.run_turn(thread, "say 1")

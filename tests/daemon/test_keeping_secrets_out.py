@@ -46,7 +46,7 @@ async def test_secrets_in_outputs_are_in_no_file_and_on_no_screen_but_the_model_
     ]
     async with scripted_model(replies) as model:
         home.use_model(model.base_url)
-        first = home.start(MY_API_TOKEN=SECRET)
+        first = home.start_anew(MY_API_TOKEN=SECRET)
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, f"is it {TOKEN}?")
@@ -58,7 +58,7 @@ async def test_secrets_in_outputs_are_in_no_file_and_on_no_screen_but_the_model_
             first.kill()
         assert SECRET.encode() in model.requests[1].body
         assert TOKEN.encode() in model.requests[1].body
-        home.start(MY_API_TOKEN=SECRET)
+        home.start_anew(MY_API_TOKEN=SECRET)
         async with connected(home.socket) as client:
             await client.call("thread/resume", threadId=thread)
             forked = await client.call("thread/fork", threadId=thread)
@@ -88,7 +88,7 @@ async def test_a_large_output_is_a_clean_blob(home: Home) -> None:
     command = 'i=0; while [ $i -lt 3000 ]; do echo "$i some words $MY_API_TOKEN"; i=$((i+1)); done'
     async with scripted_model([running(command), Say(("ok",))]) as model:
         home.use_model(model.base_url)
-        home.start(MY_API_TOKEN=SECRET)
+        home.start_anew(MY_API_TOKEN=SECRET)
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, "go")

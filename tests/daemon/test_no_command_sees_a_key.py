@@ -107,7 +107,7 @@ def test_a_crash_of_the_daemon_leaves_no_dump(home: Home) -> None:
     before, most = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     try:
-        daemon = home.start()
+        daemon = home.start_anew()
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (before, most))
     assert resource.prlimit(daemon.pid, resource.RLIMIT_CORE) == (0, most)
@@ -123,7 +123,7 @@ async def test_git_is_asked_for_a_review_without_any_key(keyed: Home) -> None:
     git.write_text(f"#!/bin/sh\nenv > {seen}\nexit 1\n")
     git.chmod(0o755)
     keyed.configure(FIRST)
-    keyed.start(PATH=f"{programs}:{keyed.env['PATH']}")
+    keyed.start_anew(PATH=f"{programs}:{keyed.env['PATH']}")
     async with connected(keyed.socket) as client:
         thread = await client.start_thread(cwd=str(keyed.work))
         target = {"type": "baseBranch", "branch": "main"}

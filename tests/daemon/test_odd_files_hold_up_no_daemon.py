@@ -161,7 +161,7 @@ async def test_a_config_on_a_disk_that_does_not_answer_any_more(home: Home, moun
 async def test_login_files_on_a_disk_that_does_not_answer_any_more(home: Home, mount: Path) -> None:
     async with scripted_model() as model:
         home.use_model(model.base_url)
-        daemon = home.start(SET="before")
+        daemon = home.start_anew(SET="before")
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             await client.run_turn(thread, "run echo $SET")

@@ -25,7 +25,7 @@ def run(command: str) -> Reply:
 
 @trio_test
 async def test_a_second_daemon_is_refused_and_the_first_continues(home: Home) -> None:
-    first = home.start()
+    first = home.start_anew()
     second = home.launch()
     assert second.wait() == 75
     assert second.said(f"process {first.pid}")
@@ -37,9 +37,9 @@ async def test_a_second_daemon_is_refused_and_the_first_continues(home: Home) ->
 
 @trio_test
 async def test_the_socket_of_a_dead_daemon_is_replaced(home: Home) -> None:
-    home.start().kill()
+    home.start_anew().kill()
     assert home.socket.is_socket()
-    home.start()
+    home.start_anew()
     async with connected(home.socket) as client:
         await client.call("server/status")
 
@@ -66,7 +66,7 @@ def test_a_file_in_the_place_of_the_socket_is_left_alone(home: Home) -> None:
 @trio_test
 async def test_a_path_that_is_too_long_for_a_socket_gets_a_link(home: Home) -> None:
     path = home.root / ("long" * 30) / "codexd.sock"
-    daemon = home.start("--listen", f"unix://{path}")
+    daemon = home.start_anew("--listen", f"unix://{path}")
     assert path.is_symlink()
     async with connected(path.readlink()) as client:
         assert (await client.call("server/status"))["socket"] == str(path)
@@ -75,7 +75,7 @@ async def test_a_path_that_is_too_long_for_a_socket_gets_a_link(home: Home) -> N
 
 
 def test_a_signal_as_soon_as_it_answers_stops_it_cleanly(home: Home) -> None:
-    assert home.start().stop() == 0
+    assert home.start_anew().stop() == 0
     assert not home.socket.exists()
     assert home.processes() == []
 
@@ -86,7 +86,7 @@ async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> No
     command = f"echo begun; until [ -e {gate} ]; do sleep 0.01; done; head -c 100000 /dev/zero"
     async with scripted_model([run(f"{command} | tr '\\0' x; echo the end"), OK, OK]) as model:
         home.use_model(model.base_url)
-        daemon = home.start()
+        daemon = home.start_anew()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
@@ -97,7 +97,7 @@ async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> No
             assert await daemon.ended() == 0
         assert home.processes() == []
         assert not home.socket.exists()
-        home.start()
+        home.start_anew()
         async with connected(home.socket) as client:
             item = await finished(client, thread, turn)
             assert (item["status"], item["exitCode"]) == ("completed", 0)
@@ -120,7 +120,7 @@ async def finished(client: Client, thread: str, turn: str) -> dict[str, object]:
 async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) -> None:
     async with scripted_model([run("echo $$; sleep 1000"), OK]) as model:
         home.use_model(model.base_url)
-        daemon = home.start()
+        daemon = home.start_anew()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
@@ -133,7 +133,7 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
             assert await daemon.ended() == 0
         await wait_gone(pid)
         assert home.processes() == []
-        home.start()
+        home.start_anew()
         async with connected(home.socket) as client:
             assert (await finished(client, thread, turn))["status"] == "failed"
         assert b"interrupted by a restart" in model.requests[-1].body
@@ -143,14 +143,14 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
 async def test_stopped_in_mid_answer_it_continues_after_the_next_start(home: Home) -> None:
     async with held_model([Held(Say(("one ", "two ")), after=1), Say(("again",))]) as model:
         home.use_model(model.base_url)
-        daemon = home.start()
+        daemon = home.start_anew()
         async with connected(home.socket) as client:
             thread = await client.start_thread()
             turn = await client.start_turn(thread, "go")
             await client.until(lambda: said_so_far(client) == "one ")
             daemon.terminate()
             assert await daemon.ended() == 0
-        home.start()
+        home.start_anew()
         async with connected(home.socket) as client:
             resumed = await client.call("thread/resume", threadId=thread)
             if resumed["thread"]["status"]["type"] == "active":
@@ -164,7 +164,7 @@ async def test_stopped_in_mid_answer_it_continues_after_the_next_start(home: Hom
 async def test_nothing_is_left_of_a_daemon_that_had_much_to_do(home: Home) -> None:
     async with scripted_model(lambda body: run("echo x; sleep 1000 & sleep 1000")) as model:
         home.use_model(model.base_url)
-        daemon = home.start()
+        daemon = home.start_anew()
         async with connected(home.socket) as client, trio.open_nursery() as nursery:
             for _ in range(8):
                 thread = await client.start_thread()

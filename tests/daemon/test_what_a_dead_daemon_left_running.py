@@ -116,7 +116,7 @@ async def test_nothing_is_ended_that_has_not_the_mark_of_this_home(home: Home) -
         sleeping() as unmarked,
     ):
         # A command may have started the daemon that takes over: it does not end itself.
-        daemon = home.start(CODEXD_COMMAND=f"{ours}/t")
+        daemon = home.start_anew(CODEXD_COMMAND=f"{ours}/t")
         await wait_gone(left.pid)
         async with connected(home.socket) as client:
             await client.start_thread()  # No thread is there before all that is to be ended is.

@@ -11,7 +11,6 @@ import importlib
 import pkgutil
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -247,7 +246,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def child() -> Iterator[int]:
     """A process that `stop` may end."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(["sleep", "1000"]) as process:
         yield process.pid
         process.kill()
 

@@ -42,7 +42,7 @@ def daemons(home: Home) -> set[int]:
 
 
 def test_stop_ends_the_daemon_and_names_it(home: Home) -> None:
-    daemon = home.start()
+    daemon = home.start_anew()
     assert codexctl(home, "stop", "--json").json == {
         "schema": 1,
         "running": False,

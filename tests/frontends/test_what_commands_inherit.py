@@ -30,7 +30,7 @@ def test_a_command_makes_files_with_the_umask_of_the_shell(
     arguments = msgspec.json.encode({"command": "touch f; mkdir d"}).decode()
     with playing((Call("shell_command", arguments),), Say(("Done.",))) as model:
         home.use_model(model.base_url)
-        home.start(umask=umask)
+        home.start_anew(umask=umask)
         assert codexctl(home, "send", "x").code == 0
     assert (_mode(home.work / "f"), _mode(home.work / "d")) == (file, folder)
     assert [_mode(log) for log in home.logs()] == [0o600]
@@ -101,7 +101,7 @@ def test_after_a_restart_a_turn_has_the_session_of_the_new_daemon_until_one_is_p
         home.use_model(model.base_url)
         thread = new_thread(home)
         assert codexctl(home, "stop").code == 0
-        home.start(SSH_AUTH_SOCK="/tmp/agent-of-the-daemon")
+        home.start_anew(SSH_AUTH_SOCK="/tmp/agent-of-the-daemon")
         _another_client(home, thread)
         assert _printed(model)["SSH_AUTH_SOCK"] == "/tmp/agent-of-the-daemon"
         assert codexctl(home, "send", "-t", thread, "x").code == 0

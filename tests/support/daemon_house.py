@@ -21,15 +21,18 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import trio
+
+from forked import CAN_FORK, Forked, fork
 
 # How long anything may take that the machine does by itself: a hundred times what it does take. Only a test that fails
 # waits for so long. It was 20, and a start of a daemon took longer beside twenty other busy processes.
 PATIENCE_SECONDS = 60.0
 
 READY = "answers on"
+PLAIN_ENV = {"PATH", "HOME", "SHELL", "CODEXD_HOME"}
 
 CONFIG = """
 model = "scripted"
@@ -48,8 +51,10 @@ base_url = "{base_url}"
 class Daemon:
     """A running codexd, and what it says in its log."""
 
-    def __init__(self, home: Home, process: subprocess.Popen[str]) -> None:
-        self.home, self.process = home, process
+    def __init__(
+        self, home: Home, process: subprocess.Popen[str] | Forked, stderr: IO[str]
+    ) -> None:
+        self.home, self.process, self._stderr = home, process, stderr
         self.log: list[str] = []
         self._said = threading.Condition()
         self._silent = False
@@ -105,8 +110,7 @@ class Daemon:
         return int(found.split()[1]) * 1024
 
     def _listen(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as stderr:
+        with self._stderr as stderr:
             for line in stderr:
                 with self._said:
                     self.log.append(line)
@@ -182,14 +186,33 @@ class Home:
             text=True,
             umask=umask,
         )
-        daemon = Daemon(self, process)
+        assert process.stderr is not None
+        daemon = Daemon(self, process, process.stderr)
         self._daemons.append(daemon)
         return daemon
 
-    def start(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
-        """Start a daemon and wait until it answers."""
+    def start_anew(self, *arguments: str, umask: int = -1, **env: str) -> Daemon:
+        """Start a daemon, as a person does, and wait until it answers."""
         daemon = self.launch(*arguments, umask=umask, cwd=None, **env)
         daemon.wait_said(READY)
+        return daemon
+
+    def start(self) -> Daemon:
+        """The same in a fifth of the time where nothing but the home is its own: it is forked."""
+        if not CAN_FORK or self.env.keys() != PLAIN_ENV:
+            return self.start_anew()
+        daemon = self._forked()
+        daemon.wait_said(READY)
+        return daemon
+
+    def _forked(self) -> Daemon:
+        heard, said = os.pipe()
+        with open(os.devnull) as nothing, open(said, "w") as stderr:
+            streams = (nothing.fileno(), 1, stderr.fileno())
+            process = fork("codexd.__main__", (), env=self.env, cwd=self.work, streams=streams)
+        listened = open(heard)  # noqa: SIM115 - who listens closes it
+        daemon = Daemon(self, process, listened)
+        self._daemons.append(daemon)
         return daemon
 
     def logs(self) -> list[Path]:
