@@ -16,6 +16,7 @@ import trio
 from codexd.models.scripted.scripts import Part, Reply
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_house import PATIENCE_SECONDS, Home
+from forked import can_have, run
 from paused_model import Held, HeldModel, held_model
 
 from .fake_daemon import Json
@@ -57,17 +58,20 @@ def command(*words: str) -> list[str]:
 
 def codexctl(home: Home, *words: str, stdin: str = "", **env: str) -> Ended:
     """Run codexctl to its end; nothing that it reads or writes is a terminal."""
+    whole, given = home.env | env, stdin.encode()
+    if can_have(whole):
+        code, out, err = run("codexd_frontends.ctl", words, env=whole, cwd=home.work, given=given)
+        return Ended(code, out.decode(), err.decode())
     done = subprocess.run(
         command(*words),
         check=False,
-        env=home.env | env,
+        env=whole,
         cwd=home.work,
-        input=stdin,
+        input=given,
         capture_output=True,
-        text=True,
         timeout=PATIENCE_SECONDS,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def begin(home: Home, *words: str) -> subprocess.Popen[str]:

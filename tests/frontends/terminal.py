@@ -9,11 +9,13 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from daemon_house import PATIENCE_SECONDS
+from forked import Forked, can_have, fork
 
 SCREEN_SECONDS_MAX = PATIENCE_SECONDS
 TYPED_AT_ONCE = 512  # less than a terminal's buffer, so that writing it never blocks
@@ -33,14 +35,23 @@ class Terminal:
         self.screen = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._read_to = 0  # how far `wait_for` has looked
-        self._process = subprocess.Popen(
+        self._process = self._started(theirs, words, cwd, environ or {})
+        os.close(theirs)
+
+    def _started(
+        self, theirs: int, words: Sequence[str], cwd: str | None, environ: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | Forked:
+        env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", **environ}
+        if can_have(environ):
+            streams, where = (theirs,) * 3, Path(cwd or ".").absolute()
+            return fork("codexd_frontends.ctl", words, env=env, cwd=where, streams=streams)
+        return subprocess.Popen(
             [*_ON_TERMINAL, os.ttyname(theirs), *_CODEXCTL, *words],
             stdin=theirs,  # so that it stays open until it is opened there
             start_new_session=True,
             cwd=cwd,
-            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", **(environ or {})},
+            env=env,
         )
-        os.close(theirs)
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,9 @@ whoever asks for it. What cannot be given to it is a command line in /proc, and 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -23,7 +25,10 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import termios
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,12 +55,12 @@ class Forked:
             os.close(self._ended)
         return self.returncode
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """Wait for the end; the exit code."""
         if self.returncode is None:
             select.select([self._ended], [], [], timeout)
         if (code := self.poll()) is None:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -76,11 +81,40 @@ def fork(
     cwd: Path,
     streams: tuple[int, int, int],
 ) -> Forked:
-    """Run the `main` of a module in a process of its own."""
+    """Run the `main` of a module in a process of its own. One on a terminal leads a session, and is controlled by it."""
     if not _servers:
         _servers.append(_Server())
-    request = {"module": module, "words": words, "env": env, "cwd": str(cwd)}
+    request = {"module": module, "words": words, "env": dict(env), "cwd": str(cwd)}
     return Forked(_servers[0].fork(json.dumps(request).encode(), streams))
+
+
+def can_have(env: Iterable[str]) -> bool:
+    """Whether a forked process can have these variables: an interpreter reads some as it starts."""
+    return CAN_FORK and not any(name.startswith(("PYTHON", "LANG", "LC_")) for name in env)
+
+
+def run(
+    module: str, words: Sequence[str], *, env: Mapping[str, str], cwd: Path, given: bytes
+) -> tuple[int, bytes, bytes]:
+    """Run it to its end on three pipes: its exit code, and what it wrote."""
+    (reads, gives), (heard, says), (complaints, complains) = (os.pipe() for _ in range(3))
+    process = fork(module, words, env=env, cwd=cwd, streams=(reads, says, complains))
+    for fd in (reads, says, complains):
+        os.close(fd)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(_give, gives, given)
+        out, err = pool.map(_read_all, (heard, complaints))
+    return process.wait(), out, err
+
+
+def _give(fd: int, given: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as file:
+        file.write(given)
+
+
+def _read_all(fd: int) -> bytes:
+    with open(fd, "rb") as file:
+        return file.read()
 
 
 class _Server:
@@ -96,17 +130,20 @@ class _Server:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
+        self._one_at_a_time = threading.Lock()
         self._libc = ctypes.CDLL(None, use_errno=True)
         atexit.register(self.close)
 
     def fork(self, request: bytes, streams: Sequence[int]) -> int:
         """The process id of another child of ours: for a moment we adopt what its parent leaves."""
-        self._adopt(1)
-        try:
-            socket.send_fds(self._ours, [request], streams)
-            return struct.unpack("i", self._ours.recv(4))[0]  # type: ignore[no-any-return]
-        finally:
-            self._adopt(0)
+        with self._one_at_a_time:
+            self._adopt(1)
+            try:
+                socket.send_fds(self._ours, [request], streams)
+                (pid,) = struct.unpack("i", self._ours.recv(4))
+            finally:
+                self._adopt(0)
+        return int(pid)
 
     def close(self) -> None:
         self._ours.close()
@@ -152,6 +189,13 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    if os.isatty(0):
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # What there is knows of the old files whether they can be sought in, and whether they are terminals.
+    sys.stdin = open(0, encoding="utf-8", errors=sys.stdin.errors, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors=sys.stdout.errors, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, "utf-8", sys.stderr.errors, closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
