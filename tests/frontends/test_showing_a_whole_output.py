@@ -80,6 +80,7 @@ def test_show_full_has_every_line_and_names_each_command(daemon: Daemon) -> None
     thread, (count, colour, none) = ran(daemon.home, "seq 20000", r"printf '\033[1mbold'", "false")
     short = codexctl(daemon.home, "show", thread).out
     assert " more lines\n" in short
+    assert "s · all of it: codexctl show --full\n" in short
     assert "\n  15000\n" not in short
     lines = codexctl(daemon.home, "show", thread, "--full").out.splitlines()
     begin = lines.index("$ seq 20000")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from codexd.protocol.codexd_methods import ImportedFrom
 from codexd.protocol.usage import ThreadTokenUsage, ThreadUsageReadResponse
@@ -181,7 +182,11 @@ def whole_pieces(
                 continue
             yield from screen.lines(command_lines(item, style))
             yield from _drawn(_parts_of(daemon, thread_id, turn, item), style)
-            end = "  runs" if item.is_open(turn) else command_end_line(item, style)
+            end = (
+                "  runs"
+                if item.is_open(turn)
+                else command_end_line(replace(item, output_seq=None), style)
+            )
             yield from screen.lines([f"{end} {style.dim(f'· item {one_line(item.id)}')}"])
         yield from screen.rest_of(turn)
 

@@ -56,7 +56,8 @@ def command_end_line(item: Item, style: Style) -> str:
         # An interrupt or a restart came between; it may have done all of its work, some of it, or nothing.
         return style.red(f"  {one_line(item.status) or 'failed'}: how it ended is not known{took}")
     paint = style.dim if item.exit_code == 0 else style.red
-    return paint(f"  exit {item.exit_code}{took}")
+    more = " · all of it: codexctl show --full" if item.output_seq is not None else ""
+    return paint(f"  exit {item.exit_code}{took}{more}")
 
 
 def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -> list[str]:
