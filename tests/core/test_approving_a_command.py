@@ -226,6 +226,7 @@ def test_what_the_person_wants_instead_is_the_models_answer_word_for_word(
             ToolResult(
                 "declined",
                 f"declined: a person refused this call, and says what to do instead:\n{words}",
+                words,
             ),
         ),
     ]

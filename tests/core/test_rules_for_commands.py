@@ -17,12 +17,16 @@ from codexd.core.policy.approval import (
     runs_guarded,
     session_key,
 )
-from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
+from codexd.core.policy.command_rules import (
+    LEAVES_SANDBOX,
+    NOT_KNOWN_HARMLESS,
+    command_rule_problem,
+)
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules.prefix_rules import PrefixRule, PrefixRules, RuleDecision, rules_of
 from codexd.core.rules.wide_prefixes import PREFIX_CHARACTERS_MAX, PREFIX_WORDS_MAX, prefix_problem
 from codexd.core.values.settings import ApprovalPolicy, Settings
-from codexd.core.values.tool_actions import RunCommand
+from codexd.core.values.tool_actions import ExecCommand, RunCommand
 
 SETTINGS = Settings("/project", "m", "p", "untrusted", "workspace-write")
 NOTHING_ALLOWED: frozenset[str] = frozenset()
@@ -281,6 +285,20 @@ def test_a_rule_is_proposed_only_if_it_would_allow_the_whole_line(
 
 def test_no_rule_is_proposed_against_a_rule_that_asks() -> None:
     assert proposed_rule(SETTINGS, command("make"), looked(rule("prompt", "make"))) is None
+
+
+def test_what_is_typed_into_or_runs_in_another_shell_is_allowed_by_no_rule() -> None:
+    for more in ({"tty": True}, {"shell": "/tmp/sh"}):
+        action = ExecCommand("make", (), "/project", 0, session="1", **more)
+        settings = replace(SETTINGS, approval_policy="on-request")
+        assert needs_approval(settings, action, NOTHING_ALLOWED, looked(MAKE)) is not None
+        assert permitted(settings, action, looked(MAKE)) == action
+        assert proposed_rule(settings, action, looked()) is None
+        assert command_rule_problem(action, ("make",)) is not None
+        forbids = looked(rule("forbidden", "make"))
+        assert refused(settings, action, forbids) is not None
+    piped = ExecCommand("make", (), "/project", 0, session="1")
+    assert needs_approval(SETTINGS, piped, NOTHING_ALLOWED, looked(MAKE)) is None
 
 
 WIDE = (

@@ -115,7 +115,7 @@ def declined(instead: str | None) -> ToolResult:
     """The result of a call that a person declined, with what the person wants done instead."""
     if instead is None:
         return ToolResult("declined", DECLINED)
-    return ToolResult("declined", f"{DECLINED_FOR}{instead}")
+    return ToolResult("declined", f"{DECLINED_FOR}{instead}", instead)
 
 
 def _refuse_odd_answer(action: ToolAction, command: c.DecideApproval) -> None:

@@ -61,7 +61,7 @@ def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) 
     line = ruled(action.command, looked_up.rules)
     if line.rule is not None:
         return _rule_says(line.rule, "asks about")
-    if line.is_allowed and not _is_typed_into(action) and not _has_other_shell(action):
+    if line.is_allowed and _says_what_runs(action):
         return None
     if action.escalated:
         return LEAVES_SANDBOX
@@ -86,7 +86,7 @@ def command_permitted(
     """The command as it may be performed: without the sandbox if rules allow all of it, as Codex has it; else without
     escalation if the policy never asks.
     """
-    if ruled(action.command, looked_up.rules).is_allowed:
+    if ruled(action.command, looked_up.rules).is_allowed and _says_what_runs(action):
         is_confined = enforced_sandbox(settings) != "danger-full-access"
         return replace(action, escalated=True) if is_confined else action
     if settings.approval_policy == "never" and action.escalated:
@@ -106,6 +106,8 @@ def command_proposal(
 
     They are those that the model proposes, or else all words of the command.
     """
+    if not _says_what_runs(action):
+        return None
     line = parts_of(action.command, looked_up.rules)
     left = [
         part for part in line.rest if action.escalated or _reading_beside([part.command]) is None
@@ -124,6 +126,8 @@ def command_rule_problem(action: RunCommand, prefix: tuple[str, ...]) -> str | N
     problem = prefix_problem(prefix)
     if problem is not None:
         return problem
+    if not _says_what_runs(action):
+        return "is for a line that does not say all that it does"
     begun = (
         part.is_plain and part.words[: len(prefix)] == prefix
         for part in parts_of(action.command, NO_RULES).commands
@@ -139,6 +143,11 @@ def command_repository(settings: Settings, action: RunCommand) -> str | None:
     if reading is None or not reading.programs & OBEYS_ITS_FOLDER:
         return None
     return settings.cwd if _stays_in_its_folder(settings, action, reading) else None
+
+
+def _says_what_runs(action: RunCommand) -> bool:
+    """Whether the line of a command says all that it does, so that a rule may allow it."""
+    return not _is_typed_into(action) and not _has_other_shell(action)
 
 
 def _is_typed_into(action: RunCommand) -> bool:

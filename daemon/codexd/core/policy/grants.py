@@ -37,7 +37,7 @@ def grant_id(key: str) -> str:
 def _grant(key: str) -> Grant:
     read: Any = msgspec.json.decode(key)
     match read:
-        case ["command", str(folder), str(line), bool(escalated)]:
+        case ["command", str(folder), str(line), bool(escalated), *_]:
             outside = " (outside of the sandbox)" if escalated else ""
             return Grant(grant_id(key), "command", f"{line}{outside}", folder)
         case [str(kind), *rest]:

@@ -79,7 +79,10 @@ class _Commands:
         return replace(
             tool.item,
             status=status,
-            aggregated_output=None if result.status == "declined" else result.output,
+            # Of a refusal: what the person wants done instead, if the person said so.
+            aggregated_output=(result.output or None)
+            if result.status == "declined"
+            else result.output,
             exit_code=result.exit_code,
             duration_ms=result.duration_ms,
             completed_at_ms=at_ms,
