@@ -89,6 +89,7 @@ async def test_what_a_file_forbids_is_refused_with_its_reason_as_soon_as_the_fil
     home: Home,
 ) -> None:
     script: list[Part | Reply] = [runs("touch a"), Say(("ok",)), runs("touch b"), Say(("ok",))]
+    script += [runs("touch c"), Say(("ok",)), Say(("ok",))]
     async with scripted_model(script) as model:
         home.use_model(model.base_url, approval="never")
         home.start()
@@ -108,6 +109,15 @@ async def test_what_a_file_forbids_is_refused_with_its_reason_as_soon_as_the_fil
             (shown,) = [i for i in completed(client).values() if i["type"] == "dynamicToolCall"]
             assert (shown["tool"], shown["status"]) == ("shell_command", "failed")
             assert "use a patch" in shown["contentItems"][0]["text"]
+            # A bad file is said once, with its line, and what it forbade is still forbidden.
+            (home.path / "rules" / "mine.rules").write_text("\nrules = []")
+            await client.run_turn(thread, "go")
+            await client.run_turn(thread, "go")
+            assert not (home.work / "c").exists()
+            said = [w.params["message"] for w in client.of("warning", threadId=thread)]
+            (warning,) = [message for message in said if "rules for commands" in message]
+            assert f"{home.path}/rules/mine.rules:2: expected a call of prefix_rule" in warning
+            assert warning.endswith("; its rules from before stay in force.")
 
 
 @trio_test
@@ -117,11 +127,12 @@ async def test_a_rule_that_cannot_be_written_is_said_and_its_command_runs_this_o
     async with scripted_model([runs("touch a"), Say(("ok",))]) as model:
         home.use_model(model.base_url, approval="untrusted")
         home.start()
-        (home.path / "rules").mkdir(mode=0o700)
-        (home.path / "rules" / "default.rules").mkdir()
         async with connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
+            await client.until_asked()
+            (home.path / "rules").mkdir(mode=0o700)
+            (home.path / "rules" / "default.rules").mkdir()
             amendment = {"execpolicy_amendment": ["touch", "a"]}
             await answer(client, 1, decision={"acceptWithExecpolicyAmendment": amendment})
             warning = await client.until_notified("warning")

@@ -51,8 +51,7 @@ def command_end_line(item: Item, style: Style) -> str:
     """How a command ended; the duration of a command that was cut off is not known, and sent as 0."""
     took = f" · {seconds(item.duration_ms)}" if item.duration_ms else ""
     if item.status == "declined":
-        instead = f": {one_line(item.aggregated_output)}" if item.aggregated_output else ""
-        return style.yellow(f"  declined{instead}")
+        return style.yellow("  declined")
     if item.exit_code is None:
         # An interrupt or a restart came between; it may have done all of its work, some of it, or nothing.
         return style.red(f"  {one_line(item.status) or 'failed'}: how it ended is not known{took}")

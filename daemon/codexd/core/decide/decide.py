@@ -34,6 +34,7 @@ from codexd.core.decide.title import end_title, give_title_up, request_title
 from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writing, end_processes
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
+from codexd.core.rules.prefix_rules import complaints_about
 from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.enforced import unenforced
@@ -271,6 +272,7 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     knows = state if reason is None else replace(state, known_context=KnownContext())
     for event in (
         *warnings_due(state, (*tuned.complaints, *unenforced(settings))),
+        *warnings_due(state, complaints_about(lookups.rules)),
         *context_due(knows, settings, queued.today, lookups),
     ):
         transition.add(event)

@@ -120,7 +120,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
         folders=frozenset(folders),
         instructions=bool(folders) and state.reviews is None,  # A reviewer is not given any.
         repositories=_repositories(state, command),
-        rules=_calls_a_tool(command),
+        rules=bool(beginning) or _calls_a_tool(command),
         compaction=bool(settings) or (state.turn is not None and _goes_on(state, command)),
         here=isinstance(command, c.Recover),
     )

@@ -123,7 +123,7 @@ def _why_unknown(part: SimpleCommand) -> str:
         return "opens a device"
     culprit = _culprit(program, arguments)
     if culprit is None:
-        return f"is not known to only read with these arguments of `{program}`"
+        return "is not known to only read with these arguments"
     return f"is not known to only read, because of `{culprit}`"
 
 

@@ -12,6 +12,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from codexd.core.values.settings import Notice
+
 RuleDecision = Literal["allow", "prompt", "forbidden"]
 # From the mildest on: of all rules that match, the strictest counts.
 _STRICTNESS: Final[tuple[RuleDecision, ...]] = ("allow", "prompt", "forbidden")
@@ -80,6 +82,18 @@ class PrefixRules(msgspec.Struct, frozen=True):
 
 
 NO_RULES: Final = PrefixRules()
+
+
+def complaints_about(rules: PrefixRules) -> tuple[Notice, ...]:
+    """What people are told once in a thread of the files that cannot be used."""
+    return tuple([_complaint(problem) for problem in rules.problems])
+
+
+def _complaint(problem: RuleProblem) -> Notice:
+    place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    return Notice(
+        f"rules:{place}:{problem.message}", f"The rules for commands in {place}: {problem.message}."
+    )
 
 
 def rules_of(
