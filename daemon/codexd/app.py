@@ -294,6 +294,7 @@ class Daemon:
             read_prompt=read_prompt,
             user_instructions=self._read_instructions,
             git_may_run=git_may_run,
+            rules=self._rules.current,
         )
 
     def _client(self, provider: str) -> ModelClient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Questions
 from codexd.core.policy.approval import repository_in_question
@@ -83,10 +85,13 @@ async def policy_revoke(
 
 
 def _settings(services: Services, thread: ThreadActor | None, cwd: str | None) -> Settings:
+    """The settings of a turn that would begin now, as far as the policy depends on them."""
+    enforcement = services.confinement.enforcement()
     if thread is not None and thread.state.settings is not None:
-        return thread.state.settings
+        return replace(thread.state.settings, enforcement=enforcement)
     here = services.lookups.here()
-    return Settings(cwd or str(services.cwd), "", "", here.approval_policy, here.sandbox)
+    settings = Settings(cwd or str(services.cwd), "", "", here.approval_policy, here.sandbox)
+    return replace(settings, enforcement=enforcement)
 
 
 def _grants(thread: ThreadActor) -> tuple[m.PolicyGrant, ...]:
