@@ -1,6 +1,7 @@
-"""The Unix socket by which a sandbox reaches its proxy: in a folder of its own, which is all that a sandbox is shown.
+"""The Unix socket by which a sandbox's relay reaches its proxy: in a folder of its own. I/O.
 
-A folder and not the socket: a later daemon that listens again makes another socket, under the same name. I/O.
+A later daemon that listens again makes another socket, under the same name. Linux only: other systems have no way to
+name a socket whose path is long.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 
 import trio
 
-SOCKET_NAME: Final = "s"  # Paths of sockets are short.
+SOCKET_NAME: Final = "s"
 BACKLOG: Final = 64  # connections that the kernel holds while the daemon is busy
 
 
@@ -28,13 +29,15 @@ def listening_in(folder: Path) -> Iterator[trio.SocketListener]:
         raise OSError(f"expected {folder} to be a folder of mode 0700: not used")
     path = folder / SOCKET_NAME
     path.unlink(missing_ok=True)
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         before = os.umask(0o177)
         try:
-            sock.bind(str(path))
+            sock.bind(f"/proc/self/fd/{opened}/{SOCKET_NAME}")  # The path itself may be too long.
         finally:
             os.umask(before)
+            os.close(opened)
         sock.listen(BACKLOG)
         yield trio.SocketListener(trio.socket.from_stdlib_socket(sock))
     finally:

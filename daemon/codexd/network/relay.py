@@ -35,7 +35,10 @@ class Relay:
     """One task for all connections: each is two sockets and what one has sent and the other not yet taken."""
 
     def __init__(self, listener: socket.socket, socket_path: str) -> None:
-        self._listener, self._path = listener, socket_path
+        # By its name alone, since the path may be longer than the system takes.
+        folder, self._path = os.path.split(socket_path)
+        os.chdir(folder)
+        self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._pipes: dict[socket.socket, Pipe] = {}
 

@@ -1,0 +1,114 @@
+"""A real command in a real sandbox reaches what its list allows, asks about the rest, and nothing else leads out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import trio
+
+from codexd.core.values.tool_actions import ReachHost
+from codexd.network.commands import TOLD_MAX, CommandNetwork
+from codexd.network.dial import Outside
+from proxy_house import OK, PUBLIC, MadeUpInternet, RecordingServer, rules
+from trio_test import trio_test
+
+# Any sandbox without a network will do.
+CONFINED = ("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net")
+
+FETCH = """
+import sys, urllib.error, urllib.request
+for url in sys.argv[1:]:
+    try:
+        print(urllib.request.urlopen(url, timeout=30).read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode().strip())
+    except OSError as error:
+        print(error)
+"""
+
+
+class Person:
+    """Answers questions about hosts."""
+
+    def __init__(self, *allowed: str) -> None:
+        self.allowed = allowed
+        self.asked: list[ReachHost] = []
+        self.told: list[str] = []
+
+    async def ask(self, action: ReachHost) -> str | None:
+        self.asked.append(action)
+        await trio.lowlevel.checkpoint()
+        return None if action.host in self.allowed else "a person refused it"
+
+
+async def fetch(network: CommandNetwork, person: Person, *urls: str) -> CompletedProcess[bytes]:
+    async with network.proxy("p1", person.ask, person.told.append) as proxy:
+        argv = proxy.around((sys.executable, "-c", FETCH, *urls), lambda inner: (*CONFINED, *inner))
+        return await trio.run_process(
+            argv, env=dict(proxy.variables), capture_stdout=True, capture_stderr=True
+        )
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@pytest.mark.slow
+@trio_test
+async def test_a_program_gets_what_is_listed_or_allowed_and_hears_why_not_the_rest(
+    tmp_path: Path,
+) -> None:
+    # Longer than the path of a socket may be.
+    folder = tmp_path.joinpath(*["a long name of a folder"] * 6)
+    server = RecordingServer(OK)
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, server, [listener])
+        internet = MadeUpInternet(
+            dict.fromkeys(("example.com", "asked.com"), (PUBLIC,)),
+            listener.socket.getsockname()[1],
+        )
+        outside = Outside(internet.resolve, internet.connect)
+        network = CommandNetwork(folder, lambda: rules(("example.com",), ("bad.com",)), outside)
+        person = Person("asked.com")
+        done = await fetch(
+            network,
+            person,
+            *("http://example.com/a", "http://asked.com/b", "http://no.com/c", "http://bad.com/"),
+            *("https://no.com/d", "http://169.254.169.254/latest"),
+        )
+        nursery.cancel_scope.cancel()
+    lines = done.stdout.decode().splitlines()
+    assert (done.stderr, done.returncode) == (b"", 0)
+    assert lines[:2] == ["hi", "hi"]
+    why = "403 no.com:80 is not in the list of domains, and a person refused it. To allow it: "
+    assert lines[2].startswith(why)
+    assert lines[3] == "403 bad.com:80 is denied by the list of domains, which nothing overrides."
+    # Of a tunnel programs show the reason phrase at most.
+    assert "no.com:443 is not in the list of domains, and a person refused it" in lines[4]
+    assert lines[5].startswith("403 169.254.169.254:80 is not on the internet")
+    assert internet.connected == [(PUBLIC, 80), (PUBLIC, 80)]
+    assert person.asked == [
+        ReachHost("asked.com", 80, "http"),
+        ReachHost("no.com", 80, "http"),
+        ReachHost("no.com", 443, "https"),
+    ]
+    assert [line.partition(" is ")[0] for line in person.told] == [
+        *("[codexd: no.com:80", "[codexd: bad.com:80"),
+        *("[codexd: no.com:443", "[codexd: 169.254.169.254:80"),
+    ]
+    assert not any(folder.iterdir())
+
+
+@trio_test
+async def test_a_program_that_tries_names_does_not_fill_its_output(tmp_path: Path) -> None:
+    internet = MadeUpInternet({}, 0)
+    person = Person()
+    network = CommandNetwork(tmp_path, rules, Outside(internet.resolve, internet.connect))
+    async with network.proxy("p1", person.ask, person.told.append) as proxy:
+        for n in [*range(2 * TOLD_MAX), *range(2 * TOLD_MAX)]:
+            async with await trio.open_unix_socket(proxy.socket) as client:
+                await client.send_all(f"CONNECT h{n}.com:443 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                assert (await client.receive_some(100)).startswith(b"HTTP/1.1 403 ")
+    assert len(set(person.told)) == len(person.told) == TOLD_MAX
