@@ -71,6 +71,15 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.sandbox": frozenset({"codexd.core", "msgspec", "trio"}),
+    "codexd.config.domains": frozenset(
+        {
+            "codexd.config.keys",
+            "codexd.config.live",
+            "codexd.config.rule_files",
+            "codexd.config.rules_text",
+            "codexd.core",
+        }
+    ),
     "codexd.config.policies": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
     "codexd.tools": frozenset(
         {
@@ -81,6 +90,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.patience",
             "codexd.machine.python_child",
             "codexd.machine.umask",
+            "codexd.network.commands",
             "msgspec",
             "trio",
         }

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from codexd import __version__
 from codexd.catalog.clients import Providers
 from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
+from codexd.config.domains import DomainList
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
 from codexd.config.policies import here_of
@@ -49,6 +50,7 @@ from codexd.models.builtin import LOCAL
 from codexd.models.catalog import CATALOG, Model, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import NoLocalModel
+from codexd.network.commands import CommandNetwork
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.methods import Model as WireModel
 from codexd.protocol.methods import ReasoningEffortOption
@@ -148,8 +150,10 @@ class Daemon:
             passed=self._passed.of_turn,
         )
         self._confinement = Confinement(
-            paths.folders, paths.state_dir, env, lambda: config.last_good().allow_unsandboxed
+            paths.folders, paths.state_dir, env, config.unsandboxed, config.lists_domains
         )
+        domains = DomainList(config, self._rules)
+        self._network = CommandNetwork(paths.runtime_dir / "network", domains.current)
         memory = MemoryStore(redaction, sealed=True)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
@@ -247,7 +251,11 @@ class Daemon:
 
     def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
         shell = Shell(
-            self._login, command_shell(env), home_mark(str(self._home)), self._confinement
+            self._login,
+            command_shell(env),
+            home_mark(str(self._home)),
+            self._confinement,
+            self._network,
         )
         return Registry(
             shell,

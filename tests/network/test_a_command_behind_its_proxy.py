@@ -10,12 +10,14 @@ from subprocess import CompletedProcess
 import pytest
 import trio
 
+from codexd.core.values.enforced import Sandbox
 from codexd.core.values.tool_actions import ReachHost
 from codexd.network.commands import TOLD_MAX, CommandNetwork
 from codexd.network.dial import Outside
 from proxy_house import OK, PUBLIC, MadeUpInternet, RecordingServer, rules
 from trio_test import trio_test
 
+LISTED = Sandbox("workspace-write", "/", domains=True)
 # Any sandbox without a network will do.
 CONFINED = ("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net")
 
@@ -46,10 +48,11 @@ class Person:
 
 
 async def fetch(network: CommandNetwork, person: Person, *urls: str) -> CompletedProcess[bytes]:
-    async with network.proxy("p1", person.ask, person.told.append) as proxy:
-        argv = proxy.around((sys.executable, "-c", FETCH, *urls), lambda inner: (*CONFINED, *inner))
+    way = network.way_out("p1", LISTED)
+    async with network.open(way, person.ask, person.told.append):
+        argv = way.around((sys.executable, "-c", FETCH, *urls), lambda inner: (*CONFINED, *inner))
         return await trio.run_process(
-            argv, env=dict(proxy.variables), capture_stdout=True, capture_stderr=True
+            argv, env=dict(way.variables), capture_stdout=True, capture_stderr=True
         )
 
 
@@ -106,9 +109,21 @@ async def test_a_program_that_tries_names_does_not_fill_its_output(tmp_path: Pat
     internet = MadeUpInternet({}, 0)
     person = Person()
     network = CommandNetwork(tmp_path, rules, Outside(internet.resolve, internet.connect))
-    async with network.proxy("p1", person.ask, person.told.append) as proxy:
+    way = network.way_out("p1", LISTED)
+    assert way.socket is not None
+    async with network.open(way, person.ask, person.told.append):
         for n in [*range(2 * TOLD_MAX), *range(2 * TOLD_MAX)]:
-            async with await trio.open_unix_socket(proxy.socket) as client:
+            async with await trio.open_unix_socket(way.socket) as client:
                 await client.send_all(f"CONNECT h{n}.com:443 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
                 assert (await client.receive_some(100)).startswith(b"HTTP/1.1 403 ")
     assert len(set(person.told)) == len(person.told) == TOLD_MAX
+
+
+@trio_test
+async def test_where_the_network_is_no_list_there_is_no_proxy(tmp_path: Path) -> None:
+    network = CommandNetwork(tmp_path / "none", rules)
+    way = network.way_out("p1", Sandbox("workspace-write", "/"))
+    async with network.open(way, Person().ask, Person().told.append):
+        assert way.around(("ls",), lambda argv: ("fence", *argv)) == ("fence", "ls")
+        assert way.variables == {}
+        assert not (tmp_path / "none").exists()

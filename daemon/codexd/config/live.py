@@ -41,6 +41,14 @@ class LiveConfig:
             raise self._problem.with_traceback(None)
         return self._read
 
+    def unsandboxed(self) -> bool:
+        """Whether commands run without a sandbox where none can be enforced."""
+        return self.last_good().allow_unsandboxed
+
+    def lists_domains(self) -> bool:
+        """Whether the network of commands is a list of domains, where they have one."""
+        return self.last_good().features.proxy.enabled
+
     def last_good(self) -> Config:
         """The settings in force, or the last that could be read."""
         try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 import trio
 
 from codexd.core.rules.network_rules import NetworkRules, refusal
+from codexd.core.values.enforced import Sandbox
 from codexd.core.values.hosts import authority
 from codexd.core.values.tool_actions import ReachHost
 from codexd.network.dial import LOOKUPS_MAX, Outside, resolver
@@ -26,14 +28,16 @@ Argv = tuple[str, ...]
 Ask = Callable[[ReachHost], Awaitable[str | None]]
 
 
-class CommandProxy(msgspec.Struct, frozen=True):
-    """The proxy of one command."""
+class WayOut(msgspec.Struct, frozen=True):
+    """How one command gets out of its sandbox: by its proxy, or as the sandbox lets it."""
 
-    socket: str
-    variables: Mapping[str, str]  # by which programs find it
+    socket: str | None = None  # of the proxy
+    variables: Mapping[str, str] = {}  # by which programs find it
 
-    def around(self, argv: Sequence[str], confine: Callable[[Argv], Argv]) -> Argv:
-        """The argv that runs an argv confined, with a way to the proxy; `confine` makes the sandbox around it."""
+    def around(self, argv: Argv, confine: Callable[[Argv], Argv]) -> Argv:
+        """The argv that runs an argv confined, with this way out; `confine` makes the sandbox around it."""
+        if self.socket is None:
+            return confine(argv)
         return relayed_outside(confine(listening_inside(argv)), self.socket)
 
 
@@ -44,31 +48,46 @@ class CommandNetwork:
         self, folder: Path, rules: Callable[[], NetworkRules], outside: Outside | None = None
     ) -> None:
         """`folder` is where the sockets are, with a short path; `rules` are those in force now."""
-        self._folder, self._rules = folder, rules
-        self._outside = outside or Outside(resolver(trio.CapacityLimiter(LOOKUPS_MAX)))
+        self._folder, self._rules, self._outside = folder, rules, outside
+
+    @cached_property
+    def outside(self) -> Outside:
+        return self._outside or Outside(resolver(trio.CapacityLimiter(LOOKUPS_MAX)))
+
+    def way_out(self, name: str, sandbox: Sandbox) -> WayOut:
+        """The way out of a command's sandbox.
+
+        Args:
+            name: of the command; of letters, digits, `_` and `-`, and no other command's.
+        """
+        if not sandbox.domains or sandbox.mode == "danger-full-access":
+            return WayOut()
+        listed = {host for host, _ in self._rules().allowed.hosts}
+        socket = self._folder / name / SOCKET_NAME
+        return WayOut(str(socket), proxy_variables(listed=listed))
 
     @asynccontextmanager
-    async def proxy(
-        self, name: str, ask: Ask, tell: Callable[[str], None]
-    ) -> AsyncIterator[CommandProxy]:
-        """A proxy, as long as the command runs.
+    async def open(self, way: WayOut, ask: Ask, tell: Callable[[str], None]) -> AsyncIterator[None]:
+        """Serve a way out, as long as its command runs.
 
-        A later daemon that opens it under the same name has the command's connections.
+        A later daemon that opens the one of the same name has the command's connections.
 
         Args:
             ask: asks a person about a host.
-            tell: gets a sentence for each refusal, for the command's output.
+            tell: gets a line for each refusal, for the command's output.
 
         Raises:
-            OSError: its socket cannot be made.
+            OSError: the proxy's socket cannot be made.
+            ExceptionGroup: with what is raised within.
         """
-        folder = self._folder / name
+        if way.socket is None:
+            yield
+            return
         gate = CommandGate(self._rules, ask, tell)
-        with listening_in(folder) as listener:
+        with listening_in(Path(way.socket).parent) as listener:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(Proxy(gate, self._outside).serve, listener)
-                listed = {host for host, _ in self._rules().allowed.hosts}
-                yield CommandProxy(str(folder / SOCKET_NAME), proxy_variables(listed=listed))
+                nursery.start_soon(Proxy(gate, self.outside).serve, listener)
+                yield
                 nursery.cancel_scope.cancel()
 
 
@@ -96,3 +115,7 @@ class CommandGate:
         if message not in self._told and len(self._told) < TOLD_MAX:
             self._told.add(message)
             self._tell(f"[codexd: {message}]\n")
+
+
+# Where no command has a list.
+NO_LISTS: Final = CommandNetwork(Path("/nonexistent"), NetworkRules)

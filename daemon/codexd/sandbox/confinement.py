@@ -63,6 +63,7 @@ class Confinement:
         state_folder: Path,
         env: Mapping[str, str],
         unsandboxed: Callable[[], bool] = lambda: False,
+        domains: Callable[[], bool] = lambda: False,
         *,
         only: Mechanism | None = None,
         python: str = sys.executable,
@@ -71,6 +72,7 @@ class Confinement:
 
         Args:
             unsandboxed: whether a person allows commands without the sandbox that can't be enforced.
+            domains: whether the network of commands is a list of domains.
             only: the mechanism to use, whether or not there is a better one.
             python: the interpreter of the launcher, which every user of the sandbox may execute.
         """
@@ -78,7 +80,7 @@ class Confinement:
         self._folder = state_folder / "sandbox"
         self._folder.mkdir(0o700, exist_ok=True)
         self._temporary, self._path, self._only = env.get("TMPDIR"), env.get("PATH", ""), only
-        self._unsandboxed, self._python = unsandboxed, python
+        self._unsandboxed, self._domains, self._python = unsandboxed, domains, python
         self.placeholders = Placeholders(self._folder)
 
     @cached_property
@@ -96,7 +98,9 @@ class Confinement:
 
     def enforcement(self) -> Enforcement:
         """The same for a thread's settings."""
-        return Enforcement((*self.active.modes, "danger-full-access"), self._unsandboxed())
+        return Enforcement(
+            (*self.active.modes, "danger-full-access"), self._unsandboxed(), self._domains()
+        )
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find out what is active, which is logged, and then keep workspaces clean. It does not return."""
@@ -118,6 +122,8 @@ class Confinement:
             return argv
         if sandbox.mode not in self.active.modes or self.active.mechanism is None:
             raise CannotConfine(self.advice(sandbox.mode))
+        if sandbox.domains and self.active.mechanism not in _WITH_NAMESPACES:
+            raise CannotConfine(_NO_LIST.format(_NAMES[self.active.mechanism]))
         view = view_of(sandbox, self._own_folders, self._temporary)
         return self._confined(self.active.mechanism, argv, view, sandbox.mode)
 
@@ -133,7 +139,7 @@ class Confinement:
 
     def _confined(self, mechanism: Mechanism, argv: Argv, view: View, mode: SandboxMode) -> Argv:
         variables: list[tuple[str, str]] = [("CODEXD_SANDBOX", mode)]
-        if not view.network:
+        if not view.network and not view.proxied:
             variables.append(("CODEXD_SANDBOX_NETWORK_DISABLED", "1"))
         given = tuple(variables)
         if mechanism == "seatbelt":
@@ -214,6 +220,12 @@ class Confinement:
         return shutil.which(name, path=":".join((_SYSTEM_FOLDERS, *own)))
 
 
+_WITH_NAMESPACES: Final[tuple[Mechanism, ...]] = ("bubblewrap", "namespaces")
+_NO_LIST: Final = (
+    "a list of domains cannot be enforced on this machine: {} gives commands no network of their own. Set "
+    "`network_access = false` under [sandbox_workspace_write] of config.toml, or `enabled = false` under "
+    "[features.network_proxy]"
+)
 _NAMES: Final[Mapping[Mechanism, str]] = {
     "bubblewrap": "Bubblewrap",
     "namespaces": "Namespaces with landlock",

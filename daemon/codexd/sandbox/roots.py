@@ -41,6 +41,7 @@ class View(msgspec.Struct, frozen=True):
     ] = ()  # protected names that do not exist: they need a folder to mount on
     everything_writable: bool = False  # the root folder is a writable root
     network: bool = False
+    proxied: bool = False  # its network has a port that is handed out to a proxy
 
 
 def view_of(sandbox: Sandbox, own_folders: Sequence[str], temporary: str | None) -> View:
@@ -78,7 +79,8 @@ def view_of(sandbox: Sandbox, own_folders: Sequence[str], temporary: str | None)
         mounts=tuple(Mount(path, kinds[path]) for path in ordered),
         placeholders=tuple(placeholders),
         everything_writable=everything,
-        network=sandbox.access.network_access,
+        network=sandbox.access.network_access and not sandbox.domains,
+        proxied=sandbox.domains,
     )
 
 

@@ -28,8 +28,10 @@ from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
 from codexd.exec.leftovers import COMMAND_MARK
+from codexd.exec.ports import process_id_of
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.network.commands import NO_LISTS, CommandNetwork
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.guarded import guarded
 from codexd.tools.output import KeptOutput
@@ -164,6 +166,7 @@ class Shell:
         shell: str,
         home: str = "",
         confine: Confine = unconfined,
+        network: CommandNetwork = NO_LISTS,
     ) -> None:
         """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
         its commands carry (`leftovers.home_mark`).
@@ -171,7 +174,7 @@ class Shell:
         self._environment = environment
         self.shell = shell
         self._home = home
-        self._confine = confine
+        self._confine, self._network = confine, network
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered to models that write shell lines."""
@@ -209,25 +212,40 @@ class Shell:
         if action.escalated:
             sandbox = replace(sandbox, mode="danger-full-access")
         program = argv[0]
+        way = self._network.way_out(process_id_of(context.thread_id, context.call_id), sandbox)
         try:
             # The folders may be on a file system that does not answer.
-            argv = await patiently(action.cwd, partial(self._confine, argv, sandbox))
+            confine = partial(way.around, argv, lambda inner: self._confine(inner, sandbox))
+            argv = await patiently(action.cwd, confine)
         except (CannotConfine, NoAnswer) as error:
             return _not_run(str(error))
         mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
         variables = await self._environment.variables(context.turn_id)
-        environment = {**(guarded(variables) if context.guarded else variables), **mark}
+        variables = guarded(variables) if context.guarded else variables
+        environment = {**variables, **way.variables, **mark}
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
             return _not_found(missing)
-        kept = _Keeping(sink)
-        began = trio.current_time()
-        code: int | None = None
+        kept, began = _Keeping(sink), trio.current_time()
         try:
-            with trio.move_on_after(action.timeout_ms / 1000):
-                code = await run_to_end(argv, cwd=action.cwd, env=environment, sink=kept)
-        except NotStarted as error:
-            return _not_started(argv[0], action.cwd, error)
+            async with self._network.open(way, context.ask_host, kept.tell):
+                code = await _ran(argv, action, environment, kept)
+        except OSError as error:
+            return _not_run(f"the socket of its proxy could not be made: {error}")
+        if isinstance(code, NotStarted):
+            return _not_started(argv[0], action.cwd, code)
         return _ended(action, code, trio.current_time() - began, kept.kept, sandbox)
+
+
+async def _ran(
+    argv: tuple[str, ...], action: RunCommand, environment: Mapping[str, str], kept: _Keeping
+) -> int | NotStarted | None:
+    """The exit code; None where its time was over."""
+    try:
+        with trio.move_on_after(action.timeout_ms / 1000):
+            return await run_to_end(argv, cwd=action.cwd, env=environment, sink=kept)
+    except NotStarted as error:
+        return error
+    return None
 
 
 def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
@@ -270,6 +288,10 @@ class _Keeping:
     def output(self, chunk: bytes) -> None:
         self.kept.add(chunk)
         self._sink.output(chunk)
+
+    def tell(self, line: str) -> None:
+        """A line of the daemon's own among the output."""
+        self.output(line.encode())
 
 
 def _ended(

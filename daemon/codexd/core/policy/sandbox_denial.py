@@ -22,11 +22,18 @@ _NO_NETWORK: Final = re.compile(
     re.IGNORECASE,
 )
 
+ONLY_DOMAINS: Final = (
+    "The sandbox has no network but a proxy, which reaches a list of domains: a program has to use the one that "
+    "HTTPS_PROXY names, and let it look names up."
+)
+
 
 def sandbox_hint(sandbox: Sandbox, exit_code: int, output: str) -> str | None:
     """The sentence for the model; None if the sandbox has nothing to do with it."""
     if sandbox.mode == "danger-full-access" or exit_code == 0:
         return None
+    if sandbox.domains and _NO_NETWORK.search(output):
+        return ONLY_DOMAINS
     network = sandbox.access.network_access
     denied = exit_code == _ENDED_BY_THE_FILTER or _DENIED.search(output)
     if not denied and (network or not _NO_NETWORK.search(output)):

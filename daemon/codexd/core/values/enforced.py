@@ -6,7 +6,7 @@ that were requested, and what the machine could enforce.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -54,9 +54,16 @@ def unenforced(settings: Settings) -> tuple[Notice, ...]:
     return (Notice(f"sandbox:{settings.sandbox}", text),)
 
 
-def network_of(settings: Settings) -> bool:
-    """Whether commands may use the network."""
-    return settings.access.network_access or enforced_sandbox(settings) == "danger-full-access"
+Network = Literal["off", "domains", "on"]
+
+
+def network_of(settings: Settings) -> Network:
+    """What commands may reach by the network; `domains`: those of a list."""
+    if enforced_sandbox(settings) == "danger-full-access":
+        return "on"
+    if not settings.access.network_access:
+        return "off"
+    return "domains" if settings.enforcement.domains else "on"
 
 
 class CannotConfine(Exception):
@@ -69,11 +76,13 @@ class Sandbox(msgspec.Struct, frozen=True):
     mode: SandboxMode
     folder: str  # absolute; the folder that `workspace-write` may write
     access: SandboxAccess = SandboxAccess()
+    domains: bool = False  # its network is a list of domains, behind a proxy
 
 
 def sandbox_of(settings: Settings) -> Sandbox:
     """The sandbox of a turn's tool calls."""
-    return Sandbox(enforced_sandbox(settings), settings.cwd, settings.access)
+    domains = network_of(settings) == "domains"
+    return Sandbox(enforced_sandbox(settings), settings.cwd, settings.access, domains)
 
 
 def enforced(settings: Settings) -> Settings:

@@ -6,10 +6,13 @@ is sent only with the whole text: a model keeps using the shell that it began wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox, network_of
+from codexd.core.values.enforced import Network, enforced_policy, enforced_sandbox, network_of
 from codexd.core.values.settings import Settings
 
 
@@ -33,6 +36,11 @@ class TurnEnvironment(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     timezone: str | None = None
 
 
+# Of confined commands.
+_NETWORKS: Final[Mapping[Network, str]] = {
+    "off": "restricted",
+    "domains": "restricted to a list of domains, through the proxy in HTTPS_PROXY; the user is asked about others",
+}
 # In the order of the text, with the names that models know.
 _TOLD = tuple(
     "cwd shell current_date timezone approval_policy sandbox_mode network_access".split()  # noqa: SIM905
@@ -43,13 +51,13 @@ def environment_of(
     settings: Settings, today: str | None = None, machine: Machine | None = None
 ) -> TurnEnvironment:
     """The environment of a turn with these settings."""
-    machine = machine or Machine()
+    machine, network = machine or Machine(), network_of(settings)
     return TurnEnvironment(
         settings.cwd,
         enforced_policy(settings),
         enforced_sandbox(settings),
         machine.shell,
-        machine.network if network_of(settings) else "restricted",
+        machine.network if network == "on" else _NETWORKS[network],
         today,
         machine.timezone,
     )

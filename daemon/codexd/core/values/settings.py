@@ -35,6 +35,8 @@ class Enforcement(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     modes: tuple[SandboxMode, ...] = ()
     # Whether commands that cannot be confined run all the same, as a person has configured.
     unsandboxed: bool = True
+    # Whether the network of confined commands that have one is a list of domains, as a person has configured.
+    domains: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
