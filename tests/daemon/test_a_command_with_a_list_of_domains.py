@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
@@ -131,11 +132,13 @@ async def test_a_command_reaches_its_list_and_a_person_answers_for_the_rest(daem
 @pytest.mark.slow
 @trio_test
 async def test_a_refusal_holds_for_the_command_and_an_interrupt_ends_the_question(
-    daemon: Daemon,
+    home: Home,
 ) -> None:
-    home = daemon.home
-    async with scripted_model() as model, connected(home.socket) as client:
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(scripted_model())
         with_list(home, model)
+        daemon = home.start()
+        client = await stack.enter_async_context(connected(home.socket))
         thread = await start(client, home)
         urls = ("http://a.invalid/", "http://a.invalid/", "http://b.invalid/")
         turn = await client.start_turn(thread, fetch(*urls))
