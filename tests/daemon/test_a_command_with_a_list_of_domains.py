@@ -199,3 +199,18 @@ except OSError as error:
         assert first == "['0', '1', '2', '3'] http://127.0.0.1:3128 False"
         assert "OUT" not in " ".join([first, *rest])
         assert client.asked == []
+
+
+@trio_test
+async def test_what_is_listed_is_said_in_the_status_and_with_the_rules(daemon: Daemon) -> None:
+    home = daemon.home
+    async with scripted_model() as model, connected(home.socket) as client:
+        home.use_model(model.base_url)
+        assert (await client.call("server/status"))["network"] == "off"
+        with_list(home, model)
+        assert (await client.call("server/status"))["network"] == "domains"
+        assert (await client.call("policy/list"))["hosts"][:2] == [
+            {"host": f"127.0.0.1:{model.port}", "decision": "allow"},
+            {"host": "denied.invalid", "decision": "deny"},
+        ]
+        assert (await client.call("config/read"))["config"]["features"]["network_proxy"]["enabled"]

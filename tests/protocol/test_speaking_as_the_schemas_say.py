@@ -375,6 +375,7 @@ OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.rules",
     "codexd.protocol.usage",
 )
 THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]

@@ -23,6 +23,7 @@ OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.rules",
     "codexd.protocol.usage",
 )
 

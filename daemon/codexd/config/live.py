@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from codexd.config.file import InvalidConfig, ReadConfig, read_config
 from codexd.config.keys import Config
@@ -48,6 +49,12 @@ class LiveConfig:
     def lists_domains(self) -> bool:
         """Whether the network of commands is a list of domains, where they have one."""
         return self.last_good().features.proxy.enabled
+
+    def network(self) -> Literal["off", "domains", "on"]:
+        """What commands in workspace-write reach by the network."""
+        if not self.last_good().sandbox_workspace_write.network_access:
+            return "off"
+        return "domains" if self.lists_domains() else "on"
 
     def last_good(self) -> Config:
         """The settings in force, or the last that could be read."""

@@ -12,8 +12,8 @@ import msgspec
 
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import history as h
+from codexd.protocol import rules, settings, transfer, turns
 from codexd.protocol import searching as s
-from codexd.protocol import settings, transfer, turns
 from codexd.protocol import threads as t
 from codexd.protocol import usage as u
 from codexd.protocol.wire.complaints import complaint
@@ -171,9 +171,9 @@ METHODS: dict[str, Method] = {
         c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
     ),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
-    "policy/check": Method(c.PolicyCheckParams, c.PolicyCheckResponse, looks=True),
-    "policy/list": Method(c.PolicyListParams, c.PolicyListResponse, looks=True),
-    "policy/revoke": Method(c.PolicyRevokeParams, c.PolicyRevokeResponse),
+    "policy/check": Method(rules.PolicyCheckParams, rules.PolicyCheckResponse, looks=True),
+    "policy/list": Method(rules.PolicyListParams, rules.PolicyListResponse, looks=True),
+    "policy/revoke": Method(rules.PolicyRevokeParams, rules.PolicyRevokeResponse),
     "provider/findLocal": Method(
         c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),

@@ -8,7 +8,7 @@ import shlex
 
 import msgspec
 
-from codexd.protocol.codexd_methods import (
+from codexd.protocol.rules import (
     PolicyCheckResponse,
     PolicyGrant,
     PolicyListResponse,
@@ -79,6 +79,10 @@ def _list(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> Ex
     found = daemon.call("policy/list", params, PolicyListResponse)
     lines = [line for rule in found.rules for line in _rule_lines(rule)] or [
         f"there are no rules for commands; approvals would add them to {one_line(found.own_file)}"
+    ]
+    lines += [
+        f"{one_line(host.decision):<9}  connections to {one_line(host.host)}"
+        for host in found.hosts
     ]
     if arguments.thread is not None:
         lines += _grant_lines(found.grants)

@@ -45,6 +45,9 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
     ]
 
 
+_NETWORKS = {"on": "all of it", "off": "none", "domains": "a list of domains"}
+
+
 def sandbox_lines(status: ServerStatusResponse) -> list[str]:
     """How commands are confined, and why not better."""
     if status.sandbox is msgspec.UNSET:  # a daemon of an earlier version
@@ -54,6 +57,9 @@ def sandbox_lines(status: ServerStatusResponse) -> list[str]:
         f"  sandbox  {one_line(status.sandbox or 'none')}{': ' * bool(modes)}{', '.join(modes)}"
     ]
     lines += [f"           {one_line(reason)}" for reason in status.sandbox_missing]
+    if status.network is not msgspec.UNSET:
+        words = _NETWORKS.get(status.network, one_line(status.network))
+        lines.append(f"  network  {words}, for commands in workspace-write")
     if "workspace-write" not in status.sandbox_modes:
         then = "are asked about and run without" if status.unsandboxed else "are refused"
         lines.append(f"           commands that cannot be confined {then}")

@@ -119,6 +119,7 @@ async def server_status(
         sandbox_modes=enforced.modes,
         sandbox_missing=active.missing,
         unsandboxed=enforced.unsandboxed,
+        network=services.config.network(),
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
     )

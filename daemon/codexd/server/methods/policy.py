@@ -14,7 +14,7 @@ from codexd.core.rules.prefix_rules import PrefixRule, PrefixRules
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
-from codexd.protocol import codexd_methods as m
+from codexd.protocol import rules as m
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import look_up
@@ -71,6 +71,13 @@ async def policy_list(
         rules=tuple(map(_rule, rules.rules)),
         problems=_problems(rules),
         grants=_grants(thread) if thread is not None else (),
+        hosts=tuple(
+            m.PolicyHost(host, decision)
+            for host, decision in (
+                *services.config.last_good().features.proxy.domains.items(),
+                *services.rules.hosts(),
+            )
+        ),
     )
 
 
