@@ -73,6 +73,7 @@ REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
+OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
 APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
@@ -323,6 +324,7 @@ IN_SESSIONS: list[Event] = [
         ProcessId("1000"), ToolResult("completed", "", "$ exit\n", 0, 7), OF, BASH, FIRST_MS
     ),
 ]
+KEPT: list[Event] = [w.OutputKept(C1, hashlib.sha256(b"x\n").hexdigest(), 70_000)]
 PLANNED: list[Event] = [
     w.PlanChanged(
         C1,
@@ -359,7 +361,7 @@ APPROVED: list[Event] = [
 ]
 EVERY = [
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
-    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *APPROVED),
+    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
@@ -398,6 +400,10 @@ def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
 
 def test_sessions_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in SESSIONS] == IN_SESSIONS
+
+
+def test_a_kept_output_of_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in OUTPUTS] == KEPT
 
 
 def test_a_plan_of_version_1_reads_as_it_was_meant() -> None:
@@ -442,6 +448,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         REQUESTS,
         TAKEN_IN,
         PLANS,
+        OUTPUTS,
         APPROVALS,
         SESSIONS,
     ],
@@ -456,6 +463,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "requests",
         "taken in",
         "plans",
+        "outputs",
         "approvals",
         "sessions",
     ],

@@ -111,6 +111,42 @@ async def test_a_command_that_runs_can_be_read_up_to_now(
 
 
 @trio_test
+async def test_what_an_interrupted_command_had_printed_is_kept_whole(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    replies: list[Part | Reply] = [run(f"mkfifo {gate}; seq 20000; cat {gate}"), Say(("done",))]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            await client.until(lambda: "20000\n" in streamed_all(client))
+            await client.call("turn/interrupt", threadId=thread, turnId=turn)
+            await client.turn_ended(turn)
+            (item,) = commands(client)
+            assert item["status"] == "failed"
+            assert "bytes not shown here" in item["aggregatedOutput"]
+            kept: list[Json] = []
+            while not kept:
+                log = await client.call("thread/log/read", threadId=thread)
+                kept = [r for r in log["records"] if r["type"] == "output.kept"]
+            printed = b"".join(b"%d\n" % n for n in range(1, 20001))
+            for seq in (None, kept[0]["seq"]):
+                page = await client.call(
+                    "item/output/read", threadId=thread, itemId=item["id"], seq=seq
+                )
+                assert b64decode(page["dataBase64"]) == printed
+                assert (page["seq"], page["running"]) == (kept[0]["seq"], False)
+            assert list((daemon.home.path / "drafts").rglob("*output*")) == []
+
+
+def streamed_all(client: Client) -> str:
+    notes = client.of("item/commandExecution/outputDelta")
+    return "".join(note.params["delta"] for note in notes)
+
+
+@trio_test
 async def test_what_is_no_command_is_refused(daemon: Daemon) -> None:
     async with scripted_model([Say(("hi",))]) as model:
         daemon.home.use_model(model.base_url)

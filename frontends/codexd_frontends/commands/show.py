@@ -193,6 +193,8 @@ def whole_pieces(
 
 def _parts_of(daemon: Daemon, thread_id: str, turn: Turn, item: Item) -> Iterable[OutputPart]:
     """The whole output of a command; where the item has it, nothing is asked."""
-    if item.output_seq is None and not item.is_open(turn):
+    # Of a command that was interrupted, more may have been kept later.
+    is_whole = item.exit_code is not None or item.aggregated_output is None
+    if item.output_seq is None and is_whole and not item.is_open(turn):
         return [OutputPart((item.aggregated_output or "").encode())]
     return output_parts(daemon, thread_id, item.id, item.output_seq)

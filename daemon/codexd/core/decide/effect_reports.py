@@ -204,6 +204,10 @@ def decide_tools(
         return
     call = _running(transition, command.call_id)
     if call is None:
+        result = command.result if isinstance(command, c.ReportToolEnded) else None
+        if result is not None and result.blob is not None:
+            # An interrupt has ended the call; what it had printed is still of use to people.
+            transition.add(e.OutputKept(command.call_id, result.blob, result.output_bytes))
         return
     match command:
         case c.ReportSpawned():

@@ -8,6 +8,10 @@ import msgspec
 
 # The default of members that hold JSON of any shape. Only this very object is left out when an event is encoded.
 NOTHING = msgspec.Raw(b"")
+# The errors for data of another shape: upcasters expect members that may be missing, or have another type; an unknown
+# version is a LookupError, too.
+_OF_UPCASTERS = (TypeError, AttributeError, ValueError, LookupError)
+UNREADABLE = (msgspec.MsgspecError, RecursionError, *_OF_UPCASTERS)
 
 
 class Fact(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.events.base import NOTHING, Fact
+from codexd.core.events.base import NOTHING, UNREADABLE, Fact
 from codexd.core.events.history import (
     CompactionFailed,
     CompactionStarted,
@@ -33,6 +33,7 @@ from codexd.core.events.tools import (
     ApprovalDecided,
     ApprovalRequested,
     GrantsRevoked,
+    OutputKept,
     PlanChanged,
     ProcessEnded,
     StdinWritten,
@@ -344,6 +345,7 @@ Event = (
     | ProcessEnded
     | StdinWritten
     | PlanChanged
+    | OutputKept
     | CompactionStarted
     | CompactionFailed
     | HistoryCompacted
@@ -390,10 +392,5 @@ def decode_event(tag: str, v: int, data: msgspec.Raw | bytes) -> Event | Unknown
         for old in range(v, kind.v):
             members = UPCASTERS[tag, old](members)
         return msgspec.convert(members, kind)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidEvent(f"event {tag} version {v}: {error}") from error
-
-
-# Upcasters expect members that may be missing, or have another type; an unknown version is a LookupError, too.
-_OF_UPCASTERS = (TypeError, AttributeError, ValueError, LookupError)
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, *_OF_UPCASTERS)

@@ -121,6 +121,16 @@ class ProcessEnded(Fact, frozen=True):
     started_ms: int | None = None  # Unix
 
 
+class OutputKept(Fact, frozen=True):
+    """All that a call had printed that ended without a result; its end has the first and the last part."""
+
+    type = "output.kept"
+    barrier = False
+    call_id: CallId
+    blob: str  # sha256 of the output
+    output_bytes: int  # how many were printed
+
+
 class PlanChanged(Fact, frozen=True):
     """The model has another plan: the whole of it, in place of the one before."""
 

@@ -146,7 +146,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return replace(state, warned=remembered(state.warned, event.about))
         case e.TitleRequested() | e.TitleEnded():
             return replace(state, title=event if isinstance(event, e.TitleRequested) else None)
-        case e.PlanChanged() | e.LogRepaired() | e.Unknown():
+        case e.PlanChanged() | e.OutputKept() | e.LogRepaired() | e.Unknown():
             return state
         case e.CompactionStarted() | e.CompactionFailed() | e.HistoryCompacted():
             return _evolve_compaction(state, event)

@@ -352,7 +352,7 @@ class ThreadActor:
             if isinstance(event, ItemCompleted | ItemCut):
                 self.streaming.end_item(event.item_id)
             elif isinstance(event, ToolEnded) and event.process is None:
-                self.streaming.end_output(event.call_id)
+                self.streaming.end_output(event.call_id, whole=event.result.status != "aborted")
             elif isinstance(event, ProcessEnded) and event.of is not None:
                 self.streaming.end_output(event.of.call_id)
         self._listener.appended(recorded)

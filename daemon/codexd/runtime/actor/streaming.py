@@ -18,7 +18,11 @@ from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.model_output import ItemKind
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import AsItIs, Cleaner, Listener, clean_pieces
-from codexd.runtime.actor.streaming_output import OutputHeader, StreamingOutput
+from codexd.runtime.actor.streaming_output import (
+    OUTPUT_INLINE_BYTES_MAX,
+    OutputHeader,
+    StreamingOutput,
+)
 from codexd_eventstore.store import Draft, Drafts, StoreFailed
 
 # The kinds of items that are shown while they stream.
@@ -128,6 +132,7 @@ class Streaming:
         self._disk_full, self._cleaner = disk_full, cleaner
         self.items: dict[ItemId, StreamingItem] = {}
         self.outputs: dict[CallId, StreamingOutput] = {}
+        self.aborted: dict[CallId, StreamingOutput] = {}
         self._opened = 0
         self._closed = False
         self._outputs_closed = False
@@ -270,11 +275,19 @@ class Streaming:
         if item is not None:
             item.drop()
 
-    def end_output(self, call_id: CallId) -> None:
-        """The fact of the tool call, or of the process that it left running, is in the log."""
+    def end_output(self, call_id: CallId, *, whole: bool = True) -> None:
+        """The fact of the tool call, or of the process that it left running, is in the log.
+
+        `whole`: with all of the output, or with the name of its blob. Else `aborted` has an output that is larger
+        than its event, until it is kept or dropped.
+        """
         output = self.outputs.pop(call_id, None)
-        if output is not None:
+        if output is None:
+            return
+        if whole or output.printed_bytes <= OUTPUT_INLINE_BYTES_MAX:
             output.drop()
+        else:
+            self.aborted[call_id] = output
 
     def _name(self, what: str) -> str:
         self._opened += 1

@@ -21,8 +21,10 @@ from codexd.core.values.tool_actions import ReachHost, ToolResult, WriteStdin
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.tools.registry import CallContext
-from codexd_eventstore.store import Refused
+from codexd_eventstore.store import Refused, StoreError
 
+# How long an output is copied after an interrupt: the largest takes a second or two.
+KEEP_SECONDS_MAX = 20.0
 # It stands for bytes that are no UTF-8.
 NOT_TEXT = "\ufffd"
 
@@ -78,9 +80,27 @@ class ToolRunning:
         try:
             await self._run()
         finally:
+            await self._keep_aborted()
             # After the report: a daemon that stops waits for this, and must not lose the result.
             if self._pid is not None:
                 self._thread.world.processes.remove(self._pid[0])
+
+    async def _keep_aborted(self) -> None:
+        """Keep what a call had printed that an interrupt has ended: its event has only the ends."""
+        aborted = self._thread.streaming.aborted
+        output = aborted.get(self._call_id)
+        if output is None:
+            return
+        try:
+            with trio.move_on_after(KEEP_SECONDS_MAX, shield=True):
+                ref = await output.keep()
+                kept = ToolResult("aborted", "", output_bytes=output.printed_bytes, blob=ref.sha256)
+                await self._thread.report(c.ReportToolEnded(call_id=self._call_id, result=kept))
+        except (StoreError, c.Rejected) as error:
+            log.warning("thread %s: an output was not kept: %s", self._thread.thread_id, error)
+        finally:
+            del aborted[self._call_id]
+            output.drop()
 
     async def _run(self) -> None:
         thread = self._thread

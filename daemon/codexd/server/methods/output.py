@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Final
 
-from codexd.core.events.events import ProcessEnded, ToolEnded
+from codexd.core.events.events import OutputKept, ProcessEnded, ToolEnded
 from codexd.core.events.record import decode_record
 from codexd.core.values.ids import CallId, ThreadId
 from codexd.core.values.tool_actions import ToolResult
@@ -56,7 +56,8 @@ def _running(services: Services, thread_id: ThreadId, item_id: str) -> Streaming
     thread = services.supervisor.loaded(thread_id)
     if thread is None:
         return None
-    return thread.streaming.outputs.get(CallId(item_id))
+    streaming, call_id = thread.streaming, CallId(item_id)
+    return streaming.outputs.get(call_id) or streaming.aborted.get(call_id)
 
 
 async def _part_of_running(
@@ -80,15 +81,23 @@ async def _end_of(
             event = decode_record(record.line).event
             if isinstance(event, ToolEnded) and event.call_id == item_id and not event.process:
                 return seq, event.result
+            if isinstance(event, OutputKept) and event.call_id == item_id:
+                return seq, _of_kept(event)
             if isinstance(event, ProcessEnded):  # An answer about this item had its number.
                 return seq, event.result
     async for record in records_back(store, thread_id, limit=BACK_RECORDS):
-        if record.type not in (ToolEnded.type, ProcessEnded.type):
+        if record.type not in (ToolEnded.type, ProcessEnded.type, OutputKept.type):
             continue
         event = decode_record(record.line).event
         if isinstance(event, ToolEnded) and event.call_id == item_id:
             return record.seq, event.result
+        if isinstance(event, OutputKept) and event.call_id == item_id:
+            return record.seq, _of_kept(event)
         of = event.of if isinstance(event, ProcessEnded) else None
         if isinstance(event, ProcessEnded) and of is not None and of.call_id == item_id:
             return record.seq, event.result
     return None
+
+
+def _of_kept(event: OutputKept) -> ToolResult:
+    return ToolResult("aborted", "", output_bytes=event.output_bytes, blob=event.blob)
