@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import trio
+from msgspec.structs import replace
 
-from codexd.core.values.enforced import Sandbox
+from codexd.core.values.enforced import CannotConfine, Sandbox
+from codexd.core.values.settings import SandboxAccess
 from codexd.core.values.tool_actions import ReachHost
-from codexd.network.commands import TOLD_MAX, CommandNetwork
+from codexd.network.command_gate import TOLD_MAX
+from codexd.network.commands import CommandNetwork
 from codexd.network.dial import Outside
+from codexd.sandbox.confinement import Confinement, Mechanism
 from proxy_house import OK, PUBLIC, MadeUpInternet, RecordingServer, rules
 from trio_test import trio_test
 
-LISTED = Sandbox("workspace-write", "/", domains=True)
-# Any sandbox without a network will do.
-CONFINED = ("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-net")
-
+LISTED = Sandbox("workspace-write", "/", SandboxAccess(network_access=True), domains=True)
 FETCH = """
 import sys, urllib.error, urllib.request
 for url in sys.argv[1:]:
@@ -47,21 +48,28 @@ class Person:
         return None if action.host in self.allowed else "a person refused it"
 
 
-async def fetch(network: CommandNetwork, person: Person, *urls: str) -> CompletedProcess[bytes]:
+async def fetch(
+    network: CommandNetwork, person: Person, confine: Confinement, *urls: str
+) -> CompletedProcess[bytes]:
     way = network.way_out("p1", LISTED)
     async with network.open(way, person.ask, person.told.append):
-        argv = way.around((sys.executable, "-c", FETCH, *urls), lambda inner: (*CONFINED, *inner))
+        argv = way.around(
+            (sys.executable, "-c", FETCH, *urls), lambda inner: confine(inner, LISTED)
+        )
         return await trio.run_process(
             argv, env=dict(way.variables), capture_stdout=True, capture_stderr=True
         )
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@pytest.mark.parametrize("mechanism", ["bubblewrap", "namespaces"])
 @pytest.mark.slow
 @trio_test
 async def test_a_program_gets_what_is_listed_or_allowed_and_hears_why_not_the_rest(
-    tmp_path: Path,
+    tmp_path: Path, mechanism: Mechanism
 ) -> None:
+    confine = Confinement([], tmp_path, os.environ, only=mechanism)
+    if confine.active.mechanism is None:
+        pytest.skip(" ".join(confine.active.missing))
     # Longer than the path of a socket may be.
     folder = tmp_path.joinpath(*["a long name of a folder"] * 6)
     server = RecordingServer(OK)
@@ -78,6 +86,7 @@ async def test_a_program_gets_what_is_listed_or_allowed_and_hears_why_not_the_re
         done = await fetch(
             network,
             person,
+            confine,
             *("http://example.com/a", "http://asked.com/b", "http://no.com/c", "http://bad.com/"),
             *("https://no.com/d", "http://169.254.169.254/latest"),
         )
@@ -127,3 +136,12 @@ async def test_where_the_network_is_no_list_there_is_no_proxy(tmp_path: Path) ->
         assert way.around(("ls",), lambda argv: ("fence", *argv)) == ("fence", "ls")
         assert way.variables == {}
         assert not (tmp_path / "none").exists()
+
+
+def test_a_list_that_cannot_be_enforced_is_refused_in_so_many_words(tmp_path: Path) -> None:
+    confine = Confinement([], tmp_path, os.environ, only="landlock")
+    if confine.active.mechanism is None:
+        pytest.skip(" ".join(confine.active.missing))
+    listed = replace(LISTED, mode="read-only")
+    with pytest.raises(CannotConfine, match="a list of domains cannot be enforced"):
+        confine(("ls",), listed)

@@ -48,6 +48,11 @@ def resolver(limiter: trio.CapacityLimiter) -> Resolve:
     return resolve
 
 
+def system_outside() -> Outside:
+    """The ways out by the system's own resolver."""
+    return Outside(resolver(trio.CapacityLimiter(LOOKUPS_MAX)))
+
+
 async def connect_tcp(address: Address, port: int) -> trio.SocketStream:
     """A connection to an address. Raises: OSError."""
     family = trio.socket.AF_INET6 if address.version == 6 else trio.socket.AF_INET  # of IP
