@@ -29,6 +29,7 @@ from codexd.config.keys import (
     WorkspaceWriteTable,
     expectations,
 )
+from codexd.config.mcp_table import McpOAuthTable, McpServerTable, McpToolTable
 from codexd.core.events.events import EVENTS
 from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
@@ -379,6 +380,13 @@ def config_page() -> str:
             '## `[prices."MODEL"]`\n',
             PRICES_HEAD,
             _keys(PriceTable),
+            "## `[mcp_servers.NAME]`\n",
+            "A server has `command` or `url`. [How to use them](../how-to/use-mcp-servers.md).\n",
+            _keys(McpServerTable),
+            "## `[mcp_servers.NAME.tools.TOOL]`\n",
+            _keys(McpToolTable),
+            "## `[mcp_servers.NAME.oauth]`\n",
+            _keys(McpOAuthTable),
             '## `[projects."/FOLDER"]`\n',
             _keys(ProjectTable),
             "## `[redaction]`\n",

@@ -103,13 +103,35 @@ FLOORS: dict[str, frozenset[str]] = {
     # Programs of their own, around and in a sandbox.
     "codexd.network.forwarder": frozenset(),
     "codexd.network.relay": frozenset(),
+    # MCP servers: what they list is foreign text, and their tools are tools among others
+    "codexd.mcp": frozenset(
+        {
+            "codexd.__version__",
+            "codexd.config.keys",
+            "codexd.config.mcp_table",
+            "codexd.core",
+            "codexd.exec.ports",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.config.whole_files",
+            "codexd.protocol.display.visible",
+            "codexd.tools.registry",
+            "httpx2",
+            "mcp",
+            "msgspec",
+            "trio",
+        }
+    ),
     # A provider's table is described where it is used.
-    "codexd.config.keys": frozenset({"codexd.core", "codexd.models.provider_table", "msgspec"}),
+    "codexd.config.keys": frozenset(
+        {"codexd.config.mcp_table", "codexd.core", "codexd.models.provider_table", "msgspec"}
+    ),
     # A proof about expressions that people write
     "codexd.machine.linear": frozenset({"msgspec"}),
     "codexd.config.file": frozenset(
         {
             "codexd.config.keys",
+            "codexd.config.mcp_table",
             "codexd.core",
             "codexd.models.provider_table",
             "codexd.machine.foreign_files",
@@ -119,6 +141,17 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.paths",
             "msgspec",
             "platformdirs",
+        }
+    ),
+    "codexd.config.mcp_table": frozenset({"msgspec"}),
+    "codexd.config.edit": frozenset({"codexd.config.file", "msgspec"}),
+    "codexd.config.effective": frozenset(
+        {
+            "codexd.config.file",
+            "codexd.config.keys",
+            "codexd.config.mcp_table",
+            "codexd.core",
+            "msgspec",
         }
     ),
     "codexd.config.live": frozenset(
@@ -191,6 +224,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.machine.python_child": frozenset(),
     "codexd.machine.umask": frozenset(),
     "codexd.machine.collector": frozenset(),
+    "codexd.config.whole_files": frozenset(),
     "codexd.machine.privacy": frozenset({"codexd.machine.python_child"}),
     # What others wrote or may have put there: opened, waited for, and believed, or not
     "codexd.machine.foreign_files": frozenset(),
@@ -259,6 +293,13 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.live",
             "codexd.config.policies",
             "codexd.config.rule_files",
+            "codexd.config.edit",
+            "codexd.config.effective",
+            "codexd.config.mcp_table",
+            "codexd.exec.ports",
+            "codexd.mcp",
+            "codexd.tools.registry",
+            "codexd.config.whole_files",
             "codexd.machine.owners",
             "codexd.machine.paths",
             "codexd.machine.pacing",
@@ -318,8 +359,11 @@ HEAVY = (
     "h11",
     "httpcore",
     "httpx",
+    "httpx2",
+    "mcp",
     "opentelemetry",
     "platformdirs",
+    "pydantic",
     "sqlite3",
     "watchfiles",
 )
@@ -339,6 +383,8 @@ ABOUT_A_HEAVY_LIBRARY = (
     "codexd.models.scripted.server",
     "codexd.network.plain_http",
     "codexd_eventstore.sidecar.file",
+    "codexd.mcp.http",
+    "codexd.mcp.oauth",
 )
 
 SOURCES = sources()

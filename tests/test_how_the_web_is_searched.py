@@ -10,7 +10,8 @@ import pytest
 
 from codexd.catalog.clients import Providers
 from codexd.catalog.web_search import web_search_declaration, web_search_mode
-from codexd.config.file import effective, parse_config
+from codexd.config.effective import effective
+from codexd.config.file import parse_config
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
 from codexd.core.state.state import ThreadState

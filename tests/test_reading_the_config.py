@@ -8,13 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from codexd.config.effective import effective, origins
 from codexd.config.file import (
     InvalidConfig,
     ReadConfig,
     dotted,
-    effective,
     line_of,
-    origins,
     parse_config,
     read_config,
 )
@@ -153,8 +152,8 @@ def test_older_and_finer_policies_become_the_policy_that_asks_most(line: str) ->
 
 def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
     read = parsed(
-        'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n[mcp_servers.x]\n'
-        'command = "y"\n[history]\n[otel]\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n'
+        'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n'
+        "[history]\n[otel]\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n"
         "[model_providers.p]\nsupports_websockets = true\n"
     )
     assert read.warnings == ()

@@ -39,6 +39,7 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
+from codexd.exec.keeper_client import KeeperProcesses, keeper_of
 from codexd.exec.leftovers import home_mark
 from codexd.index.index import SearchIndex
 from codexd.machine.collector import spare_the_collector
@@ -67,6 +68,7 @@ from codexd.sandbox.confinement import Confinement
 from codexd.server.connection.listener import Listener, accept_all, keep_bound, listening
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
+from codexd.server.mcp_host import McpHost
 from codexd.server.methods.table import Dispatcher
 from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
@@ -118,7 +120,9 @@ async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) ->
             )
         )
         listener = stack.enter_context(listening(address))
-        daemon = Daemon(paths, address, env, store, config, redaction)
+        home = home_mark(str(paths.data_dir))
+        processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", home))
+        daemon = Daemon(paths, address, env, store, config, redaction, processes)
         stack.push_async_callback(daemon.providers.aclose)
         await daemon.run(listener)
 
@@ -134,6 +138,7 @@ class Daemon:
         store: EventStore,
         config: LiveConfig,
         redaction: DaemonSecrets,
+        processes: KeeperProcesses,
     ) -> None:
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
@@ -155,11 +160,13 @@ class Daemon:
         domains = DomainList(config, self._rules)
         self._network = CommandNetwork(paths.runtime_dir / "network", domains.current)
         memory = MemoryStore(redaction, sealed=True)
+        self._hub = Hub(lambda: time.time_ns() // 1_000_000)
+        start, login = processes.start_server, self._login.variables
+        self._mcp = McpHost(config, self._hub, start, login, env, paths, redaction.learnt)
         worlds = {
             ephemeral: self._world(memory if ephemeral else store, env)
             for ephemeral in (False, True)
         }
-        self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, address)
@@ -187,12 +194,12 @@ class Daemon:
             now_us=world.now_us,
             today=lambda: datetime.date.today().isoformat(),  # noqa: DTZ011  # the day where the person is
             warm_up=self._warmth.set,
+            mcp=self._mcp,
             version=__version__,
             paths=paths,
             socket=address.link or address.bind,
             cwd=self._cwd,
             started_at_ms=time.time_ns() // 1_000_000,
-            pid=os.getpid(),
             known_secrets=lambda: self._redaction.known,
             importer=functools.cache(lambda: self._importer(world)),
             sweeper=Sweeper(world.store),
@@ -235,6 +242,7 @@ class Daemon:
             nursery.start_soon(self._index.run, self._services.store)
             nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(self.providers.run)
+            nursery.start_soon(self._mcp.servers.run)
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._home / "store.lock")
             nursery.start_soon(self._warm_up)
@@ -257,7 +265,7 @@ class Daemon:
             self._confinement,
             self._network,
         )
-        return Registry(
+        registry = Registry(
             shell,
             ArgvShell(shell),
             ApplyPatchTool(),
@@ -265,6 +273,8 @@ class Daemon:
             ViewImageTool(images.look),
             WebSearchTool(self.providers.web_search),
         )
+        self._mcp.offer(registry, images)
+        return registry
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
         cache = ImageCache()
@@ -274,6 +284,7 @@ class Daemon:
             client=self._client,
             traits=lambda model: traits_of(find_model(model)),
             registry=self._tools(Images(store, cache), env),
+            tools_ready=self._mcp.servers.ready,
             unfinished=self._unfinished,
             processes=self._processes,
             instructions=BASE_INSTRUCTIONS,

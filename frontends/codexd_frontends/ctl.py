@@ -167,6 +167,27 @@ SUBCOMMANDS = (
             ),
         ),
     ),
+    Subcommand(
+        "mcp",
+        "list, add, remove and log in to MCP servers",
+        (),
+        below=(
+            Subcommand("list", "list the servers and their states; none is started", (arg.JSON,)),
+            Subcommand("get", "start a server, and show what it offers", (arg.SERVER, arg.JSON)),
+            Subcommand(
+                "add",
+                "add a server to config.toml: a command after `--`, or an address",
+                (arg.SERVER, *arg.NEW_SERVER, arg.JSON),
+            ),
+            Subcommand("remove", "remove a server from config.toml", (arg.SERVER, arg.JSON)),
+            Subcommand(
+                "login",
+                "log in at a server over HTTP, in a browser",
+                (arg.SERVER, arg.SCOPES, arg.NO_BROWSER, arg.JSON),
+            ),
+            Subcommand("logout", "forget the login at a server", (arg.SERVER, arg.JSON)),
+        ),
+    ),
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),
     Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),
@@ -245,6 +266,13 @@ def _add_row(rows: Any, row: Subcommand, top: Subcommand, shared: argparse.Argum
             _add_row(below, lower, top, shared)
 
 
+def _apart(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The words of `codexctl mcp add`, and the command after `--`: argparse gives words after an option to nobody."""
+    if "--" not in words or not {"mcp", "add"} <= set(words[: words.index("--")]):
+        return words, ()
+    return words[: words.index("--")], words[words.index("--") + 1 :]
+
+
 def _rows_of(words: Sequence[str]) -> Sequence[Subcommand]:
     """The row of the subcommand that these words name; all rows where the words are to be refused or ask for help."""
     rest = iter(words)
@@ -313,7 +341,9 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
 
 
 def _run(words: Sequence[str]) -> Exit:
-    arguments = build_parser(words).parse_args(words)
+    own, command = _apart(words)
+    arguments = build_parser(own).parse_args(own)
+    arguments.server_command = command
     read_words(arguments)
     row: Subcommand = arguments.row
     from codexd_frontends.cli.start import default_socket_path

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 import codexd_frontends
+from codexd.protocol.mcp import LOGIN_COMPLETED
 from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
@@ -73,6 +74,14 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "interrupt": ((PREFIX,),),
     "policy": (("check", "ls"), ("list", PREFIX), ("revoke", PREFIX, "--all")),
     "approve": ((PREFIX,), (PREFIX, "--decline")),
+    "mcp": (
+        ("list",),
+        ("get", "n"),
+        ("add", "n", "--", "c"),
+        ("remove", "n"),
+        ("login", "n", "--no-browser"),
+        ("logout", "n"),
+    ),
     "status": ((),),
     "start": ((),),
     "stop": (("--now",),),
@@ -139,6 +148,10 @@ class EvilDaemon:
             status = {"type": "active", "activeFlags": ["waitingOnApproval"]}
             result["thread"]["status"] = status
             answers += [*self._asks(), *self._said()]
+        if method == "mcpServer/oauth/login":
+            result["loginId"] = "l"
+            params = self._evil("login", Example(NOTIFICATIONS[LOGIN_COMPLETED], self.variant))
+            answers.append({"method": LOGIN_COMPLETED, "params": {**params, "loginId": "l"}})
         if method == "thread/import":
             params = self._evil("progress", Example(ThreadImportProgressNotification))
             answers.insert(0, {"method": "thread/import/progress", "params": params})

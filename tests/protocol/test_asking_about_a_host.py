@@ -69,6 +69,7 @@ def test_the_question_names_the_host_and_the_rules_that_an_answer_may_add() -> N
             "reason": NOT_LISTED,
             "modelSays": None,
             "diff": None,
+            "call": None,
         },
     }
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types, and its stubs are a package more
 import msgspec
 import pytest
 
-from codexd.config.file import effective, origins, parse_config
+from codexd.config.effective import effective, origins
+from codexd.config.file import parse_config
+from codexd.core.policy.approval import action_hash
 from codexd.core.values import items
-from codexd.core.values.ids import ItemId
+from codexd.core.values.ids import ApprovalId, ItemId, TurnId
 from codexd.core.values.items import PlanStep
+from codexd.core.values.tool_actions import McpToolCall
+from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol import (
     history,
+    mcp,
     methods,
     notifications,
     policies,
@@ -29,9 +35,11 @@ from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import (
     CommandApprovalParams,
     CommandApprovalResponse,
+    ElicitationParams,
     FileChangeApprovalParams,
 )
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
+from codexd.server.feed.asking import mcp_call_params
 from installed_codex import SCHEMAS, needs_schemas
 
 pytestmark = needs_schemas
@@ -80,6 +88,25 @@ ITEMS: tuple[items.ThreadItem, ...] = (
         started_at_ms=1,
         completed_at_ms=2,
     ),
+    items.McpCall(id=M, server="s", tool="t", status="inProgress", arguments=msgspec.Raw(b"{}")),
+    *[
+        items.McpCall(
+            id=M,
+            server="s",
+            tool="t",
+            status="completed" if error is None else "failed",
+            arguments=msgspec.Raw(b'{"a":1}'),
+            read_only_hint=True,
+            result=result,
+            error=error,
+            duration_ms=3,
+        )
+        for result, error in (
+            (None, items.McpError("e")),
+            (items.McpResult((msgspec.Raw(b'{"type":"text"}'),)), None),
+            (items.McpResult((), msgspec.Raw(b"{}")), None),
+        )
+    ],
     items.ImageView(id=M, path="/w/a.png", started_at_ms=1, completed_at_ms=2),
     items.ContextCompaction(id=M),
     items.EnteredReviewMode(id=M, review="r"),
@@ -177,6 +204,26 @@ PAGE = threads.TurnsPage(TURNS, "next", None)
 ENTRIES = tuple(threads.ThreadItemEntry("u", item, 1, None) for item in ITEMS)
 CONFIG = parse_config(b'model = "m"\n[model_providers.p]\nhttp_headers = {a = "b"}\n', "/w/c.toml")
 
+TOOL = msgspec.Raw(b'{"name":"t","inputSchema":{"type":"object"}}')
+SERVERS = (
+    *[
+        mcp.McpServerStatus(name="s", auth_status=auth, runtime_status=status)
+        for auth, status in product(get_args(mcp.AuthStatus), get_args(mcp.ConnectionStatus))
+    ],
+    mcp.McpServerStatus(
+        name="s",
+        auth_status="oAuth",
+        tools={"t": TOOL},
+        resources=(msgspec.Raw(b'{"name":"n","uri":"u"}'),),
+        resource_templates=(msgspec.Raw(b'{"name":"n","uriTemplate":"u"}'),),
+        server_info=msgspec.Raw(b'{"name":"n","version":"1"}'),
+        server_capabilities=msgspec.Raw(b"{}"),
+        http_origin="http://a",
+        tools_error="e",
+        codexd=mcp.McpServerOwn(transport="t", model_names={"t": "mcp__s__t"}),
+    ),
+)
+
 ANSWERS: dict[str, list[msgspec.Struct]] = {
     "initialize": [methods.InitializeResponse("codexd/0.169.0", "/w", "unix", "linux")],
     "account/read": [
@@ -192,6 +239,25 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         )
     ],
     "configRequirements/read": [methods.ConfigRequirementsReadResponse()],
+    "config/mcpServer/reload": [mcp.McpServerRefreshResponse()],
+    "mcpServer/oauth/login": [
+        mcp.McpServerOauthLoginResponse(authorization_url="http://a", login_id=login)
+        for login in (None, "l")
+    ],
+    "mcpServer/resource/read": [
+        mcp.McpResourceReadResponse(contents=(msgspec.Raw(b'{"uri":"u","text":"t"}'),))
+    ],
+    "mcpServer/tool/call": [
+        mcp.McpServerToolCallResponse(
+            content=(msgspec.Raw(b'{"type":"text"}'),),
+            structured_content=structured,
+            is_error=False,
+        )
+        for structured in (None, msgspec.Raw(b"[1]"))
+    ],
+    "mcpServerStatus/list": [
+        mcp.ListMcpServerStatusResponse(data=SERVERS, next_cursor=cursor) for cursor in (None, "s")
+    ],
     "model/list": [
         methods.ModelListResponse(()),
         methods.ModelListResponse(
@@ -303,6 +369,20 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "item/reasoning/textDelta": [
         notifications.ReasoningTextDeltaNotification(**ITEM_AT, content_index=0, delta="d"),
     ],
+    "item/mcpToolCall/progress": [mcp.McpToolCallProgressNotification(**ITEM_AT, message="half")],
+    "mcpServer/oauthLogin/completed": [
+        mcp.McpServerOauthLoginCompletedNotification(name="s", success=True, login_id="l"),
+        mcp.McpServerOauthLoginCompletedNotification(name="s", success=False, error="e"),
+    ],
+    "mcpServer/startupStatus/updated": [
+        *[
+            mcp.McpServerStatusUpdatedNotification(name="s", status=status)
+            for status in get_args(mcp.StartupStatus)
+        ],
+        mcp.McpServerStatusUpdatedNotification(
+            name="s", status="failed", error="e", failure_reason="reauthenticationRequired"
+        ),
+    ],
     "item/started": [notifications.ItemStartedNotification(item, "t", "u", 1) for item in ITEMS],
     "serverRequest/resolved": [
         notifications.ServerRequestResolvedNotification(thread_id="t", request_id=1),
@@ -378,12 +458,17 @@ OWN_MODULES = (
     "codexd.protocol.rules",
     "codexd.protocol.usage",
 )
-THEIRS = [name for name, row in METHODS.items() if row.response.__module__ not in OWN_MODULES]
+OWN_METHODS = ("mcpServer/config/add", "mcpServer/config/remove", "mcpServer/oauth/logout")
+THEIRS = [
+    name
+    for name, row in METHODS.items()
+    if row.response.__module__ not in OWN_MODULES and name not in OWN_METHODS
+]
 
 # Params of Codex's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren",
-    "verbosity", "modelProvider", "updateEnvironment",
+    "verbosity", "modelProvider", "updateEnvironment", "start",
 }  # fmt: skip
 
 # Where Codex's name for a type is not ours.
@@ -391,7 +476,6 @@ RENAMED = {"AccountRead": "GetAccount"}
 EMPTY_SCHEMAS = {
     "collaborationMode/list": "CollaborationModeListResponse",
     "hooks/list": "HooksListResponse",
-    "mcpServerStatus/list": "ListMcpServerStatusResponse",
     "plugin/installed": "PluginInstalledResponse",
     "skills/list": "SkillsListResponse",
     "thread/backgroundTerminals/list": "ThreadBackgroundTerminalsListResponse",
@@ -461,6 +545,36 @@ def test_a_question_about_a_command_and_its_answer() -> None:
     asked = CommandApprovalParams(thread_id="t", turn_id="u", item_id="i", started_at_ms=1)
     check(asked, schema("CommandExecutionRequestApprovalParams"))
     check(CommandApprovalResponse("accept"), schema("CommandExecutionRequestApprovalResponse"))
+
+
+def test_a_question_about_a_call_and_its_answers() -> None:
+    call = McpToolCall("s", "t", '{"a":1,"b":"\u202e"}', title="T")
+    asks = ApprovalAsked(
+        ApprovalId("u/1"), ItemId("i"), TurnId("u"), call, "why", action_hash(call), 1
+    )
+    asked = mcp_call_params(asks, "t")
+    check(asked, schema("McpServerElicitationRequestParams"))
+    sent = json.loads(msgspec.json.encode(asked))
+    assert sent["_meta"]["tool_params"] == {"a": 1, "b": "\\u{202e}"}
+    for form in (
+        ElicitationParams(
+            thread_id="t",
+            turn_id=None,
+            server_name="s",
+            message="m",
+            requested_schema=msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"string"}}}'),
+        ),
+        ElicitationParams(
+            thread_id="t",
+            turn_id="u",
+            server_name="s",
+            mode="url",
+            message="m",
+            url="http://a",
+            elicitation_id="e",
+        ),
+    ):
+        check(form, schema("McpServerElicitationRequestParams"))
 
 
 def test_a_question_about_a_patch_and_its_answer() -> None:

@@ -22,6 +22,8 @@ import trio
 from codexd.app import Daemon
 from codexd.config.live import LiveConfig
 from codexd.core.values.tool_actions import ToolAction, ToolResult
+from codexd.exec.keeper_client import keeper_of
+from codexd.exec.leftovers import home_mark
 from codexd.machine.log_lines import log_to
 from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import (
@@ -117,7 +119,9 @@ async def serve(paths: Paths, address: SocketAddress) -> None:
             )
         )
         listener = stack.enter_context(listening(address))
-        daemon = DoomedDaemon(paths, address, env, store, config, redaction)
+        mark = home_mark(str(paths.data_dir))
+        processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", mark))
+        daemon = DoomedDaemon(paths, address, env, store, config, redaction, processes)
         stack.push_async_callback(daemon.providers.aclose)
         await daemon.run(listener)
 

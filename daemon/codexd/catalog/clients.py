@@ -71,12 +71,15 @@ class Providers:
         }
 
     def secret_variables(self) -> frozenset[str]:
-        """The variables that hold keys and headers of any provider that was known since the start.
+        """The variables that hold keys and headers of any provider or MCP server that was known since the start.
 
-        Providers that were removed from the config, or just added to it, count too.
+        Those that were removed from the config, or just added to it, count too.
         """
-        for table in self._config.last_good().model_providers.values():
-            self._secret |= table.variables
+        config = self._config.last_good()
+        self._secret = self._secret.union(
+            *[table.variables for table in config.model_providers.values()],
+            *[table.variables for table in config.mcp_servers.values()],
+        )
         return self._secret
 
     async def find_local(

@@ -31,7 +31,14 @@ from codexd.config.keys import (
     WorkspaceWriteTable,
     expectations,
 )
-from codexd.core.values.shown import REDACTED, shown_url, shown_variable
+from codexd.config.mcp_table import (
+    FOREIGN_SERVER_KEYS,
+    McpOAuthTable,
+    McpServerTable,
+    McpToolTable,
+    WrongKey,
+    check_server,
+)
 from codexd.machine.foreign_files import read_file
 from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.machine.owners import NotOurs, refuse_unless_ours
@@ -144,26 +151,31 @@ def _check_keys(text: str, file: str) -> None:
 
 # The library's message for a missing key.
 _MISSING = re.compile(r"Object missing required field `(\w{1,200}+)`")
-_TABLES_OF_STRINGS = ("env_http_headers", "http_headers", "query_params")
+_TABLES_OF_STRINGS = ("env", "env_http_headers", "http_headers", "query_params")
 
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-# The tables within the file; of the first three there may be several, each under a name.
-_TABLES: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "features": FeaturesTable,
-    "model_providers": ProviderTable,
-    "prices": PriceTable,
-    "projects": ProjectTable,
-    "redaction": RedactionTable,
-    "sandbox_workspace_write": WorkspaceWriteTable,
-    "titles": TitlesTable,
-    "tools": ToolsTable,
+# The tables within a table; some are several, each under a name.
+_TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]] = {
+    Config: {
+        "features": FeaturesTable,
+        "mcp_servers": McpServerTable,
+        "model_providers": ProviderTable,
+        "prices": PriceTable,
+        "projects": ProjectTable,
+        "redaction": RedactionTable,
+        "sandbox_workspace_write": WorkspaceWriteTable,
+        "titles": TitlesTable,
+        "tools": ToolsTable,
+    },
+    McpServerTable: {"oauth": McpOAuthTable, "tools": McpToolTable},
 }
-_SEVERAL: Final = frozenset({"model_providers", "prices", "projects"})
+_SEVERAL: Final = frozenset({McpServerTable, McpToolTable, ProviderTable, PriceTable, ProjectTable})
 # The keys of a table that only Codex has.
 _FOREIGN: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
     Config: FOREIGN_KEYS,
+    McpServerTable: FOREIGN_SERVER_KEYS,
     ProviderTable: FOREIGN_PROVIDER_KEYS,
     ToolsTable: FOREIGN_TOOLS_KEYS,
 }
@@ -180,16 +192,10 @@ class _Reader:
         self._unknown = 0
 
     def read(self, tables: Table, version: str) -> ReadConfig:
-        known = self._known(tables, (), Config)
-        policy = known.get("approval_policy")
+        policy = tables.get("approval_policy")
         if policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy):
-            known["approval_policy"] = "untrusted"  # Codex asks more finely.
-        nested: Table = {}
-        for key, struct in _TABLES.items():
-            if key in known:
-                read = self._tables if key in _SEVERAL else self._table
-                nested[key] = read(known.pop(key), (key,), struct)
-        config = msgspec.structs.replace(self._struct(known, (), Config), **nested)
+            tables = {**tables, "approval_policy": "untrusted"}  # Codex asks more finely.
+        config = self._table(tables, (), Config)
         self._check_patterns(config.redaction.patterns)
         self._check_domains(config.features.proxy.domains)
         if self._unknown > WARNINGS_MAX:
@@ -225,16 +231,38 @@ class _Reader:
     def _problem(self, at: tuple[str, ...], problem: str) -> InvalidConfig:
         return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
 
-    def _tables(self, tables: object, at: tuple[str, ...], struct: type[S]) -> dict[str, S]:
+    def _tables(
+        self, tables: object, at: tuple[str, ...], struct: type[S], expected: str
+    ) -> dict[str, S]:
         """The tables of one kind, by name."""
         if not isinstance(tables, dict):
-            raise self._invalid(at, expectations(Config)[at[0]], tables)
+            raise self._invalid(at, expected, tables)
         return {name: self._table(table, (*at, name), struct) for name, table in tables.items()}
 
     def _table(self, table: object, at: tuple[str, ...], struct: type[S]) -> S:
         if not isinstance(table, dict):
             raise self._invalid(at, "a table", table)
-        return self._struct(self._known(table, at, struct), at, struct)
+        known, nested = self._known(table, at, struct), dict[str, object]()
+        for key, inner in _TABLES.get(struct, {}).items():
+            if key in known:
+                found, place = known.pop(key), (*at, key)
+                nested[key] = (
+                    self._tables(found, place, inner, expectations(struct)[key])
+                    if inner in _SEVERAL
+                    else self._table(found, place, inner)
+                )
+        read = msgspec.structs.replace(self._struct(known, at, struct), **nested)
+        if isinstance(read, McpServerTable):
+            try:
+                check_server(read)
+            except WrongKey as wrong:
+                unset = wrong.key not in table
+                where = at if unset else (*at, wrong.key)
+                found = "neither" if unset else _shown(table[wrong.key], wrong.key)
+                problem = f"expected {wrong.expected}, found {found}"
+                line = line_of(self._text, where)
+                raise InvalidConfig(self._file, line, dotted(where), problem) from wrong
+        return read
 
     def _known(self, table: Table, at: tuple[str, ...], struct: type[msgspec.Struct]) -> Table:
         """The keys of a table that codexd uses; warns of unknown keys."""
@@ -247,7 +275,7 @@ class _Reader:
                 if self._unknown <= WARNINGS_MAX:
                     self._warn((*at, key), allowed)
         known = {key: value for key, value in table.items() if key in keys}
-        self._keys += [dotted((*at, key)) for key in known if at or key not in _TABLES]
+        self._keys += [dotted((*at, key)) for key in known if key not in _TABLES.get(struct, {})]
         return known
 
     def _warn(self, at: tuple[str, ...], allowed: Collection[str]) -> None:
@@ -304,14 +332,14 @@ def dotted(segments: tuple[str, ...]) -> str:
 def line_of(text: str, at: tuple[str, ...]) -> int | None:
     """The line that sets a key, or that of the nearest table around it. tomllib does not report lines."""
     best: tuple[int, int] | None = None
-    for number, segments in _settings(text):
+    for number, segments in settings_in(text):
         within = segments == at[: len(segments)]
         if within and (best is None or len(segments) > best[0]):
             best = len(segments), number
     return best[1] if best else None
 
 
-def _settings(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+def settings_in(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Each line that names a table or sets a key, with its full key path."""
     table: tuple[str, ...] = ()
     fence = ""  # the quotes of the current multi-line string
@@ -337,58 +365,3 @@ def _segments(line: str) -> tuple[str, ...]:
             return tuple(found) if line[at : at + 1] in ("=", "]") else ()
         at += 1
     return ()
-
-
-def effective(config: Config) -> bytes:
-    """The settings in force as JSON, by their names in config.toml, with secrets left out."""
-    providers = {
-        name: msgspec.structs.replace(
-            table,
-            base_url=None if table.base_url is None else shown_url(table.base_url),
-            env_key=None if table.env_key is None else shown_variable(table.env_key),
-            http_headers=_redacted(table.http_headers),
-            query_params=_redacted(table.query_params),
-            env_http_headers={
-                header: shown_variable(name) for header, name in table.env_http_headers.items()
-            },
-        )
-        for name, table in config.model_providers.items()
-    }
-    redaction = msgspec.structs.replace(
-        config.redaction,
-        variables=tuple(map(shown_variable, config.redaction.variables)),
-        except_variables=tuple(map(shown_variable, config.redaction.except_variables)),
-        patterns=_redacted(
-            config.redaction.patterns
-        ),  # A pattern for a secret may contain the secret.
-    )
-    return msgspec.json.encode(
-        msgspec.structs.replace(
-            config,
-            model_providers=providers,
-            redaction=redaction,
-            # Codex's clients know the table, and not the older form.
-            tools=ToolsTable() if isinstance(config.tools.web_search, bool) else config.tools,
-        )
-    )
-
-
-def _redacted(values: Mapping[str, str]) -> dict[str, str]:
-    # Values of query parameters too: some providers take their key there.
-    return dict.fromkeys(values, REDACTED)
-
-
-class _Layer(msgspec.Struct, frozen=True, tag="user"):
-    file: str
-    profile: None = None
-
-
-class _Origin(msgspec.Struct, frozen=True):
-    name: _Layer
-    version: str
-
-
-def origins(read: ReadConfig) -> bytes:
-    """The source file of each dotted key, as JSON, without keys at their default."""
-    origin = _Origin(_Layer(read.file), read.version)
-    return msgspec.json.encode(dict.fromkeys(read.keys, origin))

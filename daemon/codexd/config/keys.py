@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta
 
+from codexd.config.mcp_table import McpServerTable
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.models.provider_table import ProviderTable
 
@@ -23,6 +24,7 @@ LocalProvider = Annotated[str, '"ollama", "lmstudio", "llamacpp" or "vllm"']
 Tokens = Annotated[int, Meta(gt=0), "a number of tokens, an integer above 0"]
 ContextTokens = Annotated[int, Meta(gt=0), "a number of tokens in context, an integer above 0"]
 Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
+Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65535"]
 FilePath = Annotated[str, "the path of a file, a string"]
 FileNames = Annotated[tuple[str, ...], "a list of names of files"]
 Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
@@ -177,6 +179,8 @@ class Config(msgspec.Struct, frozen=True):
     project_doc_max_bytes: Bytes = 32_768  # of all AGENTS.md together; 0: no file is read
     on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
     model_providers: Annotated[Mapping[str, ProviderTable], "tables [model_providers.NAME]"] = {}
+    mcp_servers: Annotated[Mapping[str, McpServerTable], "tables [mcp_servers.NAME]"] = {}
+    mcp_oauth_callback_port: Port | None = None  # of a login; None: any free port
     projects: Annotated[Mapping[str, ProjectTable], 'tables [projects."/FOLDER"]'] = {}
     redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
@@ -218,7 +222,7 @@ FOREIGN_KEYS = frozenset(
     experimental_instructions_file experimental_use_unified_exec_tool
     feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
     history hooks instructions js_repl_node_path log_dir marketplaces
-    mcp_oauth_callback_port mcp_oauth_callback_url mcp_oauth_credentials_store mcp_servers memories
+    mcp_oauth_callback_url mcp_oauth_credentials_store memories
     model_auto_compact_token_limit_scope model_catalog_json
     model_supports_reasoning_summaries notice notify openai_base_url
     otel permissions personality plan_mode_reasoning_effort plugins profile profiles

@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import history as h
-from codexd.protocol import rules, settings, transfer, turns
+from codexd.protocol import mcp, rules, settings, transfer, turns
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol import usage as u
@@ -170,6 +170,22 @@ METHODS: dict[str, Method] = {
     "item/output/read": Method(
         c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
     ),
+    "config/mcpServer/reload": Method(NoParams, mcp.McpServerRefreshResponse),
+    "mcpServer/config/add": Method(mcp.McpServerConfigAddParams, mcp.McpServerConfigResponse),
+    "mcpServer/config/remove": Method(mcp.McpServerConfigRemoveParams, mcp.McpServerConfigResponse),
+    "mcpServer/oauth/login": Method(mcp.McpServerOauthLoginParams, mcp.McpServerOauthLoginResponse),
+    "mcpServer/oauth/logout": Method(
+        mcp.McpServerOauthLogoutParams, mcp.McpServerOauthLogoutResponse
+    ),
+    "mcpServer/resource/read": Method(
+        mcp.McpResourceReadParams, mcp.McpResourceReadResponse, looks=True, large=True
+    ),
+    "mcpServer/tool/call": Method(
+        mcp.McpServerToolCallParams, mcp.McpServerToolCallResponse, looks=True, large=True
+    ),
+    "mcpServerStatus/list": Method(
+        mcp.ListMcpServerStatusParams, mcp.ListMcpServerStatusResponse, looks=True, large=True
+    ),
     "model/list": Method(ModelListParams, ModelListResponse, looks=True),
     "policy/check": Method(rules.PolicyCheckParams, rules.PolicyCheckResponse, looks=True),
     "policy/list": Method(rules.PolicyListParams, rules.PolicyListResponse, looks=True),
@@ -234,7 +250,6 @@ METHODS: dict[str, Method] = {
 EMPTY_ANSWERS: dict[str, bytes] = {
     "collaborationMode/list": b'{"data":[]}',
     "hooks/list": b'{"data":[]}',
-    "mcpServerStatus/list": b'{"data":[],"nextCursor":null}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
     "skills/list": b'{"data":[]}',
     "thread/backgroundTerminals/list": b'{"data":[],"nextCursor":null}',

@@ -12,6 +12,7 @@ import msgspec
 
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
+from codexd.protocol import mcp
 from codexd.protocol.policies import SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
@@ -251,10 +252,13 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
     "item/commandExecution/terminalInteraction": TerminalInteractionNotification,
     "item/completed": ItemCompletedNotification,
+    "item/mcpToolCall/progress": mcp.McpToolCallProgressNotification,
     "item/reasoning/summaryPartAdded": ReasoningSummaryPartAddedNotification,
     "item/reasoning/summaryTextDelta": ReasoningSummaryTextDeltaNotification,
     "item/reasoning/textDelta": ReasoningTextDeltaNotification,
     "item/started": ItemStartedNotification,
+    "mcpServer/oauthLogin/completed": mcp.McpServerOauthLoginCompletedNotification,
+    "mcpServer/startupStatus/updated": mcp.McpServerStatusUpdatedNotification,
     "serverRequest/resolved": ServerRequestResolvedNotification,
     "thread/archived": ThreadArchivedNotification,
     "thread/closed": ThreadClosedNotification,

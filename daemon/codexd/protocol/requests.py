@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from codexd.core.values.items import UnknownAction
+from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import ClientReply
 
@@ -87,6 +88,7 @@ class AskedByCodexd(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     reason: str  # the daemon's own reason only
     model_says: str | None = None  # the model's reason, on one line
     diff: str | None = None  # what a patch would change, in the form of `git diff`
+    call: str | None = None  # which tool of an MCP server would be called, and with which arguments
 
 
 class CommandApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -127,6 +129,48 @@ class FileChangeApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_o
     codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
 
 
+class ElicitationParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A question of an MCP server to a person; or the daemon's own, whether a tool of the server may be called.
+
+    The daemon's own has `codexd`, and in `_meta` what Codex's clients show of the call.
+    """
+
+    thread_id: str
+    turn_id: str | None
+    server_name: str
+    mode: Literal["form", "url"] = "form"
+    message: str
+    requested_schema: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # of the answer's content
+    url: str | msgspec.UnsetType = msgspec.UNSET
+    elicitation_id: str | msgspec.UnsetType = msgspec.UNSET
+    meta: msgspec.Raw | None = msgspec.field(default=None, name="_meta")
+    item_id: str | msgspec.UnsetType = msgspec.UNSET
+    codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Persist(msgspec.Struct, frozen=True):
+    persist: str | None = None
+
+
+class _ElicitationDecision(msgspec.Struct, frozen=True, rename="camel"):
+    action: Literal["accept", "decline", "cancel"]
+    meta: _Persist | None = msgspec.field(default=None, name="_meta")
+    decision: Decision | None = None  # of codexd's own frontends
+    approval_id: str | None = None
+    action_hash: str | None = None
+    instead: str | None = None
+
+    def decided(self) -> Decided:
+        """Codex's clients end a call by `cancel`, and their turn goes on."""
+        persists = self.meta is not None and self.meta.persist in ("session", "always")
+        own: Decision = "decline"
+        if self.action == "accept":
+            own = "acceptForSession" if persists else "accept"
+        return Decided(
+            self.decision or own, None, self.approval_id, self.action_hash, self.instead or None
+        )
+
+
 class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
     decision: Decision | DecisionWithRule
     approval_id: str | None = None
@@ -165,12 +209,17 @@ class Undecided(msgspec.Struct, frozen=True):
     reason: str
 
 
-def read_decision(answer: ClientReply) -> Decided | Undecided:
-    """The decision in a client's answer to an approval."""
+def read_decision(answer: ClientReply, method: str = COMMAND_APPROVAL) -> Decided | Undecided:
+    """The decision in a client's answer to an approval that was asked for by this method."""
     if answer.error is not None:
         return Undecided(
             f"the client answered with error {answer.error.code}: {answer.error.message}"
         )
+    if method == ELICITATION:
+        try:
+            return msgspec.json.decode(answer.result, type=_ElicitationDecision).decided()
+        except msgspec.ValidationError as error:
+            return Undecided(f"unreadable decision: {complaint(error, _ElicitationDecision)}")
     try:
         read = msgspec.json.decode(answer.result, type=_CommandApprovalResponse)
     except msgspec.ValidationError as error:

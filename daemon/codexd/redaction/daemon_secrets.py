@@ -54,6 +54,13 @@ class DaemonSecrets:
         if self._take(variables):
             self._build(self._config.last_good())
 
+    def learnt(self, secret: str) -> None:
+        """The daemon has a secret that is in no file of the person's, for example a token of a login."""
+        if len(secret) >= SECRET_CHARACTERS_MIN and self._add(
+            {f"login.{len(self._former)}.{len(self._secrets)}": secret}
+        ):
+            self._build(self._config.last_good())
+
     def refresh(self) -> None:
         """Rebuild the redactor if the config has changed."""
         config = self._config.last_good()
@@ -82,8 +89,10 @@ class DaemonSecrets:
     def _take(self, variables: Mapping[str, str]) -> bool:
         """Add the secrets among variables; returns whether any is new."""
         config = self._config.last_good()
-        tables = config.model_providers.values()
-        named = frozenset(config.redaction.variables).union(*[table.variables for table in tables])
+        named = frozenset(config.redaction.variables).union(
+            *[table.variables for table in config.model_providers.values()],
+            *[table.variables for table in config.mcp_servers.values()],
+        )
         spared = frozenset(config.redaction.except_variables)
         return self._add(secrets_in(variables, named=named, spared=spared))
 
@@ -99,8 +108,19 @@ class DaemonSecrets:
 
 
 def _written_in(config: Config) -> dict[str, str]:
-    """Values of headers and of query parameters: some providers take their keys there."""
+    """Values of headers and of query parameters: some providers take their keys there. Those of MCP servers too, and
+    secrets among the variables that these are given.
+    """
     found: dict[str, str] = {}
+    for server, own in config.mcp_servers.items():
+        named = secrets_in(own.env) | {
+            name: value for name, value in own.http_headers.items() if not _HARMLESS.search(name)
+        }
+        found |= {
+            f"{server}.{name}": value.removeprefix("Bearer ")
+            for name, value in named.items()
+            if len(value) >= SECRET_CHARACTERS_MIN
+        }
     for provider, table in config.model_providers.items():
         for name, value in (*table.http_headers.items(), *table.query_params.items()):
             if len(value) >= SECRET_CHARACTERS_MIN and not _HARMLESS.search(name):

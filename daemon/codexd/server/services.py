@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from codexd.runtime.images.images import Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.sandbox.confinement import Confinement
 from codexd.server.hub import Hub
+from codexd.server.mcp_host import McpHost
 from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
@@ -59,12 +61,13 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     socket: Path
     cwd: Path  # where a thread works that names no folder: the home folder of the person
     started_at_ms: int
-    pid: int
+    pid: int = msgspec.field(default_factory=os.getpid)
     importer: Callable[[], Importer]
     known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
     sweeper: Sweeper
     thread_keys: ThreadKeys  # of thread/start and thread/fork
     brought_in: BroughtIn
+    mcp: McpHost
     passed: PassedVariables  # by clients, for the commands of turns
     confinement: Confinement
 

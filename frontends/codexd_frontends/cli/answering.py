@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.elicited import keys_of
 from codexd_frontends.cli.questions import (
     INSTEAD_CHARACTERS_MAX,
     Question,
@@ -169,8 +170,7 @@ class Answering:
         self._taken = ""
         show = SHOW_KEY if is_cut(question.request, self._screen.room) else ""
         lines += [self._style.yellow(line) for line in rule_lines(question.request)]
-        keys = KEYS if question.request.host is None else KEYS_FOR_HOST
-        self._tell([*lines, self._style.yellow(f"  {keys}{show}")])
+        self._tell([*lines, self._style.yellow(f"  {_keys(question)}{show}")])
 
     def typed(self, text: str, daemon: Daemon) -> str | None:
         """Take a line; the decision, if it is one. Raises: ConnectionCut."""
@@ -188,9 +188,7 @@ class Answering:
             return None
         verdict = verdict_for(text, question.request)
         if verdict is None:
-            more = "p, v, " if question.request.host is not None else ""
-            more = "p, " if question.request.proposed_rule else more
-            self._tell([f"  y, a, {more}n or c?"])
+            self._tell([f"  {_keys(question, short=True)}"])
             return None
         if len(verdict.instead or "") > INSTEAD_CHARACTERS_MAX:
             self._tell([f"  expected {INSTEAD_CHARACTERS_MAX} characters at most; not answered"])
@@ -259,3 +257,14 @@ class Answering:
     def _is_covered(self) -> bool:
         """Whether anything was written since below the question."""
         return self._screen.written != self._mark
+
+
+def _keys(question: Question, *, short: bool = False) -> str:
+    """What may be typed; `short`: once more, after something else was."""
+    request = question.request
+    if request.elicits:
+        return keys_of(request)
+    if short:
+        more = "p, v, " if request.host is not None else ""
+        return f"y, a, {'p, ' if request.proposed_rule else more}n or c?"
+    return KEYS if request.host is None else KEYS_FOR_HOST

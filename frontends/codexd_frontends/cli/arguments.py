@@ -368,3 +368,31 @@ GRANTS = Argument(
     "grants", metavar="ID", nargs="*", help="which; `codexctl policy list THREAD` shows the ids"
 )
 ALL_GRANTS = Argument("--all", action="store_true", help="all of them")
+SERVER = Argument("name", metavar="NAME", help="the server's name in config.toml")
+NEW_SERVER = (
+    Argument(
+        "--env",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a variable for the command; may be repeated",
+    ),
+    Argument("--url", metavar="URL", help="the address of a server over HTTP"),
+    Argument(
+        "--bearer-token-env-var",
+        metavar="NAME",
+        help="the variable of the daemon's environment that holds its token",
+    ),
+    Argument(
+        "--oauth-client-id",
+        metavar="ID",
+        help="the client id for logins, where the server knows it",
+    ),
+    Argument("--oauth-resource", metavar="URL", help="the resource that a login is for"),
+)
+SCOPES = Argument(
+    "--scopes",
+    metavar="A,B",
+    help="the scopes to ask for (default: as config.toml or the server says)",
+)
+NO_BROWSER = Argument("--no-browser", action="store_true", help="only print the address")

@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
+from codexd_frontends.cli.elicited import elicited
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
 from codexd_frontends.screen.drawn import one_line
@@ -15,7 +17,11 @@ from codexd_frontends.screen.drawn import one_line
 # Other requests (a question with options, a sign-in) are left to frontends that can show them: to
 # an error as the answer would decline it for all frontends.
 APPROVAL_METHODS = frozenset(
-    {"item/commandExecution/requestApproval", "item/fileChange/requestApproval"}
+    {
+        "item/commandExecution/requestApproval",
+        "item/fileChange/requestApproval",
+        "mcpServer/elicitation/request",
+    }
 )
 
 DECISIONS: Mapping[str, str] = {
@@ -40,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     decision: str  # a word of the wire, `ALWAYS`, or `NEVER`
     instead: str | None = None  # with a refusal: what the model is to do instead
+    content: Mapping[str, object] | None = None  # the values that an MCP server asked for
 
 
 _SAID = {
@@ -53,14 +60,19 @@ _SAID = {
 
 
 class Question(msgspec.Struct, frozen=True):
-    """An approval that is asked for."""
+    """An approval that is asked for, or a question of an MCP server."""
 
     id: RequestId
     request: ApprovalRequest
 
     def answer(self, verdict: Verdict) -> dict[str, object]:
         """An answer, which names the approval and what would run."""
+        if self.request.elicits:
+            return {"action": verdict.decision, "content": verdict.content}
         answer: dict[str, object] = {"decision": verdict.decision}
+        if self.request.server_name is not None:  # As Codex's clients answer such a request.
+            accepts = verdict.decision in ("accept", "acceptForSession")
+            answer["action"] = "accept" if accepts else "decline"
         if verdict.decision in (ALWAYS, NEVER):
             answer["decision"] = self._with_rule(verdict.decision)
         if verdict.instead is not None:
@@ -83,11 +95,16 @@ def read_question(message: Message) -> Question | None:
     if message.id is None or message.method not in APPROVAL_METHODS:
         return None
     request = msgspec.json.decode(message.params, type=ApprovalRequest)
+    if request.elicits:  # It has no id of its own.
+        request = replace(request, item_id=f"question {message.id}")
     return Question(message.id, request)
 
 
 def verdict_for(typed: str, request: ApprovalRequest) -> Verdict | None:
     """What a typed answer means, if it means anything: `n use pnpm` declines with words for the model."""
+    if request.elicits:
+        given = elicited(typed, request)
+        return None if given is None else Verdict(given.action, content=given.content)
     text = typed.strip()
     words = _INSTEAD.fullmatch(text)
     if words is not None and request.host is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from codexd_frontends.client.messages import CommandAction, Received
 
 
@@ -13,6 +15,23 @@ class AskedByCodexd(Received, frozen=True, kw_only=True):
     reason: str = ""
     model_says: str | None = None
     diff: str | None = None
+    call: str | None = None  # of a tool of an MCP server
+
+
+class Field(Received, frozen=True, kw_only=True):
+    """One value that an MCP server asks for."""
+
+    type: str = "string"
+    description: str | None = None
+    title: str | None = None
+    enum: tuple[str, ...] = ()
+
+
+class Form(Received, frozen=True, kw_only=True):
+    """The values that an MCP server asks for, by name."""
+
+    properties: Mapping[str, Field] = {}
+    required: tuple[str, ...] = ()
 
 
 class NetworkApprovalContext(Received, frozen=True, kw_only=True):
@@ -23,11 +42,15 @@ class NetworkApprovalContext(Received, frozen=True, kw_only=True):
 
 
 class ApprovalRequest(Received, frozen=True, kw_only=True):
-    """item/commandExecution/requestApproval, item/fileChange/requestApproval."""
+    """item/commandExecution/requestApproval, item/fileChange/requestApproval, mcpServer/elicitation/request."""
 
     thread_id: str
-    turn_id: str
-    item_id: str
+    turn_id: str | None = None
+    item_id: str = ""
+    server_name: str | None = None  # mcpServer/elicitation/request, from here
+    message: str | None = None
+    url: str | None = None
+    requested_schema: Form | None = None
     command: str | None = None
     cwd: str | None = None
     reason: str | None = None
@@ -42,6 +65,16 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
         """The host that a running command connects to; None when that is not what is asked about."""
         context = self.network_approval_context
         return None if context is None else context.host
+
+    @property
+    def elicits(self) -> bool:
+        """Whether an MCP server asks, and not the daemon."""
+        return self.server_name is not None and self.codexd is None
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The values that an MCP server asks for."""
+        return {} if self.requested_schema is None else self.requested_schema.properties
 
     @property
     def approval_id(self) -> str:
@@ -66,7 +99,21 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     @property
     def shown(self) -> str | None:
         """What would run, or what would be changed, as text; None where the daemon does not say."""
-        return self.shell_line or (None if self.codexd is None else self.codexd.diff)
+        if self.elicits:
+            return "\n".join(
+                [self.message or "", *([self.url] if self.url else []), *self._asked_for]
+            )
+        own = self.codexd
+        return self.shell_line or (None if own is None else own.call or own.diff)
+
+    @property
+    def _asked_for(self) -> list[str]:
+        """A line for each value that an MCP server asks for."""
+        return [
+            f"{name}: {' or '.join(field.enum) or field.type}"
+            + (f" ({field.description or field.title})" if field.description or field.title else "")
+            for name, field in self.fields.items()
+        ]
 
     @property
     def shell_line(self) -> str | None:

@@ -89,6 +89,25 @@ class ToolText(Received, frozen=True, kw_only=True):
     text: str = ""
 
 
+class McpResult(Received, frozen=True, kw_only=True):
+    """The result of a call of an MCP server; content of other kinds has no text."""
+
+    content: tuple[McpContent, ...] = ()
+    structured_content: Raw = Raw(b"")
+
+
+class McpContent(Received, frozen=True, kw_only=True):
+    """A part of such a result."""
+
+    text: str | None = None
+
+
+class McpError(Received, frozen=True, kw_only=True):
+    """Why there is no result."""
+
+    message: str = ""
+
+
 class Item(Received, frozen=True, kw_only=True):
     """Any item of a turn: members that its kind does not have keep their defaults."""
 
@@ -112,6 +131,8 @@ class Item(Received, frozen=True, kw_only=True):
     tool: str = ""  # dynamicToolCall, mcpToolCall
     server: str = ""  # mcpToolCall
     arguments: Raw = Raw(b"")
+    result: McpResult | None = None  # mcpToolCall
+    error: McpError | None = None  # mcpToolCall
     content_items: tuple[ToolText, ...] | None = None
     changes: tuple[FileUpdate, ...] = ()  # fileChange
     review: str = ""  # enteredReviewMode, exitedReviewMode

@@ -74,9 +74,10 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
         case "fileChange":
             return [line for change in item.changes for line in _change_lines(change, item, style)]
         case "mcpToolCall":
-            return [_status_line(f"⚒ {item.server}.{item.tool}", item, style)]
+            return _call_lines(f"{item.server}.{item.tool}", _mcp_text(item), item, style)
         case "dynamicToolCall":
-            return _tool_lines(item, style)
+            answered = "\n".join(part.text for part in item.content_items or ())
+            return _call_lines(item.tool, answered, item, style)
         case "webSearch":
             return [style.dim(one_line(f"⌕ {item.query}"))]
         case "imageView":
@@ -95,11 +96,19 @@ def _change_lines(change: FileUpdate, item: Item, style: Style) -> list[str]:
     return [head, *output_lines(diff.split("\n") if diff else [], style)]
 
 
-def _tool_lines(item: Item, style: Style) -> list[str]:
+def _call_lines(tool: str, answered: str, item: Item, style: Style) -> list[str]:
     arguments = bytes(item.arguments).decode(errors="replace")
-    answered = "\n".join(part.text for part in item.content_items or ())
-    head = _status_line(f"⚒ {item.tool} {arguments}".rstrip(), item, style)
+    head = _status_line(f"⚒ {tool} {arguments}".rstrip(), item, style)
     return [head, *output_lines(answered.split("\n") if answered else [], style)]
+
+
+def _mcp_text(item: Item) -> str:
+    """What a tool of an MCP server answered, as text."""
+    if item.result is None:
+        return "" if item.error is None else item.error.message
+    texts = [part.text for part in item.result.content if part.text is not None]
+    structured = bytes(item.result.structured_content).decode(errors="replace")
+    return "\n".join(texts) if texts else structured
 
 
 def _status_line(text: str, item: Item, style: Style) -> str:

@@ -82,6 +82,11 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
         reason.append(f"  the model says: {drawn_once(says, MODEL_SAYS_CHARACTERS_MAX)}")
     if request.host is not None:
         return [style.yellow("? May the command that runs connect to this?"), *reason]
+    if request.elicits:
+        return [style.yellow(f"? The MCP server {one_line(request.server_name or '')} asks:")]
+    if request.codexd is not None and request.codexd.call is not None:
+        server = one_line(request.server_name or "")
+        return [style.yellow(f"? May it call this tool of the MCP server {server}?"), *reason]
     if request.shell_line is None:
         root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
         return [style.yellow(f"? May it change these files{root}?"), *reason]

@@ -23,7 +23,7 @@ from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition, end_processes, process_ended
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
-from codexd.core.policy.action_kinds import kind_of, request_for
+from codexd.core.policy.action_kinds import after_crash, request_for
 from codexd.core.state.turn import ModelCall, OpenCall, waits_for_another
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import ModelItemDone, ModelResponseDone
@@ -265,7 +265,7 @@ def _resume_call(transition: Transition, call: OpenCall, open_items: tuple[OpenI
         if request_for(action) is None:  # The question is from another version.
             transition.abort(call.call_id, open_items, NOBODY_TO_ASK)
         return
-    rule = kind_of(action).after_crash
+    rule = after_crash(action)
     # A call that was already repeated may be the reason why the daemon died.
     if rule == "declare unknown" or not call.running or (rule, call.again) == ("repeat", "repeat"):
         transition.abort(call.call_id, open_items, RESTARTED)

@@ -8,7 +8,7 @@ from codexd.core import commands as c
 from codexd.core.commands import OpenItem, Rejected
 from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
-from codexd.core.policy.action_kinds import kind_of
+from codexd.core.policy.action_kinds import after_crash, kind_of
 from codexd.core.prompts.review_results import (
     NO_RESULTS,
     STOPPED,
@@ -148,7 +148,7 @@ def end_processes(transition: Transition, answer: str, *, but_adopted: bool = Fa
     """End all processes that outlived their calls; `but_adopted` leaves those that a tool will adopt."""
     for process in transition.state.processes:
         action = process.call.action
-        adopted = action is not None and kind_of(action).after_crash == "adopt"
+        adopted = action is not None and after_crash(action) == "adopt"
         if not (but_adopted and adopted):
             transition.add(process_ended(process, ToolResult("aborted", answer)))
 

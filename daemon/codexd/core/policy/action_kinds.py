@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import command_rules, patch_rules
+from codexd.core.policy import command_rules, mcp_rules, patch_rules
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules import host_rules
 from codexd.core.values.ids import ProcessId
@@ -21,6 +21,7 @@ from codexd.core.values.tool_actions import (
     BadCall,
     Decision,
     ExecCommand,
+    McpToolCall,
     ReachHost,
     RunCommand,
     ToolAction,
@@ -35,10 +36,14 @@ A = TypeVar("A", bound=ToolAction)
 
 # The requests by which a server asks its clients; `server/feed/asking.py` makes the params of each.
 ApprovalRequest = Literal[
-    "item/commandExecution/requestApproval", "item/fileChange/requestApproval"
+    "item/commandExecution/requestApproval",
+    "item/fileChange/requestApproval",
+    "mcpServer/elicitation/request",
 ]
 # The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
-ToolItemType = Literal["commandExecution", "fileChange", "imageView", "dynamicToolCall"]
+ToolItemType = Literal[
+    "commandExecution", "fileChange", "imageView", "mcpToolCall", "dynamicToolCall"
+]
 # What happens to a call that ran when the daemon died: it is performed again; or adopted, since it may still
 # run; or its result is unknown, and the model receives that as the answer.
 AfterCrash = Literal["repeat", "adopt", "declare unknown"]
@@ -99,6 +104,8 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     action: type[A]
     line: Callable[[A], str]  # a description for people, in questions and searches
     after_crash: AfterCrash
+    # Actions of the kind that may be made twice: these are repeated.
+    may_repeat: Callable[[A], bool] = lambda _: False
     approval: Approval[A] = NO_APPROVAL
     tool: str | None = None  # the tool that performs it; None: the one that the model called
     item: ToolItemType | None = "dynamicToolCall"  # None: a notification of its own shows it
@@ -174,6 +181,20 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
             session_key=host_rules.host_key,
         ),
     ),
+    "mcp": ActionKind(
+        action=McpToolCall,
+        line=mcp_rules.mcp_line,
+        after_crash="declare unknown",
+        may_repeat=mcp_rules.may_repeat,
+        approval=Approval(
+            reason=mcp_rules.mcp_reason,
+            request="mcpServer/elicitation/request",
+            session_key=mcp_rules.mcp_key,
+        ),
+        tool="mcp",
+        item="mcpToolCall",
+        found_as="command",
+    ),
     "bad": ActionKind(
         action=BadCall,
         line=lambda action: action.reason,
@@ -192,6 +213,12 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
 def kind_of(action: ToolAction) -> ActionKind[Any]:
     """The row of an action."""
     return KINDS.get(str(action.__struct_config__.tag), KINDS["unread"])
+
+
+def after_crash(action: ToolAction) -> AfterCrash:
+    """What happens to a call that ran when the daemon died."""
+    kind = kind_of(action)
+    return "repeat" if kind.may_repeat(action) else kind.after_crash
 
 
 def request_for(action: ToolAction) -> ApprovalRequest | None:

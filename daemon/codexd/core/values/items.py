@@ -202,6 +202,32 @@ class ExitedReviewMode(_Item, frozen=True, kw_only=True, tag="exitedReviewMode")
     output: ReviewOutput | msgspec.UnsetType = msgspec.UNSET  # codexd only: the same, part by part
 
 
+class McpResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The result of a call of an MCP server, as the server gave it; images are notes in it."""
+
+    content: tuple[msgspec.Raw, ...]
+    structured_content: msgspec.Raw = msgspec.Raw(b"")  # empty: there is none
+
+
+class McpError(msgspec.Struct, frozen=True):
+    """Why a call of an MCP server has no result."""
+
+    message: str
+
+
+class McpCall(_Item, frozen=True, kw_only=True, tag="mcpToolCall"):
+    """A call of a tool of an MCP server."""
+
+    server: str
+    tool: str
+    status: Literal["inProgress", "completed", "failed"]
+    arguments: msgspec.Raw
+    read_only_hint: bool | None = None
+    result: McpResult | None = None
+    error: McpError | None = None
+    duration_ms: int | None = None
+
+
 class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
     """A tool call that is not a command: an unknown tool, or unreadable arguments."""
 
@@ -230,6 +256,7 @@ ThreadItem = (
     | ContextCompaction
     | EnteredReviewMode
     | ExitedReviewMode
+    | McpCall
     | ToolCall
 )
 

@@ -175,6 +175,35 @@ class ReachHost(
     protocol: NetworkProtocol
 
 
+class McpHints(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a server says of a tool; None: nothing. A hint is a claim of the server, and no proof."""
+
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    open_world: bool | None = None
+
+
+class McpToolCall(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="mcp",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Call a tool of an MCP server."""
+
+    server: str  # its name in config.toml
+    tool: str  # as the server names it
+    arguments: str  # a JSON object
+    hints: McpHints = McpHints()
+    # When a person is asked, by config.toml at the time of the call.
+    mode: Literal["auto", "prompt", "writes", "approve"] = "auto"
+    title: str | None = None  # the tool's, for people
+
+
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 

@@ -12,7 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
-from codexd.core.values.items import AgentMessage, Reasoning, ThreadItem, ToolCall, WebSearch
+from codexd.core.values.items import (
+    AgentMessage,
+    McpCall,
+    Reasoning,
+    ThreadItem,
+    ToolCall,
+    WebSearch,
+)
 from codexd.core.values.model_output import ItemKind
 from codexd.core.values.tool_actions import SessionCall
 from codexd.protocol import notifications as n
@@ -167,6 +174,15 @@ class Texts:
             return self.opened(item.id, "reasoning", at_ms)
         if isinstance(item, WebSearch):
             return self.opened(item.id, "search", at_ms)
+        if isinstance(item, McpCall):
+            item = replace(
+                item,
+                status="inProgress",
+                result=None,
+                error=None,
+                duration_ms=None,
+                completed_at_ms=None,
+            )
         if isinstance(item, ToolCall):
             # It has its answer already; a start is a start all the same.
             item = replace(

@@ -18,6 +18,9 @@ from codexd.core.values.items import (
     FileChange,
     FileUpdate,
     ImageView,
+    McpCall,
+    McpError,
+    McpResult,
     ToolCall,
     ToolText,
     UnknownAction,
@@ -25,6 +28,7 @@ from codexd.core.values.items import (
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     ExecCommand,
+    McpToolCall,
     PatchedFile,
     RunCommand,
     ToolAction,
@@ -33,7 +37,7 @@ from codexd.core.values.tool_actions import (
 )
 from codexd.projections.quoting import quoted
 
-ToolItem = CommandExecution | FileChange | ImageView | ToolCall
+ToolItem = CommandExecution | FileChange | ImageView | McpCall | ToolCall
 
 
 class OpenTool(msgspec.Struct, frozen=True, gc=False):
@@ -176,12 +180,52 @@ class _Unseen:
         return None
 
 
+class _McpCalls:
+    """`mcpToolCall`: a call of a tool of an MCP server, with the result as the server gave it."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        action = tool.action
+        assert isinstance(action, McpToolCall)
+        return McpCall(
+            id=ItemId(tool.call_id),
+            server=action.server,
+            tool=action.tool,
+            status="inProgress",
+            arguments=_shown(action.arguments),
+            read_only_hint=action.hints.read_only,
+            started_at_ms=at_ms,
+        )
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        assert isinstance(tool.item, McpCall)
+        given = _mcp_result(result)
+        return replace(
+            tool.item,
+            status="completed" if result.status == "completed" else "failed",
+            result=given,
+            error=McpError(result.model_text) if given is None else None,
+            duration_ms=result.duration_ms,
+            completed_at_ms=at_ms,
+        )
+
+
+def _mcp_result(result: ToolResult) -> McpResult | None:
+    """The server's result; None where it gave none."""
+    if result.status not in ("completed", "failed"):
+        return None
+    try:
+        return msgspec.json.decode(result.output, type=McpResult)
+    except msgspec.DecodeError:
+        return None
+
+
 _CALLS = _Calls()
 _MAKERS: dict[ToolItemType | None, ItemMaker] = {
     None: _Unseen(),
     "commandExecution": _Commands(),
     "fileChange": _Patches(),
     "imageView": _Images(),
+    "mcpToolCall": _McpCalls(),
     "dynamicToolCall": _CALLS,
 }
 

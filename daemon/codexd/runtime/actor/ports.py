@@ -117,6 +117,10 @@ async def _not_brought(_: ThreadId) -> TakenFrom | None:
     return None
 
 
+async def _ready() -> str | None:
+    return None
+
+
 def _none() -> Threads:
     raise LookupError("this thread was loaded where there are no others")
 
@@ -128,6 +132,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     client: Callable[[str], ModelClient]  # by provider name; raises ModelError where there is none
     traits: Callable[[str], Traits]  # by model name
     registry: Registry
+    # Waits until the tools of other programs are known; why a turn cannot begin, if it cannot.
+    tools_ready: Callable[[], Awaitable[str | None]] = _ready
     unfinished: UnfinishedFiles
     processes: ProcessFiles
     instructions: str

@@ -69,6 +69,9 @@ class ModelCalling:
             client = self._thread.world.client(self._settings.provider)
             budget = client.budget
             await self._thread.restore()
+            problem = await self._thread.world.tools_ready()
+            if problem is not None:
+                raise ModelError(problem, info="other")
             if not self._is_due:
                 return
             request = await self._with_images(self._request())

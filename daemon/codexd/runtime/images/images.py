@@ -151,6 +151,13 @@ class Images:
         except StoreError as error:
             raise BadImage(f"it could not be stored ({error})") from error
 
+    async def take(self, content: bytes) -> str:
+        """As `keep`, with a StoreError raised as BadImage. Raises: BadImage."""
+        try:
+            return await self.keep(content)
+        except StoreError as error:
+            raise BadImage(f"it could not be stored ({error})") from error
+
     async def accept(self, content: Sequence[UserInput], cwd: str) -> tuple[UserInput, ...]:
         """An input as its event may have it: each image checked, stored and named.
 

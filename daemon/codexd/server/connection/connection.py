@@ -188,6 +188,10 @@ class Connection:
         """Whether it follows the thread of this approval, and was asked for it."""
         return any(approval_id in follower.asked for follower in self.following.values())
 
+    def was_elicited(self, request_id: int) -> bool:
+        """Whether it follows the thread of this question of an MCP server, and was asked it."""
+        return any(request_id in follower.elicited for follower in self.following.values())
+
     def tell(self, frame: Frame) -> None:
         """Send a broadcast. A client whose socket is full gets the status of all threads later."""
         if self.client is None:

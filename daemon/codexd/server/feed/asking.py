@@ -16,11 +16,13 @@ from codexd.core.policy.action_kinds import ApprovalRequest, kind_of
 from codexd.core.policy.approval import action_hash, not_as_asked
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
+from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
 from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    McpToolCall,
     ReachHost,
     RunCommand,
     ToolAction,
@@ -31,6 +33,7 @@ from codexd.projections.clients.patch_diffs import git_diff
 from codexd.projections.clients.tool_items import file_updates
 from codexd.projections.quoting import quoted
 from codexd.protocol.display.visible import visible_line, visible_text
+from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.requests import (
     COMMAND_APPROVAL,
     FILE_CHANGE_APPROVAL,
@@ -38,6 +41,7 @@ from codexd.protocol.requests import (
     AskedByCodexd,
     CommandApprovalParams,
     DecisionWithRule,
+    ElicitationParams,
     FileChangeApprovalParams,
     NetworkAmendment,
     NetworkApprovalContext,
@@ -51,6 +55,8 @@ REASON_CHARACTERS_MAX = 200
 MODEL_SAYS_CHARACTERS_MAX = 200
 # As many: a folder is known by its beginning.
 PLACE_CHARACTERS_MAX = 240
+# The names of a server and of its tool, within a sentence.
+NAME_CHARACTERS_MAX = 128
 
 HIDDEN = "Part of it looks like a secret and is hidden in the log; this is what will be done."
 LOST = "Part of it looked like a secret, was not stored, and is lost: it will not run, with any answer."
@@ -151,11 +157,69 @@ def file_change_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> FileCh
     )
 
 
+def mcp_call_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> ElicitationParams:
+    """The parameters of `mcpServer/elicitation/request` that ask about a call, as Codex's clients read them."""
+    reason, action = _own_reason(asks), asks.action
+    assert isinstance(action, McpToolCall)
+    server = visible_line(action.server, NAME_CHARACTERS_MAX)
+    tool = visible_line(action.tool, NAME_CHARACTERS_MAX)
+    arguments = _arguments(action.arguments)
+    return ElicitationParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        server_name=server,
+        message=f'Allow the {server} MCP server to run tool "{tool}"?',
+        requested_schema=msgspec.Raw(b'{"type":"object","properties":{}}'),
+        meta=msgspec.Raw(
+            msgspec.json.encode(
+                {
+                    "codex_approval_kind": "mcp_tool_call",
+                    "persist": "session",
+                    "tool_title": action.title,
+                    "tool_params": arguments,
+                    "tool_params_display": [
+                        {"name": name, "display_name": name, "value": value}
+                        for name, value in arguments.items()
+                    ],
+                }
+            )
+        ),
+        item_id=asks.item_id,
+        codexd=AskedByCodexd(
+            approval_id=asks.approval_id,
+            action_hash=action_hash(action),
+            reason=reason,
+            call=visible_text(kind_of(action).line(action)),
+        ),
+    )
+
+
+def _arguments(encoded: str) -> dict[str, object]:
+    """The arguments of a call with every invisible character in them written out."""
+    shown = _visible(decode_foreign(encoded))
+    return shown if isinstance(shown, dict) else {}
+
+
+def _visible(value: object) -> object:
+    if isinstance(value, str):
+        return visible_text(value)
+    if isinstance(value, dict):
+        return {visible_text(name): _visible(inner) for name, inner in value.items()}
+    return [_visible(inner) for inner in value] if isinstance(value, list) else value
+
+
 # By the server request that a kind of action is asked about with.
 PARAMS: dict[
     ApprovalRequest,
-    Callable[[ApprovalAsked, ThreadId | str], CommandApprovalParams | FileChangeApprovalParams],
-] = {COMMAND_APPROVAL: question_params, FILE_CHANGE_APPROVAL: file_change_params}
+    Callable[
+        [ApprovalAsked, ThreadId | str],
+        CommandApprovalParams | FileChangeApprovalParams | ElicitationParams,
+    ],
+] = {
+    COMMAND_APPROVAL: question_params,
+    FILE_CHANGE_APPROVAL: file_change_params,
+    ELICITATION: mcp_call_params,
+}
 
 
 def _own_reason(asks: ApprovalAsked) -> str:

@@ -32,6 +32,7 @@ from codexd.server.feed.frames import (
     parts_of,
     parts_of_event,
     question,
+    unasked,
 )
 from codexd.server.feed.outbox import CHUNK_BYTES_MAX, Outbox
 from codexd.server.feed.reviews import ReviewCatchUp, RunningReviews
@@ -361,6 +362,7 @@ class Feed:
             if approval_id not in follower.asked:
                 follower.asked.add(approval_id)
                 parts.append(question(asks, self.thread_id, self._questions))
+        parts += unasked(self._questions, self.thread_id, follower.elicited)
         follower.take(Frame(parts))
 
     def _tell_trouble(self, trouble: StorageStatus | None) -> None:

@@ -14,12 +14,13 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import EncodedMessage, Outgoing
 from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, ServerMessage
+from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.notifications import (
     ServerRequestResolvedNotification,
     encode_notification,
     with_seq,
 )
-from codexd.protocol.requests import AskedByCodexd
+from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
 from codexd.protocol.wire.framing import Framing
 from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import encode_request
@@ -85,6 +86,7 @@ class Open(NamedTuple):
     thread_id: str
     approval_id: str
     action_hash: str | None = None  # of the action that was shown; None: not shown yet
+    method: str = COMMAND_APPROVAL  # by which it is asked
 
 
 def _not_loaded(thread_id: ThreadId) -> ThreadState | None:
@@ -104,20 +106,27 @@ class Questions(msgspec.Struct):
     open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
     settled: dict[str, int] = {}  # questions settled lately, for lagging followers
+    # Open questions of MCP servers, by request id: the thread, and the request. They are in no log: the server asks
+    # within a call, and neither outlives the daemon.
+    elicitations: dict[int, tuple[str, bytes]] = {}
+
+    def next_number(self) -> int:
+        """A request id for a question that is asked once."""
+        self.last += 1
+        return self.last
 
     def number(self, thread_id: str, approval_id: str) -> int:
         """The request id of an approval, the same each time it is asked."""
         known = self.ids.get(approval_id)
         if known is None:
-            self.last += 1
-            known = self.ids[approval_id] = self.last
+            known = self.ids[approval_id] = self.next_number()
             self.open[known] = Open(thread_id, approval_id)
         return known
 
-    def show(self, thread_id: str, approval_id: str, action_hash: str) -> int:
-        """The request id of an approval that is asked with this action."""
+    def show(self, thread_id: str, approval_id: str, action_hash: str, method: str) -> int:
+        """The request id of an approval that is asked with this action, by this method."""
         request_id = self.number(thread_id, approval_id)
-        self.open[request_id] = Open(thread_id, approval_id, action_hash)
+        self.open[request_id] = Open(thread_id, approval_id, action_hash, method)
         return request_id
 
     def asked(self, request_id: RequestId | None) -> Open | None:
@@ -205,5 +214,16 @@ def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Encod
     assert method is not None  # Nothing else is asked about.
     params = PARAMS[method](as_asked(asks, questions.state_of(waits)), thread_id)
     assert isinstance(params.codexd, AskedByCodexd)
-    request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash)
+    request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash, method)
     return EncodedMessage(method, encode_request(request_id, method, params))
+
+
+def unasked(questions: Questions, thread_id: str, asked: set[int]) -> list[EncodedMessage]:
+    """The open questions of MCP servers that a follower of the thread was not asked, which it is asked now."""
+    new = {
+        request_id: body
+        for request_id, (waits, body) in questions.elicitations.items()
+        if waits == thread_id and request_id not in asked
+    }
+    asked.update(new)
+    return [EncodedMessage(ELICITATION, body) for body in new.values()]

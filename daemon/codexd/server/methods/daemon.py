@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from codexd.config.file import InvalidConfig, ReadConfig, effective, origins
+from codexd.config.effective import effective, origins
+from codexd.config.file import InvalidConfig, ReadConfig
 from codexd.core.commands import Rejected
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import codexd_methods as c

@@ -167,10 +167,13 @@ class Dispatcher:
         It counts only from a connection that follows the thread and was asked there, and for the action
         that was shown.
         """
+        if self._services.mcp.elicitations.is_open(answer.id):
+            self._answer_server(connection, answer)
+            return
         asked = self._services.hub.questions.asked(answer.id)
         if asked is None:
             return
-        decision = read_decision(answer)
+        decision = read_decision(answer, asked.method)
         odd = _no_decision(connection, decision, asked)
         if odd is not None or not isinstance(decision, Decided):
             log.warning("connection %s decided nothing: %s", connection.by, odd)
@@ -207,6 +210,17 @@ class Dispatcher:
             log.warning("%s", problem)
             warning = f"{problem}. {without}"
             self._services.hub.announce(Outgoing("warning", WarningNotification(warning)))
+
+    def _answer_server(self, connection: Connection, answer: ClientReply) -> None:
+        """A client answered a question of an MCP server."""
+        refusal = None
+        if not may_decide(connection.peer):
+            refusal = f"process {connection.peer.pid} may not"
+        elif not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
+            refusal = "it follows no thread that asks this"
+        refusal = refusal or self._services.mcp.elicitations.answer(answer)
+        if refusal is not None:
+            log.warning("connection %s answered no MCP server: %s", connection.by, refusal)
 
     def loaded_statuses(self) -> Iterable[Frame]:
         services = self._services

@@ -73,6 +73,7 @@ async def thread_start(
         known = await find_thread(services, named)
         thread = known or await _started(services, connection, params, named)
     services.warm_up()
+    services.mcp.servers.begin()
     return _attached(
         services, connection, thread, t.ThreadStartResponse, (), announce=known is None
     )
@@ -123,6 +124,7 @@ async def thread_resume(
     change = await checked_change(services, thread_change(params))
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     services.warm_up()
+    services.mcp.servers.begin()
     if params.after is not None:
         return await _resumed_from(services, connection, thread, params.after)
     while True:
