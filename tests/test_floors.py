@@ -189,6 +189,7 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     "codexd.catalog.limits": frozenset({"codexd.config.keys", "codexd.core", "codexd.models"}),
     "codexd.catalog.web_search": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
+    "codexd.catalog.wire_models": frozenset({"codexd.models", "codexd.protocol"}),
     "codexd.catalog.prices": frozenset(
         {"codexd.config.keys", "codexd.core", "codexd.projections", "msgspec"}
     ),

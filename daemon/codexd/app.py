@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from codexd import __version__
 from codexd.catalog.clients import Providers
 from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
+from codexd.catalog.wire_models import wire_model
 from codexd.config.domains import DomainList
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
@@ -48,13 +49,11 @@ from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
-from codexd.models.catalog import CATALOG, Model, find_model
+from codexd.models.catalog import CATALOG, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import NoLocalModel
 from codexd.network.commands import CommandNetwork
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
-from codexd.protocol.methods import Model as WireModel
-from codexd.protocol.methods import ReasoningEffortOption
 from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
@@ -185,7 +184,7 @@ class Daemon:
             config=self._config,
             rules=self._rules,
             lookups=world.lookups,
-            models=tuple(_wire_model(model) for model in CATALOG),
+            models=tuple(wire_model(model) for model in CATALOG),
             providers=self.providers.key_variables,
             has_key=self.providers.has_key,
             local_providers=frozenset(LOCAL),
@@ -391,19 +390,3 @@ class Daemon:
 async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
     await signals.__anext__()
     scope.cancel()
-
-
-def _wire_model(model: Model) -> WireModel:
-    return WireModel(
-        id=model.id,
-        model=model.id,
-        display_name=model.display_name,
-        description=model.description,
-        hidden=model.hidden,
-        supported_reasoning_efforts=tuple(
-            ReasoningEffortOption(effort.effort, effort.description) for effort in model.efforts
-        ),
-        default_reasoning_effort=model.default_effort,
-        input_modalities=model.modalities,
-        is_default=model.is_default,
-    )
