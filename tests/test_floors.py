@@ -395,7 +395,7 @@ MODULES = {module_name(path): path for path in SOURCES}
 FILES_OF_A_ROOM_MAX = 13
 # Rooms of many small files, each found by the name of what it is about.
 ROOMS_THAT_LIST = frozenset(
-    {"codexd.core.values", "codexd.server.methods", "codexd_frontends.commands"}
+    {"codexd.core.values", "codexd.protocol", "codexd.server.methods", "codexd_frontends.commands"}
 )
 
 
