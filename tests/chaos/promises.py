@@ -16,11 +16,13 @@ import msgspec
 import trio
 
 from daemon_client import Client, Json, connected
-from daemon_house import PATIENCE_SECONDS, Daemon, Home, wait_gone
+from daemon_house import Daemon, Home, wait_gone
 from daemon_screen import items_of, texts_of
 
 # Longer than a start and the rest of any script here take on a busy machine.
 SETTLE_SECONDS_MAX = 30.0
+# How long what a daemon says by itself is waited for.
+LOOK_AGAIN_SECONDS = 1.0
 # How long a process that was told to end may take on a busy machine.
 ENDING_SECONDS_MAX = 2.0
 
@@ -102,11 +104,9 @@ async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
             waiting = await _unfinished(client, ledger)
             if not waiting:
                 return []
-            await client.until(
-                lambda heard=heard: len(client.notified) > heard,  # type: ignore[misc]
-                "news of a thread",
-                seconds=SETTLE_SECONDS_MAX + PATIENCE_SECONDS,
-            )
+            # A thread that is taken up where it waits for an answer says nothing new.
+            with trio.move_on_after(LOOK_AGAIN_SECONDS):
+                await client.until(lambda heard=heard: len(client.notified) > heard, "news")  # type: ignore[misc]
     return [
         f"turn {turn} was accepted and never ends by itself"
         for turn in await _unfinished(client, ledger)
