@@ -83,5 +83,4 @@ def _left_output(left: LeftDraft) -> list[OpenItem]:
     except _UNREADABLE:
         log.warning("draft %s: its first line cannot be read, and it is lost", left.name)
         return []
-    text = ends_of(left.content.decode(errors="replace"))
-    return [OpenItem(ItemId(header.call_id), "call", text=text)]
+    return [OpenItem(ItemId(header.call_id), "call", text=ends_of(left.content))]

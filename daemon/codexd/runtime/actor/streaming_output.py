@@ -24,6 +24,9 @@ OUTPUT_WAITING_BYTES_MAX = 1024 * 1024
 # Output larger than this is stored in a blob, and the event has its first and last part (DESIGN, section 3).
 OUTPUT_INLINE_BYTES_MAX = 32 * 1024
 
+# It stands for bytes that are no UTF-8.
+NOT_TEXT = "\ufffd"
+
 
 class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
     """The first line of an output's draft."""
@@ -106,11 +109,13 @@ class StreamingOutput:
         self._draft.drop()
 
 
-def ends_of(text: str) -> str:
-    """The first and the last part of an output that is too long for an event."""
+def ends_of(output: str | bytes) -> str:
+    """The first and the last part of an output that is too long for an event; of bytes, only those are decoded."""
     half = OUTPUT_INLINE_BYTES_MAX // 2
-    raw = text.encode()
+    raw = output if isinstance(output, bytes) else output.encode()
     if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
-        return text
-    first, last = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
+        return raw.decode(errors="replace")
+    first, last = raw[:half].decode(errors="replace"), raw[-half:].decode(errors="replace")
+    # A character that is cut in two belongs to the middle.
+    first, last = first.rstrip(NOT_TEXT), last.lstrip(NOT_TEXT)
     return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"

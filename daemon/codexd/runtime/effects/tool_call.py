@@ -19,14 +19,12 @@ from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ReachHost, ToolResult, WriteStdin
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.runtime.actor.streaming_output import OUTPUT_INLINE_BYTES_MAX, ends_of
+from codexd.runtime.actor.streaming_output import NOT_TEXT, OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused, StoreError
 
 # How long an output is copied after an interrupt: the largest takes a second or two.
 KEEP_SECONDS_MAX = 20.0
-# It stands for bytes that are no UTF-8.
-NOT_TEXT = "\ufffd"
 
 log = logging.getLogger(__name__)
 
