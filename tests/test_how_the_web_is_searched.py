@@ -15,10 +15,11 @@ from codexd.config.file import parse_config
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
 from codexd.core.state.state import ThreadState
+from codexd.core.state.turn import Turn
 from codexd.core.values.ids import ThreadId, TurnId
 from codexd.core.values.limits import Traits
 from codexd.core.values.review_target import ReviewOf
-from codexd.core.values.settings import SandboxMode, Settings
+from codexd.core.values.settings import SandboxMode, Settings, Tuning
 from codexd.core.values.tool_actions import BadCall
 from codexd.tools.harmless.web_search import WebSearchTool
 from codexd.tools.registry import CallContext
@@ -118,6 +119,14 @@ def test_it_is_offered_where_the_provider_has_it(
     reviewer = ThreadState(settings, reviews=ReviewOf(ThreadId("t"), TurnId("u")))
     assert tool.offered(Traits(), reviewer) is None
     assert tool.offered(Traits(), ThreadState()) is None
+
+
+def test_it_is_left_out_where_the_effort_is_minimal() -> None:
+    tool = WebSearchTool(lambda settings: b"{}")
+    settings = Settings("/w", "m", "p", "never", "read-only", "high")
+    for effort, offered in (("minimal", None), ("low", b"{}"), (None, b"{}")):
+        turn = Turn(TurnId("t"), "user", settings, tuning=Tuning(effort))
+        assert tool.offered(Traits(), ThreadState(settings, turn=turn)) == offered
 
 
 def test_a_model_that_calls_it_as_a_function_is_told_that_it_cannot() -> None:

@@ -65,7 +65,9 @@ _TEMPLATED = Quirks(reasoning_back="reasoning_content")
 QUIRKS: Final[Mapping[str, Quirks]] = {
     "openai": _OPENAI,
     # Its versions are older than OpenAI's: what came late is not sent.
-    "azure": msgspec.structs.replace(_OPENAI, system_role="system", cache_key=False),
+    "azure": msgspec.structs.replace(
+        _OPENAI, system_role="system", cache_key=False, web_search=False
+    ),
     "ollama": Quirks(reasoning_back="reasoning"),
     "lmstudio": _TEMPLATED,
     "llamacpp": _TEMPLATED,

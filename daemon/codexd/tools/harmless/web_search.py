@@ -25,10 +25,13 @@ class WebSearchTool:
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered where the provider has it, and never to a reviewer."""
-        settings = thread.settings if thread.turn is None else thread.turn.settings
+        turn, settings = thread.turn, thread.settings
         if settings is None or thread.reviews is not None:
             return None
-        return self._declare(settings)
+        if turn is None:
+            return self._declare(settings)
+        # OpenAI refuses the two together.
+        return None if turn.tuning.effort == "minimal" else self._declare(turn.settings)
 
     def read_call(self, arguments: str, context: CallContext) -> BadCall:
         return BadCall(
