@@ -3,7 +3,8 @@
 Within a sandbox there is no network, and no Unix socket can be connected to. So a first program begins outside:
 it leaves a child that relays, and becomes the sandbox. A second begins inside: it opens the port in the sandbox's
 network, hands the listening socket out, and becomes the command. The command keeps its process, terminal, signals
-and exit code. Programs of their own: standard library only, of which little is loaded.
+and exit code. Programs of their own: standard library only, and of that what is written in C, since a command waits
+until both have loaded.
 
     forwarder.py outside SOCKET PROGRAM [ARGUMENT ...]
     forwarder.py inside PORT PROGRAM [ARGUMENT ...]
@@ -11,10 +12,11 @@ and exit code. Programs of their own: standard library only, of which little is 
 
 from __future__ import annotations
 
+import _socket
 import os
 import sys
 
-# These take longer to load than the first two programs work.
+# The module typing takes longer to load than both programs work.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ PORT: Final = 3128
 LOOPBACK: Final = "127.0.0.1"
 # By which the second program hands the listening socket to the first. A sandbox must let it through.
 HANDED_FD: Final = 8
+DESCRIPTOR_BYTES: Final = 4  # of a C int
 BACKLOG: Final = 64
 FAILED_EXIT_CODE: Final = 126  # as a shell's, for a program that could not be run
 # Programs that run in the sandbox reach each other without the proxy.
@@ -85,27 +88,27 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _hand_out_listener(port: int) -> None:
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        listener.listen(BACKLOG)
-        with socket.socket(fileno=HANDED_FD) as outside:
-            socket.send_fds(outside, [b"\0"], [listener.fileno()])
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, port))
+    listener.listen(BACKLOG)
+    handed = listener.fileno().to_bytes(DESCRIPTOR_BYTES, sys.byteorder)
+    outside = _socket.socket(fileno=HANDED_FD)
+    outside.sendmsg([b"\0"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])
+    outside.close()
+    listener.close()
 
 
 def _leave_relay(socket_path: str) -> None:
-    import socket
-
-    mine, handed = socket.socketpair()
-    command, relay = os.getpid(), os.path.join(os.path.dirname(__file__), "relay.py")
+    mine, handed = _socket.socketpair()
+    command = os.getpid()
     if os.fork() == 0:
         try:
             handed.close()
-            mine.set_inheritable(True)
-            words = [str(mine.fileno()), socket_path, str(command)]
-            os.execv(sys.executable, [sys.executable, "-I", "-S", relay, *words])  # noqa: S606
+            sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+            # By its name in this folder, since codexd is not on the path; and not as a program of its own, which
+            # would take as long again to begin.
+            __import__("relay").relay(mine, socket_path, command)
         finally:
             os._exit(FAILED_EXIT_CODE)
     mine.close()
