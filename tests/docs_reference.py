@@ -37,8 +37,11 @@ from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import (
     COMMAND_APPROVAL,
+    PERMISSIONS_APPROVAL,
     CommandApprovalParams,
     CommandApprovalResponse,
+    PermissionsApprovalParams,
+    PermissionsApprovalResponse,
 )
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.client.exits import EXITS
@@ -239,6 +242,10 @@ def messages_page() -> str:
             f"{sentence(CommandApprovalParams)}\n",
             f"Params:\n\n{asked}",
             f"Result:\n\n{shapes.table(CommandApprovalResponse)}",
+            f"### `{PERMISSIONS_APPROVAL}`\n",
+            f"{sentence(PermissionsApprovalParams)}\n",
+            f"Params:\n\n{shapes.table(PermissionsApprovalParams)}",
+            f"Result:\n\n{shapes.table(PermissionsApprovalResponse)}",
             "## Notifications\n",
             *(f"- [`{name}`](#{_anchor(name)})" for name in NOTIFICATIONS),
             "",

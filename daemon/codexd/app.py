@@ -76,6 +76,7 @@ from codexd.server.thread_keys import ThreadKeys
 from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
+from codexd.tools.harmless.request_permissions import PermissionsTool
 from codexd.tools.harmless.view_image import ViewImageTool
 from codexd.tools.harmless.web_search import WebSearchTool
 from codexd.tools.login_env import LoginEnvironment, command_shell
@@ -269,6 +270,7 @@ class Daemon:
             ArgvShell(shell),
             ApplyPatchTool(),
             PlanTool(),
+            PermissionsTool(),
             ViewImageTool(images.look),
             WebSearchTool(self.providers.web_search),
         )

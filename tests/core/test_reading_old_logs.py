@@ -49,9 +49,11 @@ from codexd.core.values.items import (
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    AskPermissions,
     BadCall,
     ExecCommand,
     PatchedFile,
+    Permissions,
     RunCommand,
     SessionCall,
     ToolResult,
@@ -75,6 +77,7 @@ SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
+PERMISSIONS = (GOLDEN / "permissions-v1.jsonl").read_bytes().splitlines()
 APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
@@ -359,9 +362,22 @@ APPROVED: list[Event] = [
     w.ApprovalDecided(ApprovalId("t1/2"), "decline", instead="Use pnpm."),
     w.GrantsRevoked(('["command","/work","make",false]',)),
 ]
+PERMITTED: list[Event] = [
+    w.ApprovalRequested(
+        ApprovalId("t1/1"),
+        C1,
+        AskPermissions(Permissions(True, ("/cache",)), "/work", "May I?"),
+        "The model asks.",
+        "on-request",
+        "0f",
+    ),
+    w.ApprovalDecided(
+        ApprovalId("t1/1"), "acceptForSession", granted=Permissions(False, ("/cache",))
+    ),
+]
 EVERY = [
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
-    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED),
+    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
@@ -410,6 +426,10 @@ def test_a_plan_of_version_1_reads_as_it_was_meant() -> None:
     assert [decode_record(line).event for line in PLANS] == PLANNED
 
 
+def test_permissions_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in PERMISSIONS] == PERMITTED
+
+
 def test_approvals_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in APPROVALS] == APPROVED
 
@@ -450,6 +470,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         PLANS,
         OUTPUTS,
         APPROVALS,
+        PERMISSIONS,
         SESSIONS,
     ],
     ids=[
@@ -465,6 +486,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "plans",
         "outputs",
         "approvals",
+        "permissions",
         "sessions",
     ],
 )

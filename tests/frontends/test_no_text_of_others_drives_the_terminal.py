@@ -23,7 +23,13 @@ import codexd_frontends
 from codexd.protocol.mcp import LOGIN_COMPLETED
 from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
-from codexd.protocol.requests import COMMAND_APPROVAL, CommandApprovalParams
+from codexd.protocol.requests import (
+    COMMAND_APPROVAL,
+    FILE_CHANGE_APPROVAL,
+    PERMISSIONS_APPROVAL,
+    CommandApprovalParams,
+    PermissionsApprovalParams,
+)
 from codexd.protocol.transfer import ThreadImportProgressNotification
 from codexd_frontends.client import messages
 from codexd_frontends.client.approval_messages import ApprovalRequest
@@ -206,14 +212,15 @@ class EvilDaemon:
             yield {"method": method, "params": {**params, "item": item}}
 
     def _asks(self) -> Iterator[Json]:
-        """Both questions, and the word that they are answered."""
-        for number, kind in enumerate((CommandApprovalParams, ApprovalRequest)):
+        """A question of each kind, and the word that they are answered."""
+        kinds = (CommandApprovalParams, ApprovalRequest, PermissionsApprovalParams)
+        methods = (COMMAND_APPROVAL, FILE_CHANGE_APPROVAL, PERMISSIONS_APPROVAL)
+        for number, kind in enumerate(kinds):
             params = self._evil(f"asks {number}", Example(kind, self.variant, IDS))
-            methods = (COMMAND_APPROVAL, "item/fileChange/requestApproval")
-            if number:
-                params["command"], params["commandActions"] = None, []
+            if number == 1:
+                params |= {"command": None, "commandActions": [], "permissions": None}
             yield {"method": methods[number], "id": f"q{number}", "params": params}
-        for number in range(2):
+        for number in range(len(kinds)):
             params = {"threadId": THREAD, "requestId": f"q{number}"}
             yield {"method": "serverRequest/resolved", "params": params}
 

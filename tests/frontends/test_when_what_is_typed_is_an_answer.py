@@ -386,3 +386,40 @@ def test_a_long_rule_takes_its_rows_from_the_command_and_the_question_stays_on_t
     terminal.wait()
     rows = sum(max(1, -(-len(line) // 80)) for line in terminal.lines)
     assert rows <= 24 - 1  # what is typed is below
+
+
+@pytest.mark.parametrize(
+    ("typed", "members"),
+    [
+        ("y", {"decision": "accept", "scope": "turn"}),
+        ("a", {"decision": "acceptForSession", "scope": "session"}),
+        ("n", {"decision": "decline", "scope": "turn"}),
+        ("c", {"decision": "cancel", "scope": "turn"}),
+        ("n use /cache", {"decision": "decline", "scope": "turn", "instead": "use /cache"}),
+    ],
+)
+def test_permissions_are_granted_as_they_were_asked_for_or_not_at_all(
+    fake: FakeDaemon, connection: Daemon, typed: str, members: Json
+) -> None:
+    terminal = Terminal()
+    question = asked()
+    wanted = {"network": {"enabled": True}, "fileSystem": {"write": ["/a\x1b[2J", "/b"]}}
+    for name in ("command", "commandActions"):
+        del question["params"][name]
+    question["params"]["permissions"] = wanted
+    ask(terminal, question | {"method": "item/permissions/requestApproval"})
+    terminal.wait()
+    assert terminal.lines[:1] == ["? May commands do more than their sandbox allows?"]
+    assert terminal.lines[-4:-1] == [
+        "    use the network",
+        "    write in /a\\u{1b}[2J",
+        "    write in /b",
+    ]
+    assert terminal.asking.typed(typed, connection) == members["decision"]
+    granted = wanted if typed in ("y", "a") else {}
+    assert fake.wait_answer()["result"] == {
+        **members,
+        "permissions": granted,
+        "approvalId": "t/7",
+        "actionHash": "touch x1",
+    }

@@ -48,6 +48,11 @@ def check_asked(params: dict[str, Any]) -> None:
     _check("CommandExecutionRequestApprovalParams", params)
 
 
+def check_permissions_asked(params: dict[str, Any]) -> None:
+    """Raises: jsonschema.ValidationError."""
+    _check("PermissionsRequestApprovalParams", params)
+
+
 def _check(name: str, value: dict[str, Any]) -> None:
     _validator(_RENAMED.get(name, name)).validate(value)
 

@@ -28,6 +28,7 @@ from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.tool_actions import (
     Decision,
     HostDecision,
+    Permissions,
     ReachHost,
     ToolAction,
     ToolResult,
@@ -186,6 +187,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     note: str | None = None
     rule: tuple[str, ...] | None = None  # the beginning of commands that is to be allowed for ever
     instead: str | None = None  # with a refusal: words of the person for the model
+    granted: Permissions | None = None  # of the permissions that were asked for; None: all
     # For a question about a host: what is to hold for ever, and for which host.
     host_rule: HostDecision | None = None
     host: str | None = None

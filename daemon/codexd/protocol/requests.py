@@ -17,6 +17,7 @@ from codexd.protocol.wire.rpc import ClientReply
 
 COMMAND_APPROVAL: Final = "item/commandExecution/requestApproval"
 FILE_CHANGE_APPROVAL: Final = "item/fileChange/requestApproval"
+PERMISSIONS_APPROVAL: Final = "item/permissions/requestApproval"
 
 Decision = Literal["accept", "acceptForSession", "decline", "cancel"]
 NetworkProtocol = Literal["http", "https", "socks5Tcp"]
@@ -171,6 +172,50 @@ class _ElicitationDecision(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
+class FileSystemPermissions(msgspec.Struct, frozen=True):
+    """Folders that commands may write in."""
+
+    write: tuple[str, ...] | None = None
+
+
+class NetworkPermissions(msgspec.Struct, frozen=True):
+    """Whether commands may use the network."""
+
+    enabled: bool | None = None
+
+
+class PermissionProfile(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What commands may do beyond their sandbox."""
+
+    network: NetworkPermissions | None = None
+    file_system: FileSystemPermissions | None = None
+
+
+class PermissionsApprovalParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Ask whether commands may do more than their sandbox allows."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    started_at_ms: int
+    environment_id: str | None = "local"
+    cwd: str
+    reason: str | None = None
+    permissions: PermissionProfile
+    codexd: AskedByCodexd | msgspec.UnsetType = msgspec.UNSET
+
+
+class PermissionsApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """What is granted of it: nothing is a refusal."""
+
+    permissions: PermissionProfile
+    scope: Literal["turn", "session"] = "turn"
+    decision: Decision | None = None  # of codexd's own frontends: `cancel` stops the turn
+    approval_id: str | None = None
+    action_hash: str | None = None
+    instead: str | None = None
+
+
 class _CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel"):
     decision: Decision | DecisionWithRule
     approval_id: str | None = None
@@ -201,6 +246,7 @@ class Decided(msgspec.Struct, frozen=True):
     instead: str | None = None  # the person's words for the model, with a refusal
     # The host that the client wants to allow or deny for ever.
     host: NetworkPolicyAmendment | None = None
+    granted: PermissionProfile | None = None  # of the permissions that were asked for
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -220,11 +266,31 @@ def read_decision(answer: ClientReply, method: str = COMMAND_APPROVAL) -> Decide
             return msgspec.json.decode(answer.result, type=_ElicitationDecision).decided()
         except msgspec.ValidationError as error:
             return Undecided(f"unreadable decision: {complaint(error, _ElicitationDecision)}")
+    asks_permissions = method == PERMISSIONS_APPROVAL
     try:
-        read = msgspec.json.decode(answer.result, type=_CommandApprovalResponse)
+        if asks_permissions:
+            return _granted(msgspec.json.decode(answer.result, type=PermissionsApprovalResponse))
+        return _decided(msgspec.json.decode(answer.result, type=_CommandApprovalResponse))
     except msgspec.ValidationError as error:
-        return Undecided(f"unreadable decision: {complaint(error, _CommandApprovalResponse)}")
-    return _decided(read)
+        kind = PermissionsApprovalResponse if asks_permissions else _CommandApprovalResponse
+        return Undecided(f"unreadable decision: {complaint(error, kind)}")
+
+
+def _granted(read: PermissionsApprovalResponse) -> Decided:
+    given, decision = read.permissions, read.decision
+    if decision is None:
+        network = given.network is not None and bool(given.network.enabled)
+        folders = given.file_system is not None and bool(given.file_system.write)
+        decision = "decline"
+        if network or folders:
+            decision = "accept" if read.scope == "turn" else "acceptForSession"
+    return Decided(
+        decision,
+        approval_id=read.approval_id,
+        action_hash=read.action_hash,
+        instead=read.instead or None,
+        granted=given,
+    )
 
 
 def _decided(read: _CommandApprovalResponse) -> Decided:

@@ -20,6 +20,7 @@ APPROVAL_METHODS = frozenset(
     {
         "item/commandExecution/requestApproval",
         "item/fileChange/requestApproval",
+        "item/permissions/requestApproval",
         "mcpServer/elicitation/request",
     }
 )
@@ -75,6 +76,10 @@ class Question(msgspec.Struct, frozen=True):
             answer["action"] = "accept" if accepts else "decline"
         if verdict.decision in (ALWAYS, NEVER):
             answer["decision"] = self._with_rule(verdict.decision)
+        if self.request.permissions is not None:
+            granted = verdict.decision in ("accept", "acceptForSession")
+            answer["permissions"] = self.request.permissions if granted else {}
+            answer["scope"] = "session" if verdict.decision == "acceptForSession" else "turn"
         if verdict.instead is not None:
             answer["instead"] = verdict.instead
         asked = self.request.codexd

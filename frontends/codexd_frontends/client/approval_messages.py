@@ -41,8 +41,41 @@ class NetworkApprovalContext(Received, frozen=True, kw_only=True):
     protocol: str = ""
 
 
+class NetworkPermissions(Received, frozen=True, kw_only=True):
+    """Whether commands may use the network."""
+
+    enabled: bool | None = None
+
+
+class FileSystemPermissions(Received, frozen=True, kw_only=True):
+    """Folders that commands may write in."""
+
+    write: tuple[str, ...] | None = None
+
+
+class PermissionProfile(Received, frozen=True, kw_only=True, omit_defaults=True):
+    """What commands may do beyond their sandbox."""
+
+    network: NetworkPermissions | None = None
+    file_system: FileSystemPermissions | None = None
+
+    @property
+    def text(self) -> str:
+        """For people, one thing a line."""
+        network = self.network is not None and self.network.enabled
+        folders = (self.file_system.write or ()) if self.file_system is not None else ()
+        return "\n".join(
+            [
+                *(["use the network"] if network else []),
+                *(f"write in {folder}" for folder in folders),
+            ]
+        )
+
+
 class ApprovalRequest(Received, frozen=True, kw_only=True):
-    """item/commandExecution/requestApproval, item/fileChange/requestApproval, mcpServer/elicitation/request."""
+    """item/commandExecution/requestApproval, item/fileChange/requestApproval, item/permissions/requestApproval,
+    mcpServer/elicitation/request.
+    """
 
     thread_id: str
     turn_id: str | None = None
@@ -58,6 +91,7 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     grant_root: str | None = None
     proposed_execpolicy_amendment: tuple[str, ...] | None = None
     network_approval_context: NetworkApprovalContext | None = None
+    permissions: PermissionProfile | None = None
     codexd: AskedByCodexd | None = None
 
     @property
@@ -103,6 +137,8 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
             return "\n".join(
                 [self.message or "", *([self.url] if self.url else []), *self._asked_for]
             )
+        if self.permissions is not None:
+            return self.permissions.text
         own = self.codexd
         return self.shell_line or (None if own is None else own.call or own.diff)
 

@@ -87,6 +87,8 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
     if request.codexd is not None and request.codexd.call is not None:
         server = one_line(request.server_name or "")
         return [style.yellow(f"? May it call this tool of the MCP server {server}?"), *reason]
+    if request.permissions is not None:
+        return [style.yellow("? May commands do more than their sandbox allows?"), *reason]
     if request.shell_line is None:
         root = f" in {one_line(request.grant_root)}" if request.grant_root else ""
         return [style.yellow(f"? May it change these files{root}?"), *reason]

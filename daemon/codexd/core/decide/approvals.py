@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected, ToolCallDone
@@ -23,9 +23,16 @@ from codexd.core.policy.approval import (
 )
 from codexd.core.policy.grants import grant_id
 from codexd.core.policy.looked_up import LookedUp
-from codexd.core.state.turn import host_question
+from codexd.core.policy.permission_rules import granted_text, within
+from codexd.core.state.turn import OpenCall, host_question
 from codexd.core.values.ids import ApprovalId
-from codexd.core.values.tool_actions import ToolAction, ToolResult, UpdatePlan
+from codexd.core.values.tool_actions import (
+    AskPermissions,
+    Permissions,
+    ToolAction,
+    ToolResult,
+    UpdatePlan,
+)
 
 DECLINED = "declined: a person refused this call. Do not try it again another way; ask, or go on without it."
 # What follows are the words of that person, as they were typed.
@@ -57,6 +64,11 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         refusal = NOBODY_TO_ASK
     if refusal is not None:
         transition.add(e.ToolEnded(call_id, ToolResult("failed", refusal, refusal)))
+        return
+    if reason is None and isinstance(action, AskPermissions):
+        # Nothing is performed: commands may do that already.
+        has = granted_text(action.permissions, "session")
+        transition.add(e.ToolEnded(call_id, ToolResult("completed", has, has)))
         return
     if reason is None:
         guarded = runs_guarded(settings, action, allowed, looked_up)
@@ -91,24 +103,52 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
     assert call.action is not None
     check_answer(call.action, command)
     _refuse_odd_answer(call.action, command)
+    granted = _granted(call.action, command)
     transition.add(
         e.ApprovalDecided(
-            command.approval_id, command.decision, command.note, command.rule, command.instead
+            command.approval_id,
+            command.decision,
+            command.note,
+            command.rule,
+            command.instead,
+            granted,
         )
     )
     match command.decision:
         case "accept" | "acceptForSession":
-            refusal = not_as_asked(call.action, call.asked_hash)
-            if refusal is None:
-                transition.add(e.ToolStarted(call.call_id, call.action))
-            else:
-                transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
+            _accepted(transition, call, command.decision, granted)
         case "decline" | "cancel":
             transition.add(e.ToolEnded(call.call_id, declined(command.instead)))
             if command.decision == "cancel":
                 transition.interrupt(command.open_items, "interrupted")
         case _:
             assert_never(command.decision)
+
+
+def _accepted(
+    transition: Transition,
+    call: OpenCall,
+    decision: Literal["accept", "acceptForSession"],
+    granted: Permissions | None,
+) -> None:
+    """Start the call as it was asked about; permissions that were asked for are granted by the answer itself."""
+    assert call.action is not None
+    refusal = not_as_asked(call.action, call.asked_hash)
+    if refusal is not None:
+        transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
+    elif granted is None:
+        transition.add(e.ToolStarted(call.call_id, call.action))
+    else:
+        text = granted_text(granted, "turn" if decision == "accept" else "session")
+        transition.add(e.ToolEnded(call.call_id, ToolResult("completed", text, text)))
+
+
+def _granted(action: ToolAction, command: c.DecideApproval) -> Permissions | None:
+    """What an answer grants, of the permissions that were asked for; None if it is about something else."""
+    if not isinstance(action, AskPermissions) or command.decision in ("decline", "cancel"):
+        return None
+    wanted = action.permissions
+    return wanted if command.granted is None else within(command.granted, wanted)
 
 
 def declined(instead: str | None) -> ToolResult:

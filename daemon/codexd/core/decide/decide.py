@@ -34,6 +34,7 @@ from codexd.core.decide.title import end_title, give_title_up, request_title
 from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writing, end_processes
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
+from codexd.core.policy.permission_rules import granted_by, widened
 from codexd.core.rules.prefix_rules import complaints_about
 from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import Turn
@@ -264,8 +265,8 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     change = asked.differing(transition.settings)
     if change is not None:
         transition.add(e.SettingsChanged(change))
-    settings = transition.settings
-    known = lookups.of(settings)
+    known = lookups.of(transition.settings)
+    settings = widened(transition.settings, granted_by(state.allowed_for_session))
     limits, tuned = known.limits, known.tuned
     reason = reason_before_turn(transition.state, queued, limits)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.

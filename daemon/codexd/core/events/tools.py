@@ -15,6 +15,7 @@ from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import (
     Decision,
     HostDecision,
+    Permissions,
     SessionCall,
     ToolAction,
     ToolResult,
@@ -53,6 +54,7 @@ class ApprovalDecided(Fact, frozen=True):
     note: str | None = None  # the reason, if a rule and not a person decided
     rule: tuple[str, ...] | None = None  # the beginning of commands that is allowed for ever
     instead: str | None = None  # what the person wants done instead, as the model receives it
+    granted: Permissions | None = None  # of the permissions that were asked for; None: all
     host_rule: HostDecision | None = None  # what is to hold for the host for ever
 
 

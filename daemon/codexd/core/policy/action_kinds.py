@@ -11,13 +11,14 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import command_rules, mcp_rules, patch_rules
+from codexd.core.policy import command_rules, mcp_rules, patch_rules, permission_rules
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules import host_rules
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    AskPermissions,
     BadCall,
     Decision,
     ExecCommand,
@@ -39,6 +40,7 @@ ApprovalRequest = Literal[
     "item/commandExecution/requestApproval",
     "item/fileChange/requestApproval",
     "mcpServer/elicitation/request",
+    "item/permissions/requestApproval",
 ]
 # The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
 ToolItemType = Literal[
@@ -194,6 +196,18 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         tool="mcp",
         item="mcpToolCall",
         found_as="command",
+    ),
+    "permissions": ActionKind(
+        action=AskPermissions,
+        line=permission_rules.permissions_line,
+        after_crash="repeat",
+        approval=Approval(
+            reason=permission_rules.permissions_reason,
+            refusal=permission_rules.permissions_refusal,
+            request="item/permissions/requestApproval",
+            session_key=permission_rules.permissions_key,
+        ),
+        tool="request_permissions",
     ),
     "bad": ActionKind(
         action=BadCall,

@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from codexd.core.policy.permission_rules import lines_of
+from codexd.core.values.tool_actions import Permissions
+
 # Enough to name a grant; a thread has some dozens.
 ID_CHARACTERS = 12
 
@@ -40,6 +43,10 @@ def _grant(key: str) -> Grant:
         case ["command", str(folder), str(line), bool(escalated), *_]:
             outside = " (outside of the sandbox)" if escalated else ""
             return Grant(grant_id(key), "command", f"{line}{outside}", folder)
+        case ["permissions", bool(network), [*folders]]:
+            permissions = Permissions(network, tuple(map(str, folders)))
+            line = lines_of(permissions).replace("\n", ", ")
+            return Grant(grant_id(key), "permissions", line)
         case [str(kind), *rest]:
             return Grant(grant_id(key), kind, " ".join(map(str, rest)))
         case {"kind": str(kind)}:

@@ -39,6 +39,7 @@ from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
+from codexd.core.values.tool_actions import AskPermissions
 from codexd.core.values.truncate import tokens_of
 
 
@@ -323,7 +324,10 @@ def _evolve_tools(
     if isinstance(event, e.ApprovalDecided) and event.decision == "acceptForSession":
         asked = host_question(turn, event.approval_id) or asked_about(turn, event)
         if asked is not None and asked.action is not None:
-            allowed = state.allowed_for_session | {session_key(asked.action)}
+            action = asked.action
+            if isinstance(action, AskPermissions) and event.granted is not None:
+                action = replace(action, permissions=event.granted)
+            allowed = state.allowed_for_session | {session_key(action)}
             state = replace(state, allowed_for_session=allowed)
     if isinstance(event, e.ToolEnded):
         state = replace(state, processes=processes_after(state.processes, turn, event))

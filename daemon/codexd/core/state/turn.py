@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.policy.action_kinds import kind_of
+from codexd.core.policy.permission_rules import widened
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,
@@ -224,6 +225,8 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             if host_question(turn, event.approval_id) is not None:
                 return _host_decided(turn, event)
             asked = asked_about(turn, event)
+            if event.granted is not None:
+                turn = replace(turn, settings=widened(turn.settings, (event.granted,)))
             return turn if asked is None else _with_call(turn, asked.call_id, approval_id=None)
         case e.ToolStarted():
             return _with_call(

@@ -204,6 +204,29 @@ class McpToolCall(
     title: str | None = None  # the tool's, for people
 
 
+class Permissions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What commands may do beyond the sandbox."""
+
+    network: bool = False
+    write: tuple[str, ...] = ()  # folders, absolute
+
+
+class AskPermissions(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="permissions",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Ask a person to let commands do more."""
+
+    permissions: Permissions
+    cwd: str  # absolute
+    justification: str | None = None
+
+
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 

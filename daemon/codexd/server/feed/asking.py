@@ -22,6 +22,7 @@ from codexd.core.values.items import UnknownAction
 from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    AskPermissions,
     McpToolCall,
     ReachHost,
     RunCommand,
@@ -37,15 +38,20 @@ from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.requests import (
     COMMAND_APPROVAL,
     FILE_CHANGE_APPROVAL,
+    PERMISSIONS_APPROVAL,
     Amendment,
     AskedByCodexd,
     CommandApprovalParams,
     DecisionWithRule,
     ElicitationParams,
     FileChangeApprovalParams,
+    FileSystemPermissions,
     NetworkAmendment,
     NetworkApprovalContext,
+    NetworkPermissions,
     NetworkPolicyAmendment,
+    PermissionProfile,
+    PermissionsApprovalParams,
     offered,
 )
 
@@ -157,6 +163,33 @@ def file_change_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> FileCh
     )
 
 
+def permissions_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> PermissionsApprovalParams:
+    """The parameters of `item/permissions/requestApproval`: the folders are named exactly, since an answer repeats
+    them.
+    """
+    reason, action, says = _own_reason(asks), asks.action, _said_by_model(asks.action)
+    assert isinstance(action, AskPermissions)
+    wanted = action.permissions
+    return PermissionsApprovalParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        item_id=asks.item_id,
+        started_at_ms=asks.at_ms,
+        cwd=visible_line(action.cwd, PLACE_CHARACTERS_MAX),
+        reason=reason if says is None else f"{reason} — {MODEL_SAYS}{says}",
+        permissions=PermissionProfile(
+            NetworkPermissions(True) if wanted.network else None,
+            FileSystemPermissions(wanted.write) if wanted.write else None,
+        ),
+        codexd=AskedByCodexd(
+            approval_id=asks.approval_id,
+            action_hash=action_hash(action),
+            reason=reason,
+            model_says=says,
+        ),
+    )
+
+
 def mcp_call_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> ElicitationParams:
     """The parameters of `mcpServer/elicitation/request` that ask about a call, as Codex's clients read them."""
     reason, action = _own_reason(asks), asks.action
@@ -208,16 +241,15 @@ def _visible(value: object) -> object:
     return [_visible(inner) for inner in value] if isinstance(value, list) else value
 
 
+# The parameters of a request.
+Params = (
+    CommandApprovalParams | FileChangeApprovalParams | PermissionsApprovalParams | ElicitationParams
+)
 # By the server request that a kind of action is asked about with.
-PARAMS: dict[
-    ApprovalRequest,
-    Callable[
-        [ApprovalAsked, ThreadId | str],
-        CommandApprovalParams | FileChangeApprovalParams | ElicitationParams,
-    ],
-] = {
+PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], Params]] = {
     COMMAND_APPROVAL: question_params,
     FILE_CHANGE_APPROVAL: file_change_params,
+    PERMISSIONS_APPROVAL: permissions_params,
     ELICITATION: mcp_call_params,
 }
 

@@ -19,11 +19,12 @@ from codexd.core.commands import Rejected
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import host_question
 from codexd.core.values.ids import ApprovalId, ThreadId
+from codexd.core.values.tool_actions import Permissions
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
 from codexd.protocol.notifications import WarningNotification
-from codexd.protocol.requests import Decided, Undecided, read_decision
+from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
     ClientReply,
@@ -186,6 +187,7 @@ class Dispatcher:
             decision=decision.decision,
             rule=decision.amendment,
             instead=decision.instead,
+            granted=_permissions(decision.granted),
             host_rule=None if decision.host is None else decision.host.action,
             host=None if decision.host is None else decision.host.host,
         )
@@ -225,6 +227,16 @@ class Dispatcher:
     def loaded_statuses(self) -> Iterable[Frame]:
         services = self._services
         return loaded_statuses(services.supervisor, services.hub, services.now_us() // 1000)
+
+
+def _permissions(granted: PermissionProfile | None) -> Permissions | None:
+    if granted is None:
+        return None
+    network, files = granted.network, granted.file_system
+    return Permissions(
+        network is not None and bool(network.enabled),
+        (files.write or ()) if files is not None else (),
+    )
 
 
 def _no_decision(connection: Connection, decision: Decided | Undecided, asked: Open) -> str | None:

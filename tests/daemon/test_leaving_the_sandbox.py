@@ -1,0 +1,135 @@
+"""Leaving the sandbox: what a rule allows runs outside of it, and a person grants a thread or a turn more access."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+
+from codexd.models.scripted.scripts import Call, Part, Reply, Say
+from codexd.models.scripted.server import scripted_model
+from daemon_client import Client, Json, connected
+from daemon_house import Home
+from daemon_screen import completed
+from installed_codex import SCHEMAS
+from trio_test import trio_test
+from wire_schemas import check_permissions_asked
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox here is that of Linux")
+WORKSPACE = {"sandbox": "workspace-write", "approvalPolicy": "on-request"}
+OK = Say(("ok",))
+
+
+def run(line: str) -> Reply:
+    return (Call("shell_command", msgspec.json.encode({"command": line}).decode()),)
+
+
+def ask(**permissions: object) -> Reply:
+    arguments = {"permissions": permissions, "reason": "May I?"}
+    return (Call("request_permissions", msgspec.json.encode(arguments).decode()),)
+
+
+def statuses(client: Client) -> list[str]:
+    items = completed(client).values()
+    return [item["status"] for item in items if item["type"] == "commandExecution"]
+
+
+@contextmanager
+def outside_folder(*folders: str) -> Iterator[str]:
+    """A folder that is no temporary folder of a sandbox."""
+    with TemporaryDirectory(dir="/var/tmp") as root:
+        for name in folders:
+            Path(root, name).mkdir()
+        yield root
+
+
+def made_in(root: str) -> list[str]:
+    files = (path for path in Path(root).rglob("*") if path.is_file())
+    return sorted(str(path.relative_to(root)) for path in files)
+
+
+async def answer(client: Client, number: int, **members: object) -> Json:
+    asked = await client.until_asked(number)
+    assert asked.method == "item/permissions/requestApproval"
+    await client.send({"id": asked.id, "result": members})
+    return asked.params
+
+
+@trio_test
+async def test_a_command_that_a_rule_allows_runs_outside_of_the_sandbox(home: Home) -> None:
+    with outside_folder() as outside:
+        lines = [f"touch {outside}/a", f"touch {outside}/b; echo x", f"cp /dev/null {outside}/c"]
+        script: list[Part | Reply] = [part for line in lines for part in (run(line), OK)]
+        async with scripted_model(script) as model:
+            home.use_model(model.base_url)
+            (home.path / "rules").mkdir(mode=0o700)
+            (home.path / "rules" / "x.rules").write_text('prefix_rule(["touch"])')
+            home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
+                checked = await client.call(
+                    "policy/check", threadId=thread, command=f"touch {outside}/a"
+                )
+                assert (checked["decision"], checked["outsideSandbox"]) == ("runs", True)
+                for _ in lines:
+                    await client.run_turn(thread, "go")
+        # A line of which a rule allows only a part stays inside, and so does what no rule allows.
+        assert statuses(client) == ["completed", "completed", "failed"]
+        assert made_in(outside) == ["a"]
+
+
+@trio_test
+async def test_a_person_grants_folders_for_a_turn_or_for_the_thread_and_takes_them_back(
+    home: Home,
+) -> None:
+    with outside_folder("once", "ever", "denied") as root:
+        once, ever, denied = (f"{root}/{name}" for name in ("once", "ever", "denied"))
+        script: list[Part | Reply] = [
+            *(ask(file_system={"write": [once, denied]}), run(f"touch {once}/a")),
+            *(run(f"touch {denied}/a"), OK),
+            *(run(f"touch {once}/b"), ask(file_system={"write": [ever]}), OK),
+            *(run(f"touch {ever}/a"), OK),
+            *(run(f"touch {ever}/b"), OK),
+            *(ask(network={"enabled": True}), OK),
+        ]
+        async with scripted_model(script) as model:
+            home.use_model(model.base_url)
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
+                turn = await client.start_turn(thread, "go")
+                params = await answer(
+                    client, 1, permissions={"fileSystem": {"write": [once, "/"]}}, scope="turn"
+                )
+                if SCHEMAS.exists():
+                    check_permissions_asked(params)
+                assert params["permissions"] == {"fileSystem": {"write": [once, denied]}}
+                assert "the model says: May I?" in params["reason"]
+                await client.turn_ended(turn)
+                granted = '{\\"permissions\\":{\\"file_system\\":{\\"write\\":[\\"' + once
+                assert granted.encode() in model.requests[1].body
+                turn = await client.start_turn(thread, "go")
+                await answer(
+                    client, 2, permissions={"fileSystem": {"write": [ever]}}, scope="session"
+                )
+                await client.turn_ended(turn)
+                assert statuses(client) == ["completed", "failed", "failed"]
+            daemon.kill()
+            home.start()
+            async with connected(home.socket) as client:
+                await client.call("thread/resume", threadId=thread)
+                await client.run_turn(thread, "go")
+                (grant,) = (await client.call("policy/list", threadId=thread))["grants"]
+                assert (grant["kind"], grant["line"]) == ("permissions", f"write in {ever}")
+                await client.call("policy/revoke", threadId=thread, all=True)
+                await client.run_turn(thread, "go")
+                turn = await client.start_turn(thread, "go")
+                await answer(client, 1, permissions={})
+                await client.turn_ended(turn)
+                assert b"a person refused this call" in model.requests[-1].body
+        assert made_in(root) == ["ever/a", "once/a"]
