@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from .poisoned import EVIL, FORGED, UNSEEN, VARIANTS, Example, Leaf, Poison, evi
 from .terminal import Terminal
 
 Captured = pytest.CaptureFixture[str]
+Word = tuple[str, Leaf]  # of an enumeration: in which answer, and where there
 
 # Ids are evil too, and the same wherever they stand, as those of an evil daemon would be.
 _IDS = Poison(first=1_000_000)
@@ -122,8 +123,8 @@ class EvilDaemon:
     def __init__(self, fake: FakeDaemon, variant: int, pid: int) -> None:
         self.fake, self.variant, self.pid = fake, variant, pid
         self.poison = Poison()
-        self.word: tuple[str, Leaf] | None = None  # a word of an enumeration that is evil, too
-        self.words: dict[tuple[str, Leaf], None] = {}  # all that there were
+        self.evil_words: Sequence[Word] = ()  # words of enumerations that are evil, too
+        self.words: dict[Word, None] = {}  # all that there were
         self.asked: list[str] = []
         self.fields: set[str] = set()
         for method in METHODS:
@@ -166,8 +167,7 @@ class EvilDaemon:
     def _evil(self, key: str, example: Example) -> Json:
         free = [leaf for leaf in example.leaves if not leaf.is_word and leaf.path[-1] not in IDS]
         free = [leaf for leaf in free if not (leaf.path[-1] == "id" and len(leaf.path) < 4)]
-        if self.word is not None and self.word[0] == key:
-            free.append(self.word[1])
+        free += [leaf for its_key, leaf in self.evil_words if its_key == key]
         self.fields |= {leaf.field for leaf in free}
         self.words |= {(key, leaf): None for leaf in example.leaves if leaf.is_word}
         made: Json = example.poisoned(self.poison, free)
@@ -281,6 +281,8 @@ def said_by(capfd: Captured) -> str:
 
 # All of them say a turn as `send` does, and its words are many.
 SAY_THE_SAME = [case for case in CASES if case[0] in ("send", "compact", "review", "approve")][1:]
+# In what every command finds the thread that is meant; these are all that try its words one by one.
+LOOKED_UP, LOOKS_UP = "thread/list", ("list", "archive", "fork")
 IN_PROCESS = [words for words in CASES if words[0] != "attach"]
 
 
@@ -324,12 +326,14 @@ def test_no_word_of_an_enumeration_is_obeyed_or_forges_a_line(
     with evil_daemon(place, 0, child) as evil:
         run(evil.fake, *words)
     said_by(capfd)
-    for key, leaf in evil.words:
+    # All commands find a thread in one way.
+    together = [word for word in evil.words if word[0] == LOOKED_UP and words[0] not in LOOKS_UP]
+    for evil_words in (together, *([word] for word in evil.words if word not in together)):
         with evil_daemon(place, 0, child) as wordy:
-            wordy.word = key, leaf
+            wordy.evil_words = evil_words
             run(wordy.fake, *words)
             output = said_by(capfd)
-        assert not leaks(output, wordy.poison), leaf.field
+        assert not leaks(output, wordy.poison), [leaf.field for _, leaf in evil_words]
 
 
 @pytest.mark.slow

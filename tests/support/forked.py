@@ -27,6 +27,7 @@ import subprocess
 import sys
 import termios
 import threading
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,7 +186,7 @@ def _serve(asks: socket.socket) -> None:
 
 
 def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
-    """Be what was asked for; this process ends as any other does."""
+    """Be what was asked for. This process ends at once then: to take apart all that was imported takes longer than most do."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -201,7 +202,19 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     os.chdir(request["cwd"])
     random.seed()
     sys.argv = [request["module"], *request["words"]]
-    sys.exit(sys.modules[request["module"]].main(request["words"]))
+    code: object = 1
+    try:
+        code = sys.modules[request["module"]].main(request["words"])
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - as an interpreter reports what nobody caught
+        traceback.print_exc()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120  # as an interpreter says it
+    os._exit(code if isinstance(code, int) else code is not None)
 
 
 if __name__ == "__main__":
