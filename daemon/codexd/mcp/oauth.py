@@ -159,22 +159,22 @@ class Authorization:
         self._scopes = table.scopes if scopes is None else scopes
         self._port = port or 0
         self.url: str | None = None  # for the browser
+        self._state: str | None = None  # what the browser must bring back
         self.shown = trio.Event()
         self._came_back = trio.Event()
         self._answer: AuthorizationCodeResult | str = "the browser did not come back"
 
     async def run(self) -> None:
-        """From the first request to the stored tokens. Raises: ServerError, LoginNeeded, OSError."""
-        async with trio.open_nursery() as nursery:
-            (listener,) = await trio.open_tcp_listeners(self._port, host="127.0.0.1")
-            port = listener.socket.getsockname()[1]
-            nursery.start_soon(trio.serve_listeners, self._serve, [listener])
-            try:
+        """From the first request to the stored tokens. Raises: ServerError, SessionLost, LoginNeeded, TimedOut."""
+        try:
+            async with trio.open_nursery() as nursery:
+                (listener,) = await trio.open_tcp_listeners(self._port, host="127.0.0.1")
+                port = listener.socket.getsockname()[1]
+                nursery.start_soon(trio.serve_listeners, self._serve, [listener])
                 await self._grant(f"http://127.0.0.1:{port}{CALLBACK_PATH}")
-            except Exception as error:
-                raise ours(error) from error
-            finally:
                 nursery.cancel_scope.cancel()
+        except Exception as error:  # The nursery's is a group of them.
+            raise ours(error) from error
 
     async def _grant(self, back: str) -> None:
         table = self._table
@@ -209,6 +209,7 @@ class Authorization:
 
     async def _show(self, url: str) -> None:
         self.url = url
+        self._state = parse_qs(urlsplit(url).query)["state"][0]
         self.shown.set()
 
     async def _come_back(self) -> AuthorizationCodeResult:
@@ -232,7 +233,9 @@ class Authorization:
     def _take(self, target: str) -> tuple[str, str]:
         parts = urlsplit(target)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        if parts.path != CALLBACK_PATH or not ({"code", "error"} & query.keys()):
+        ours = self._state is not None and query.get("state") == self._state
+        if parts.path != CALLBACK_PATH or not ours or not ({"code", "error"} & query.keys()):
+            # Any page of the web may send a browser here: only this login's own way back ends it.
             return "404 Not Found", "There is nothing here."
         if self._came_back.is_set():
             return "200 OK", "This login is over."

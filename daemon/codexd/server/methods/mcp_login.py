@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from codexd.machine.owners import NotOurs
 from codexd.mcp.connection import LoginNeeded, ServerError, SessionLost, TimedOut, load_sdk
 from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol import mcp as m
@@ -17,6 +17,8 @@ from codexd.server.services import Services
 
 if TYPE_CHECKING:
     from codexd.mcp.oauth import Authorization
+
+log = logging.getLogger(__name__)
 
 # How long a person may take: Codex's figure.
 LOGIN_SECONDS: Final = 300
@@ -96,5 +98,9 @@ class _Login:
                 await self._authorization.run()
         except trio.TooSlowError:
             self.problem = f"nobody granted it within {self._seconds:g} s"
-        except (ServerError, SessionLost, LoginNeeded, TimedOut, OSError, NotOurs) as error:
+        except (ServerError, SessionLost, LoginNeeded, TimedOut) as error:
             self.problem = str(error)
+        except Exception:
+            # As around an effect: a server must not end the daemon.
+            log.exception("MCP server %s: the login failed inside the daemon", self._name)
+            self.problem = "it failed inside the daemon; its log says where"
