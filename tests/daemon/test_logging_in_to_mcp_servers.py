@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import trio
+import trio.testing
 
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
@@ -29,7 +30,7 @@ async def status(client: Client) -> Json:
 async def until_connected(client: Client) -> None:
     with trio.fail_after(PATIENCE_SECONDS):
         while (await status(client))["runtimeStatus"] != "connected":
-            await trio.sleep(0.05)
+            await trio.testing.wait_all_tasks_blocked(0.05)
 
 
 async def codexctl(home: Home, *words: str) -> subprocess.Popen[bytes]:

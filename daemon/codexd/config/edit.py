@@ -114,7 +114,9 @@ def _written(name: str, keys: Mapping[str, Value]) -> list[str]:
     for key, value in keys.items():
         if isinstance(value, Mapping):
             lines += ["", f"[{dotted((TABLE, name, key))}]"]
-            lines += [f"{dotted((inner,))} = {_text(text)}" for inner, text in value.items()]
+            lines += [
+                f"{_written_as(dotted((inner,)))} = {_text(text)}" for inner, text in value.items()
+            ]
     return lines
 
 
@@ -127,8 +129,12 @@ def _value(value: Value) -> str:
 
 
 def _text(text: str) -> str:
+    return _written_as(msgspec.json.encode(text).decode())
+
+
+def _written_as(json: str) -> str:
     # A string of JSON is one of TOML, but for DEL.
-    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")
+    return json.replace("\x7f", "\\u007f")
 
 
 def _tables(content: bytes, file: str) -> dict[str, object]:

@@ -150,6 +150,17 @@ def check_server(table: McpServerTable) -> None:
     for key in wrong:
         if getattr(table, key) != getattr(empty, key):
             raise WrongKey(key, f"no such key in {way}")
+    given = {
+        "command": (table.command or "",),
+        "args": table.args,
+        "env": (*table.env, *table.env.values()),
+        "cwd": (table.cwd or "",),
+    }
+    for key, texts in given.items():
+        if any("\0" in text for text in texts):
+            raise WrongKey(key, "text without NUL, which no process can be given")
+    if any("=" in name or not name for name in table.env):
+        raise WrongKey("env", "names of variables without `=`")
     if table.command is not None and not table.command.strip():
         raise WrongKey("command", "the name or the path of a program, a string")
     if table.url is not None and not table.url.lower().startswith(("http://", "https://")):
