@@ -93,7 +93,7 @@ def test_the_ends_of_lines_and_a_mark_at_the_beginning_stay() -> None:
     ],
 )
 def test_what_is_written_in_another_way_is_left_alone(text: str) -> None:
-    with pytest.raises(NotEdited, match="edit config.toml by hand"):
+    with pytest.raises(NotEdited, match="by hand"):
         remove(text, "a")
     with pytest.raises(NotEdited):
         add(text, "a")
