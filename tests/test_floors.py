@@ -80,6 +80,16 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
         }
     ),
+    "codexd.sandbox.__main__": frozenset(
+        {
+            "codexd.config.file",
+            "codexd.config.policies",
+            "codexd.core",
+            "codexd.machine.owners",
+            "codexd.machine.paths",
+            "codexd.sandbox",
+        }
+    ),
     "codexd.config.policies": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
     "codexd.tools": frozenset(
         {

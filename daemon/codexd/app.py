@@ -248,7 +248,7 @@ class Daemon:
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
-            await nursery.start(self._confinement.run)
+            nursery.start_soon(self._confinement.run)
             await end_leftovers(self._processes, home_mark(str(self._home)))
             await nursery.start(self._supervisor.run)
             nursery.start_soon(

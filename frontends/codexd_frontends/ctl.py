@@ -18,6 +18,7 @@ from codexd.machine.paths import UnusablePath
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX
 from codexd_frontends.cli.streams import (
     OutputFailed,
     close_stream,
@@ -187,6 +188,12 @@ SUBCOMMANDS = (
             ),
             Subcommand("logout", "forget the login at a server", (arg.SERVER, arg.JSON)),
         ),
+    ),
+    Subcommand(
+        "sandbox",
+        "run a command as a model's commands run: in the sandbox of config.toml, or of a mode",
+        (SANDBOX, FOLDER, PROGRAM),
+        may_start=False,
     ),
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),

@@ -47,6 +47,8 @@ WORDS = (
     ("import", "package.codexd.tar"),
     ("status",),
     ("paths",),
+    ("mcp", "list"),
+    ("sandbox", "/bin/true"),
     ("app-server",),
     ("stop",),
 )

@@ -94,7 +94,10 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "stop": (("--now",),),
     "paths": ((),),
 }
-NOT_DRAWN = {"app-server": "copies bytes between a program and the daemon"}
+NOT_DRAWN = {
+    "app-server": "copies bytes between a program and the daemon",
+    "sandbox": "becomes the person's command",
+}
 CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
 # What a model or a person wrote to be read has lines of its own: it is what was asked for, and no word about it.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
+import signal
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from codexd.keeper.session import signal_session
 from codexd.sandbox.confinement import Mechanism
-from sandbox_arena import arena
+from codexd.sandbox.placeholders import Placeholders
+from sandbox_arena import PYTHON, arena
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the mechanisms are those of Linux"),
@@ -177,3 +181,66 @@ def test_a_private_file_of_the_workspace_stays_readable() -> None:
         private.write_text("mine")
         os.chmod(private, 0o600)
         assert place.run("cat", str(private)).stdout == "mine"
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_command_that_is_ended_tidies_up(mechanism: Mechanism) -> None:
+    """The signal goes to the whole session, in which the sandbox is, too."""
+    line = "trap 'echo tidied > tidied; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+    with arena(mechanism, "workspace-write") as place:
+        with place.started("sh", "-c", line) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "ready\n"
+            signal_session(running.pid, signal.SIGTERM)
+            assert running.wait(20) == 3
+        assert (place.base / "workspace" / "tidied").exists()
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_what_a_terminal_sends_is_for_the_command(mechanism: Mechanism) -> None:
+    line = (
+        "import time\ntry:\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n    raise SystemExit(4)"
+    )
+    with arena(mechanism, "workspace-write") as place:
+        argv = place.confined(PYTHON, "-c", line)
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(place.base / "workspace")
+            os.execv(argv[0], argv)
+        try:
+            read_until(terminal, b"ready")
+            os.write(terminal, b"\x03")
+            read_until(terminal, b"interrupted")
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
+        finally:
+            os.close(terminal)
+
+
+def read_until(terminal: int, text: bytes) -> None:
+    said = b""
+    while text not in said:
+        said += os.read(terminal, 999)
+
+
+def test_placeholders_stay_while_a_command_is_confined_there() -> None:
+    with arena("bubblewrap", "workspace-write") as place:
+        missing = place.base / "workspace" / ".agents"
+        with place.started("cat") as running:
+            assert running.stdin is not None
+            assert running.stdout is not None
+            running.stdin.write("there\n")
+            running.stdin.flush()
+            assert running.stdout.readline() == "there\n"
+            next_daemon = Placeholders(place.base / "home" / "sandbox")
+            assert not next_daemon.sweep()
+            assert missing.is_dir()
+            running.stdin.close()
+            assert running.wait(20) == 0
+        assert next_daemon.sweep()
+        assert not missing.exists()
+        # What a person has put there is theirs.
+        place.run("true")
+        (missing / "skill").write_text("mine")
+        assert Placeholders(place.base / "home" / "sandbox").sweep()
+        assert (missing / "skill").read_text() == "mine"

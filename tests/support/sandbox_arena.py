@@ -70,7 +70,7 @@ class Arena:
     def run(self, *argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command confined, as the arena's user."""
         return subprocess.run(
-            argv if self.unconfined else self.confinement(argv, self._sandbox),
+            self.confined(*argv),
             cwd=cwd or self.base / "workspace",
             capture_output=True,
             stdin=subprocess.DEVNULL,
@@ -79,6 +79,27 @@ class Arena:
             start_new_session=True,
             **_as(self._user),
         )
+
+    def confined(self, *argv: str) -> tuple[str, ...]:
+        """The argv that runs an argv confined."""
+        return argv if self.unconfined else self.confinement(argv, self._sandbox)
+
+    @contextlib.contextmanager
+    def started(self, *argv: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that runs confined, with pipes."""
+        process = subprocess.Popen(
+            self.confined(*argv),
+            cwd=self.base / "workspace",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def attacked(self) -> list[Outcome]:
         """Make all attacks that the mode must refuse."""

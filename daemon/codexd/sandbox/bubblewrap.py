@@ -7,6 +7,7 @@ Source: bwrap(1); signal(7): what is ignored stays so across exec.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from codexd.sandbox.roots import View
@@ -15,16 +16,6 @@ _SIGNALS: Final = "HUP,INT,QUIT,TERM"
 _FILTER_FD: Final = "9"  # the last that every shell can redirect
 _BEGIN: Final = (
     f'trap \'\' {_SIGNALS.replace(",", " ")}; exec {_FILTER_FD}<"$0" || exit 126; exec "$@"'
-)
-# Of /proc: where those who are root outside may write, although they have no capability. The kernel's settings are for
-# nobody to change.
-KERNEL_FILES: Final = (
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-    "/proc/irq",
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/mtrr",
 )
 
 
@@ -35,7 +26,7 @@ def bubblewrap_argv(
     program: str,
     filter_file: str,
     env_program: str | None,
-    lock_file: str,
+    kernel_files: Sequence[str],
     variables: tuple[tuple[str, str], ...],
 ) -> tuple[str, ...]:
     """The argv that runs an argv in a view.
@@ -44,7 +35,7 @@ def bubblewrap_argv(
         program: the path of bwrap.
         env_program: the path of an env(1) that gives signals their default again; None if there is none, and a signal
             to the session then ends the command without a moment to tidy up.
-        lock_file: it is locked as long as a process of the sandbox lives.
+        kernel_files: of /proc, to be read-only.
         variables: to set in its environment.
     """
     options = ["--unshare-user", "--unshare-pid", "--unshare-ipc"]
@@ -53,10 +44,9 @@ def bubblewrap_argv(
     options += ["--cap-drop", "ALL", "--die-with-parent", "--seccomp", _FILTER_FD]
     options += ["--bind" if view.everything_writable else "--ro-bind", "/", "/"]
     options += ["--dev", "/dev", "--proc", "/proc"]
-    for path in KERNEL_FILES:
-        options += ["--ro-bind-try", path, path]
+    for path in kernel_files:
+        options += ["--ro-bind", path, path]
     options += _mounts(view)
-    options += ["--ro-bind", lock_file, LOCK_INSIDE, "--lock-file", LOCK_INSIDE]
     for name, value in variables:
         options += ["--setenv", name, value]
     inner = argv
@@ -67,9 +57,6 @@ def bubblewrap_argv(
         ("/bin/sh", "-c", _BEGIN, filter_file) if env_program is not None else _plain(filter_file)
     )
     return (*before, program, *options, "--", *inner)
-
-
-LOCK_INSIDE: Final = "/dev/codexd-sandbox"
 
 
 def _plain(filter_file: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 # A sandbox starts in some milliseconds; on a busy machine in a second. One that hangs does not work.
 TRY_SECONDS_MAX: Final = 5.0
 _BOTH: Final[tuple[SandboxMode, ...]] = ("read-only", "workspace-write")
+_KERNEL_FILES: Final = ("/proc/sys", "/proc/sysrq-trigger", "/proc/fs", "/proc/mtrr")
 # Where distributions have programs, before the folders of PATH, which a person's own come first in.
 _SYSTEM_FOLDERS: Final = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
 
@@ -81,11 +83,19 @@ class Confinement:
         self._folder.mkdir(0o700, exist_ok=True)
         self._temporary, self._path, self._only = env.get("TMPDIR"), env.get("PATH", ""), only
         self._unsandboxed, self._domains, self._python = unsandboxed, domains, python
+        self._looking = threading.Lock()
+        self._active: Active | None = None
         self.placeholders = Placeholders(self._folder)
 
-    @cached_property
+    @property
     def active(self) -> Active:
-        """What works here: looked for once, by trying. Takes some milliseconds."""
+        """What works here: looked for once, by trying. The first time takes some milliseconds, in any thread."""
+        with self._looking:
+            if self._active is None:
+                self._active = self._look()
+            return self._active
+
+    def _look(self) -> Active:
         missing: list[str] = []
         for mechanism, modes in _candidates():
             if self._only not in (None, mechanism):
@@ -102,7 +112,7 @@ class Confinement:
             (*self.active.modes, "danger-full-access"), self._unsandboxed(), self._domains()
         )
 
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self) -> None:
         """Find out what is active, which is logged, and then keep workspaces clean. It does not return."""
         await trio.to_thread.run_sync(self.placeholders.sweep)  # of the daemon before
         active = await trio.to_thread.run_sync(lambda: self.active)
@@ -110,7 +120,6 @@ class Confinement:
             log.info("%s confines commands: %s", active.mechanism, ", ".join(active.modes))
         if "workspace-write" not in active.modes:
             log.warning("%s", self.advice("workspace-write"))
-        task_status.started()
         await self.placeholders.keep_swept()
 
     def __call__(self, argv: Argv, sandbox: Sandbox) -> Argv:
@@ -144,8 +153,7 @@ class Confinement:
         given = tuple(variables)
         if mechanism == "seatbelt":
             return seatbelt_argv(argv, view, variables=given)
-        if view.placeholders:
-            view = self._with_placeholders(view)
+        view = self._with_placeholders(view)
         filter_file = self._filter_file(mechanism)
         if mechanism == "bubblewrap":
             return bubblewrap_argv(
@@ -154,14 +162,13 @@ class Confinement:
                 program=self._bubblewrap,
                 filter_file=filter_file,
                 env_program=self._env_program,
-                lock_file=self.placeholders.lock_file,
+                kernel_files=self._kernel_files,
                 variables=given,
             )
         return launcher_argv(
             argv,
             view,
             filter_file=filter_file,
-            lock_file=self.placeholders.lock_file,
             variables=given,
             namespaces=mechanism == "namespaces",
             python=self._python,
@@ -169,7 +176,10 @@ class Confinement:
 
     def _with_placeholders(self, view: View) -> View:
         """The view without the protected names that nobody can make, after all others are there."""
-        failed = self.placeholders.make(view.placeholders)
+        try:
+            failed = self.placeholders.make(view.placeholders)
+        except OSError as error:
+            raise CannotConfine(f"protected folders cannot be kept from it: {error}") from error
         mounts = tuple(mount for mount in view.mounts if mount.path not in failed)
         return replace(view, mounts=mounts) if failed else view
 
@@ -214,6 +224,11 @@ class Confinement:
         if program is None or _tried((program, "--default-signal=INT,TERM", _true())) is not None:
             return None
         return program
+
+    @cached_property
+    def _kernel_files(self) -> list[str]:
+        """Those of /proc that root may write without a capability; bubblewrap covers others itself."""
+        return [path for path in _KERNEL_FILES if os.getuid() == 0 and os.path.exists(path)]
 
     def _program(self, name: str) -> str | None:
         own = [folder for folder in self._path.split(":") if folder.startswith("/")]

@@ -19,7 +19,6 @@ def launcher_argv(
     view: View,
     *,
     filter_file: str,
-    lock_file: str | None,
     variables: tuple[tuple[str, str], ...],
     namespaces: bool,
     python: str,
@@ -27,7 +26,6 @@ def launcher_argv(
     """The argv that runs an argv in a view.
 
     Args:
-        lock_file: it is locked as long as a process of the sandbox lives.
         variables: to set in its environment.
         python: the interpreter of the launcher.
         namespaces: whether the machine allows them; without, nothing is writable.
@@ -39,8 +37,6 @@ def launcher_argv(
         options += ["--setenv", f"{name}={value}"]
     if not namespaces:
         options.append("--landlock-only")
-    elif lock_file is not None:
-        options += ["--lock", lock_file]
     if view.everything_writable:
         options.append("--writable-root")
     if view.network:

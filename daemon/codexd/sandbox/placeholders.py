@@ -1,28 +1,27 @@
 """Folders that stand for protected names that do not exist, so that a mount can keep a command from making them. I/O.
 
-They are seen outside as well, as empty folders, and are removed when no command is confined any more. While one is, they
-must stay: removing a folder removes the mounts on it everywhere.
+They are seen outside as well, as empty folders, and are removed when no process has a mount on one of them. Until then
+they must stay: removing a folder removes the mounts on it everywhere.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
-import struct
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import trio
 
-# After a command was begun: it has its lock by then, even on a machine that hardly moves.
+# After a command was begun: its mounts are made by then, even on a machine that hardly moves.
 SETTLED_SECONDS: Final = 10.0
 _LIST = "placeholders"
-_LOCK = "lock"
-_FLOCK: Final = "@hhqqi"  # struct flock of fcntl(2), on 64-bit systems
+# As mountinfo has them. Source: proc_pid_mountinfo(5).
+_ESCAPED: Final = str.maketrans({" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134"})
 
 
 class Placeholders:
@@ -30,93 +29,84 @@ class Placeholders:
 
     def __init__(self, folder: Path) -> None:
         """`folder` exists, and belongs to nobody else; what an earlier daemon left is read from there."""
-        self._list, self._lock = folder / _LIST, folder / _LOCK
-        self._lock.touch(0o600)
-        self._made = dict.fromkeys(_paths_in(self._list))
+        self._list = folder / _LIST
         self._alone = threading.Lock()  # commands are confined by worker threads
         self._began_at = -SETTLED_SECONDS
         self._loop: trio.lowlevel.TrioToken | None = None
         self._there = trio.Event()
 
-    @property
-    def lock_file(self) -> str:
-        """Every confined command has a lock for reading on it."""
-        return str(self._lock)
+    def make(self, paths: Sequence[str]) -> frozenset[str]:
+        """Make these folders for a command that begins now, which may use others as well. Any thread may call it.
 
-    def make(self, paths: Iterable[str]) -> frozenset[str]:
-        """Make these folders for a command that begins now. Any thread may call it.
+        Returns those that nobody may make there, and so no command either.
 
-        Returns those that can't be made, by a command neither.
+        Raises: OSError: others can't be made, or not be remembered.
         """
         with self._alone:
             failed = self._make(paths)
             self._began_at = time.monotonic()
-        if self._made and self._loop is not None:
+        if paths and self._loop is not None:
             self._loop.run_sync_soon(self._wake)
         return failed
 
-    def _make(self, paths: Iterable[str]) -> frozenset[str]:
+    def _make(self, paths: Sequence[str]) -> frozenset[str]:
         failed = set[str]()
-        made = dict[str, None]()
+        if not paths:
+            return frozenset()
+        # Remembered first, and appended: another process of the same home may do so as well.
+        with self._list.open("ab") as file:
+            file.write(b"".join(os.fsencode(path) + b"\0" for path in paths))
         for path in paths:
             try:
                 os.mkdir(path, 0o755)
-                made[path] = None
             except FileExistsError:
                 pass
-            except OSError:
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                    raise
                 failed.add(path)
-        if made.keys() - self._made.keys():
-            self._made |= made
-            self._write()
         return frozenset(failed)
 
     async def keep_swept(self) -> None:
         """Remove them whenever no command is confined. It does not return."""
         self._loop = trio.lowlevel.current_trio_token()
         while True:
-            if self._made and not await trio.to_thread.run_sync(self.sweep):
+            if not await trio.to_thread.run_sync(self.sweep):
                 await trio.sleep(SETTLED_SECONDS)
                 continue
+            await self._there.wait()
             self._there = trio.Event()
-            if not self._made:
-                await self._there.wait()
 
     def _wake(self) -> None:
         self._there.set()
 
     def sweep(self) -> bool:
-        """Remove them if no command is confined; whether they are gone."""
+        """Remove them if no command is confined there; whether they are gone."""
         with self._alone:
             settled = time.monotonic() - self._began_at >= SETTLED_SECONDS
             return settled and self._sweep()
 
     def _sweep(self) -> bool:
-        if self._is_locked():
+        try:
+            made = {os.fsdecode(path) for path in self._list.read_bytes().split(b"\0") if path}
+        except FileNotFoundError:
+            return True
+        if _any_mounted(made):
             return False
-        for path in self._made:
+        for path in made:
             with contextlib.suppress(OSError):  # it is not empty, and so a person's
                 os.rmdir(path)
-        self._made.clear()
-        self._write()
+        self._list.unlink()
         return True
 
-    def _is_locked(self) -> bool:
-        wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        with self._lock.open("rb+") as file:
-            found = fcntl.fcntl(file, fcntl.F_GETLK, wanted)
-        (kind, *_) = struct.unpack(_FLOCK, found)
-        return bool(kind != fcntl.F_UNLCK)
 
-    def _write(self) -> None:
-        new = self._list.with_suffix(".new")
-        new.write_bytes(b"\0".join(os.fsencode(path) for path in self._made))
-        new.replace(self._list)
-
-
-def _paths_in(file: Path) -> list[str]:
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return []
-    return [os.fsdecode(path) for path in content.split(b"\0") if path.startswith(b"/")]
+def _any_mounted(paths: Iterable[str]) -> bool:
+    """Whether a process has a mount on one of these paths."""
+    marks = [f" {path.translate(_ESCAPED)} ".encode(errors="surrogateescape") for path in paths]
+    for process in os.listdir("/proc"):
+        if process.isdecimal():
+            with contextlib.suppress(OSError):  # it has ended
+                mounts = Path("/proc", process, "mountinfo").read_bytes()
+                if any(mark in mounts for mark in marks):
+                    return True
+    return False

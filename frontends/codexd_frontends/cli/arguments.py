@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codexd_frontends.cli.argument import ALL_TURNS, Argument, count, count_or_all, limit
+from codexd_frontends.cli.sandbox_arguments import FOLDER, SANDBOX
 
 TURNS_ON_ATTACH_DEFAULT = 20  # a few screens; `show` has more
 TURNS_SHOWN_DEFAULT = 50  # people mostly look for recent turns, and a thread may have any number
@@ -62,7 +63,7 @@ SEND_OPTIONS = (
         default=[],
         help="an image for the model: PNG, JPEG, GIF or WebP; may be repeated",
     ),
-    Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
+    FOLDER,
     Argument("--effort", metavar="EFFORT", help="the model's reasoning effort: low, medium, high"),
     Argument(
         "--summary",
@@ -77,6 +78,7 @@ SEND_OPTIONS = (
         choices=("untrusted", "on-request", "never"),
         help="when to ask before a command runs",
     ),
+    SANDBOX,
     REASONING,
     JSON,
 )

@@ -96,11 +96,12 @@ def _attached(daemon: Daemon, arguments: argparse.Namespace) -> AbstractContextM
     """The thread to send to, started or resumed."""
     provider = _given(modelProvider=arguments.provider, model=arguments.model)
     if arguments.thread is None and not arguments.last:
-        policy = _given(approvalPolicy=arguments.approval_policy)
+        policy = _given(approvalPolicy=arguments.approval_policy, sandbox=arguments.sandbox)
         return begun_thread(daemon, {"cwd": directory(arguments.cwd or "."), **provider, **policy})
     followed = Followed(find_thread_id(daemon, None if arguments.last else arguments.thread))
-    if arguments.provider:
-        params = {"threadId": followed.thread_id, "excludeTurns": True, **provider}
+    if arguments.provider or arguments.sandbox:
+        changed = _given(sandbox=arguments.sandbox) | (provider if arguments.provider else {})
+        params = {"threadId": followed.thread_id, "excludeTurns": True, **changed}
         daemon.call("thread/resume", params, ThreadAnswer)
     followed.attach(daemon)
     return nullcontext(followed)

@@ -6,7 +6,6 @@
     --write, --read, --hide PATH    a mount, each after those above it
     --writable-root       everything is writable but what is mounted otherwise
     --share-net           the machine's network
-    --lock FILE           locked as long as a process of the sandbox lives
     --setenv NAME=VALUE   a variable for the command
     --landlock-only       no namespaces: nothing is writable, and `--hide` covers the content of files
 
@@ -17,7 +16,6 @@ the new process namespace, whose end ends all in it; the third is the command.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # of which signal makes an enumeration
-import fcntl
 import os
 
 from . import kernel
@@ -68,12 +66,11 @@ class Asked:
         argv: list[str],
         filter_program: bytes,
         mounts: Sequence[tuple[str, str]],
-        lock: str | None,
         variables: Mapping[str, str],
         flags: frozenset[str],
     ) -> None:
         self.argv, self.filter, self.mounts = argv, filter_program, mounts
-        self.lock, self.variables, self.flags = lock, variables, flags
+        self.variables, self.flags = variables, flags
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -89,9 +86,8 @@ def main(arguments: list[str]) -> NoReturn:
             restrict(_ALWAYS_WRITABLE_OUTSIDE, all_but(hidden), network=False)
             _become(asked)
         kernel.die_with_parent()
-        lock = None if asked.lock is None else os.open(asked.lock, os.O_RDONLY | os.O_CLOEXEC)
         _enter_namespaces(asked)
-        _wait_outside(asked, lock)
+        _wait_outside(asked)
     except (OSError, ValueError) as error:
         _give_up(error)
 
@@ -103,7 +99,7 @@ def _give_up(error: Exception) -> NoReturn:
 
 def _read(arguments: list[str]) -> Asked:
     mounts: list[tuple[str, str]] = []
-    values: dict[str, str] = {}
+    filter_file = ""
     variables: dict[str, str] = {}
     flags: set[str] = set()
     left = iter(arguments)
@@ -115,15 +111,15 @@ def _read(arguments: list[str]) -> Asked:
         elif option == "--setenv":
             name, _, value = next(left).partition("=")
             variables[name] = value
-        elif option in ("--filter", "--lock"):
-            values[option] = next(left)
+        elif option == "--filter":
+            filter_file = next(left)
         elif option in ("--writable-root", "--share-net", "--landlock-only"):
             flags.add(option)
         else:
             raise ValueError(f"the launcher has no option {option}")
-    with open(values["--filter"], "rb") as file:
+    with open(filter_file, "rb") as file:
         program = file.read()
-    return Asked(list(left), program, mounts, values.get("--lock"), variables, frozenset(flags))
+    return Asked(list(left), program, mounts, variables, frozenset(flags))
 
 
 def _enter_namespaces(asked: Asked) -> None:
@@ -180,12 +176,12 @@ def _make_devices(devices: Mapping[str, int]) -> None:
     kernel.mount("tmpfs", _SHARED_MEMORY, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=1777")
 
 
-def _wait_outside(asked: Asked, lock: int | None) -> NoReturn:
+def _wait_outside(asked: Asked) -> NoReturn:
     child = os.fork()
     if child == 0:
         try:
             kernel.die_with_parent()
-            _be_first(asked, lock)
+            _be_first(asked)
         except OSError as error:
             _give_up(error)
     _stay()
@@ -194,7 +190,7 @@ def _wait_outside(asked: Asked, lock: int | None) -> NoReturn:
     os._exit(_exit_code(os.waitpid(child, 0)[1]))
 
 
-def _be_first(asked: Asked, lock: int | None) -> NoReturn:
+def _be_first(asked: Asked) -> NoReturn:
     """The first process of the namespace: it waits for the command, and buries what others leave."""
     flags = _NO_SETUID | _NO_DEVICES | _NO_EXEC
     kernel.mount("proc", "/proc", "proc", flags)
@@ -203,8 +199,6 @@ def _be_first(asked: Asked, lock: int | None) -> NoReturn:
             tree = kernel.tree_at(f"/proc/{name}")
             kernel.restrict_mounts(tree, kernel.MOUNT_READ_ONLY)
             kernel.attach(tree, f"/proc/{name}")
-    if lock is not None:
-        fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     child = os.fork()
     if child == 0:
         try:

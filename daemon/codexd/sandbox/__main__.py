@@ -1,0 +1,44 @@
+"""Becomes a command in the sandbox that a model's commands have, by the configuration of the person.
+
+python -m codexd.sandbox FOLDER [MODE] -- PROGRAM [ARGUMENT ...]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn, get_args
+
+from codexd.config.file import InvalidConfig, read_config
+from codexd.config.policies import access_of, policies_for
+from codexd.core.values.enforced import CannotConfine, Sandbox
+from codexd.core.values.settings import SandboxMode
+from codexd.machine.owners import NotOurs, make_own_folder
+from codexd.machine.paths import UnusablePath, default_paths
+from codexd.sandbox.confinement import Confinement
+
+FAILED_EXIT_CODE = 125  # as env(1) and timeout(1) have it: the command was not run
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Become the command, or say why not."""
+    at = arguments.index("--")
+    (folder, *modes), argv = arguments[:at], tuple(arguments[at + 1 :])
+    try:
+        paths = default_paths()
+        make_own_folder(paths.state_dir)
+        config = read_config(paths.config_file).config
+        mode: SandboxMode = policies_for(config, folder).sandbox
+        for known in get_args(SandboxMode):
+            mode = known if modes == [known] else mode
+        confinement = Confinement(paths.folders, paths.state_dir, os.environ)
+        confined = confinement(argv, Sandbox(mode, folder, access_of(config, mode, folder)))
+        os.chdir(folder)
+        os.execvp(confined[0], confined)  # noqa: S606 (the command is the person's)
+    except (CannotConfine, InvalidConfig, NotOurs, UnusablePath, OSError) as error:
+        sys.stderr.write(f"codexctl: {argv[0]} was not run: {error}\n")
+        sys.exit(FAILED_EXIT_CODE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
