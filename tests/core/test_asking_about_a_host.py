@@ -161,6 +161,13 @@ def test_the_question_goes_with_its_command() -> None:
     given(*ASKED).when(report_ended("c2")).then(ended("c2"))
 
 
+def test_a_question_that_nobody_answered_is_asked_again() -> None:
+    gone = ApprovalDecided(approval("t1"), "decline", GONE)
+    outcome = given(*ASKED, gone).when(reports())
+    outcome.then(asks(2))
+    assert found_answer(outcome.state, C1, HOST) is None
+
+
 def test_a_restart_closes_the_question_whose_connection_is_gone() -> None:
     outcome = given(*ASKED).when(c.Recover())
     restarted = ToolResult("aborted", RESTARTED)

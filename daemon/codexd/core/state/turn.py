@@ -305,6 +305,9 @@ def host_question(turn: Turn | None, approval_id: ApprovalId) -> HostQuestion | 
 
 
 def _host_decided(turn: Turn, event: e.ApprovalDecided) -> Turn:
+    if event.note is not None:  # No person has answered: the next connection asks again.
+        left = tuple(q for q in turn.hosts if q.approval_id != event.approval_id)
+        return replace(turn, hosts=left)
     return replace(
         turn,
         hosts=tuple(
