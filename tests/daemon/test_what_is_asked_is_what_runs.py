@@ -305,3 +305,23 @@ async def test_a_folder_that_no_system_call_takes_is_refused_before_a_question(
             await client.run_turn(thread, "go")
             assert client.asked == []
             assert b"`workdir` is longer than" in model.requests[-1].body
+
+
+@trio_test
+async def test_no_rule_is_proposed_that_would_write_a_secret_into_a_file(daemon: Daemon) -> None:
+    script: list[Part | Reply] = [running(f"echo-to {TOKEN}"), running("echo-to x"), Say(("ok",))]
+    async with scripted_model(script) as model:
+        daemon.home.use_model(model.base_url, approval="untrusted")
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            turn = await client.start_turn(thread, "go")
+            asked = await client.until_asked()
+            assert "proposedExecpolicyAmendment" not in asked.params
+            assert asked.params["availableDecisions"] == [
+                *("accept", "acceptForSession", "decline", "cancel")
+            ]
+            await client.decide(asked, "decline")
+            asked = await client.until_asked(2)
+            assert asked.params["proposedExecpolicyAmendment"] == ["echo-to", "x"]
+            await client.decide(asked, "decline")
+            await client.turn_ended(turn)
