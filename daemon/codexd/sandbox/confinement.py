@@ -112,8 +112,9 @@ class Confinement:
             (*self.active.modes, "danger-full-access"), self._unsandboxed(), self._domains()
         )
 
-    async def run(self) -> None:
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find out what is active, which is logged, and then keep workspaces clean. It does not return."""
+        task_status.started()  # nobody waits for that: who needs to know finds it out
         await trio.to_thread.run_sync(self.placeholders.sweep)  # of the daemon before
         active = await trio.to_thread.run_sync(lambda: self.active)
         if active.mechanism is not None:

@@ -1,9 +1,9 @@
 """The process at the other end of a connection, as the kernel reports it, and what it may do.
 
-Today every process of the daemon's own user may connect, and may decide for a person: without a sandbox a
-command is such a process, and could do itself what it would approve. Once commands are confined they must not
-decide: `may_decide` is then the one place to check more, a cgroup of `pid` or a token that only a person's
-frontends have. A change that loosens a policy is a decision too.
+Every process of the daemon's own user may connect, and may decide for a person. A confined command cannot connect: it
+has no Unix sockets, and does not see the daemon's folders. A command that runs without a sandbox can, and could do
+itself what it would approve; `may_decide` is the one place to check more, a cgroup of `pid` or a token that only a
+person's frontends have. A change that loosens a policy is a decision too.
 """
 
 from __future__ import annotations
