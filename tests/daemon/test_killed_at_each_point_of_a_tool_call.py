@@ -7,6 +7,7 @@ with its true result; or its result is declared unknown. A kind without a case f
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from daemon_client import Json, connected
 from daemon_house import Home
 from daemon_screen import items_of
 from images_e2e import PNG
+from mcp_house import SUPPORT
 from trio_test import trio_test
 
 POINTS = ("before", "during", "after")
@@ -41,6 +43,7 @@ class Case(NamedTuple):
     call: Callable[[Path], Call]
     holds: Callable[[str, Came], bool]  # by the point of the kill
     points: tuple[str, ...] = POINTS
+    config: str = ""
 
 
 def shell(folder: Path) -> Call:
@@ -83,7 +86,7 @@ def of_patch(point: str, came: Came) -> bool:
     """All files or none, and which is said."""
     if point == "before":
         said = "interrupted before the first file was changed" in came.answer
-        return came.done == 0 and said and came.item["status"] == "failed"
+        return came.done == 0 and said and came.item["problem"] == came.answer
     said = "the patch is complete" in came.answer
     return came.done == 2 and said and came.item["status"] == "completed"
 
@@ -98,6 +101,23 @@ def of_view(point: str, came: Came) -> bool:
     return "input_image" in came.answer and came.item["type"] == "imageView"
 
 
+def mcp(folder: Path) -> Call:
+    return Call("mcp__counts__change", json.dumps({"file": f"{folder}/done"}))
+
+
+def of_mcp(point: str, came: Came) -> bool:
+    """A call that may change something is not made again, and nobody knows what it did."""
+    unknown = RESTARTED in came.answer and came.item["status"] == "failed"
+    return unknown and came.done == (point == "after")
+
+
+SERVER = f"""
+[mcp_servers.counts]
+command = "{sys.executable}"
+args = ["-I", "-S", "{SUPPORT / "pipe_server.py"}", "Counts"]
+"""
+
+
 # Of kinds that no tool performs there is nothing to kill.
 NEVER_PERFORMED = {
     "bad": "it is refused",
@@ -109,6 +129,7 @@ CASES: dict[str, Case] = {
     "command": Case(shell, of_command),
     "patch": Case(patch, of_patch),
     "viewImage": Case(view, of_view, ("before", "after")),
+    "mcp": Case(mcp, of_mcp, ("before", "after"), SERVER),
 }
 
 
@@ -127,6 +148,8 @@ async def killed_and_resumed(home: Home, kind: str, point: str) -> Came:
     replies: list[Part | Reply] = [CASES[kind].call(folder), Say(("done",))]
     async with scripted_model(replies) as model:
         home.use_model(model.base_url)
+        with (home.path / "config.toml").open("a") as file:
+            file.write(CASES[kind].config)
         doomed = home.launch(program=(doomed_daemon.__file__, point))
         doomed.wait_said("answers on")
         async with connected(home.socket) as client:

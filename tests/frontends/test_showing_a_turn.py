@@ -211,6 +211,13 @@ def test_items_of_every_kind_have_a_line_and_unknown_items_too() -> None:
             "status": "completed",
             "changes": [{"path": "/w/a", "kind": {"type": "add"}, "diff": ""}],
         },
+        {
+            "type": "fileChange",
+            "id": "f2",
+            "status": "failed",
+            "changes": [{"path": "/w/b", "kind": {"type": "delete"}, "diff": "x\n"}],
+            "problem": "It was not applied.\nRead it again.",
+        },
         {"type": "mcpToolCall", "id": "t1", "server": "db", "tool": "query", "status": "failed"},
         {
             "type": "dynamicToolCall",
@@ -230,6 +237,10 @@ def test_items_of_every_kind_have_a_line_and_unknown_items_too() -> None:
         "  \n"
         "  at files\n"
         "± /w/a\n"
+        "± /w/b · failed\n"
+        "  x\n"
+        "  It was not applied.\n"
+        "  Read it again.\n"
         "⚒ db.query · failed\n"
         '⚒ fly {"to":"moon"} · failed\n'
         "  unknown tool\n"

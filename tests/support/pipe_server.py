@@ -171,6 +171,15 @@ class Crashes(Server):
         super().call(request)
 
 
+class Counts(Server):
+    """It counts its calls in a file."""
+
+    def call(self, request: Message) -> None:
+        with Path(request["params"]["arguments"]["file"]).open("a") as file:
+            file.write("once\n")
+        answer(request, text("counted"))
+
+
 class Deaf(Server):
     """It reads nothing once it is ready."""
 

@@ -88,7 +88,7 @@ class ItemOutputReadParams(msgspec.Struct, frozen=True, rename="camel"):
 class ItemOutputReadResponse(msgspec.Struct, frozen=True, rename="camel"):
     """A part of an output; `next_offset` is the `offset` of the next part, null at the end."""
 
-    data_base64: str
+    data_base64: bytes  # base64 on the wire
     next_offset: int | None
     printed_bytes: int = 0  # how many the command printed: those beyond a limit are not kept
     running: bool = False  # more may come

@@ -135,6 +135,7 @@ class Item(Received, frozen=True, kw_only=True):
     error: McpError | None = None  # mcpToolCall
     content_items: tuple[ToolText, ...] | None = None
     changes: tuple[FileUpdate, ...] = ()  # fileChange
+    problem: str | None = None  # fileChange: why it was not applied
     review: str = ""  # enteredReviewMode, exitedReviewMode
     query: str = ""  # webSearch
     path: str = ""  # imageView

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Iterator
 
 import msgspec
@@ -31,6 +30,7 @@ def output_parts(
         params = {"threadId": thread_id, "itemId": item_id, "offset": offset, "seq": seq}
         answer = daemon.call("item/output/read", params, ItemOutputReadResponse)
         offset, seq = answer.next_offset, answer.seq
-        data = b64decode(answer.data_base64)
-        have += len(data)
-        yield OutputPart(data, max(0, answer.printed_bytes - have) if offset is None else 0)
+        have += len(answer.data_base64)
+        yield OutputPart(
+            answer.data_base64, max(0, answer.printed_bytes - have) if offset is None else 0
+        )

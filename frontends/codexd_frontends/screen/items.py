@@ -72,7 +72,9 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
         case "plan":
             return marked("plan: ", prose_lines(item.text))
         case "fileChange":
-            return [line for change in item.changes for line in _change_lines(change, item, style)]
+            changed = [line for one in item.changes for line in _change_lines(one, item, style)]
+            why = marked("  ", prose_lines(item.problem)) if item.problem else []
+            return [*changed, *(style.red(line) for line in why)]
         case "mcpToolCall":
             return _call_lines(f"{item.server}.{item.tool}", _mcp_text(item), item, style)
         case "dynamicToolCall":

@@ -143,6 +143,8 @@ class FileChange(_Item, frozen=True, kw_only=True, tag="fileChange"):
 
     changes: tuple[FileUpdate, ...]
     status: CommandStatus
+    # codexd only: why it was not applied, or what is not known about it, as the model was told.
+    problem: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ImageView(_Item, frozen=True, kw_only=True, tag="imageView"):

@@ -109,7 +109,8 @@ class _Patches:
     def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
         assert isinstance(tool.item, FileChange)
         status: CommandStatus = "failed" if result.status == "aborted" else result.status
-        return replace(tool.item, status=status, completed_at_ms=at_ms)
+        problem = result.model_text if status == "failed" else msgspec.UNSET
+        return replace(tool.item, status=status, completed_at_ms=at_ms, problem=problem)
 
 
 def file_updates(files: Sequence[PatchedFile]) -> tuple[FileUpdate, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Final
 
 from codexd.core.events.events import OutputKept, ProcessEnded, ToolEnded
@@ -47,8 +46,7 @@ async def item_output_read(
     else:
         data = await store.read_blob(result.blob, start=start, end=stop)
     following = stop if len(data) == stop - start else None
-    encoded = b64encode(data).decode()
-    return ItemOutputReadResponse(encoded, following, result.output_bytes, seq=seq)
+    return ItemOutputReadResponse(data, following, result.output_bytes, seq=seq)
 
 
 def _running(services: Services, thread_id: ThreadId, item_id: str) -> StreamingOutput | None:
@@ -68,8 +66,7 @@ async def _part_of_running(
     else:
         data = await store.read_blob(output.blob.sha256, start=start, end=stop)
     following = stop if len(data) == stop - start else None
-    encoded = b64encode(data).decode()
-    return ItemOutputReadResponse(encoded, following, output.printed_bytes, running=True)
+    return ItemOutputReadResponse(data, following, output.printed_bytes, running=True)
 
 
 async def _end_of(
