@@ -124,6 +124,7 @@ NEVER_PERFORMED = {
     "unread": "it is refused",
     "plan": "it is an event, recorded together with its answer",
     "network": "it is a question about a call that runs",
+    "permissions": "the answer of a person is its result",
 }
 CASES: dict[str, Case] = {
     "command": Case(shell, of_command),
