@@ -95,7 +95,6 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core",
             "codexd.exec",
-            "codexd.keeper.session",
             "codexd.machine.foreign_files",
             "codexd.machine.patience",
             "codexd.machine.python_child",
@@ -247,6 +246,8 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.runtime": frozenset(
         {
             "codexd.core",
+            "codexd.exec.leftovers",
+            "codexd.exec.ports",
             "codexd.projections",
             "codexd_eventstore",
             "codexd.machine.foreign_files",

@@ -21,6 +21,8 @@ from codexd.tools.commits import why_no_commit
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
 from hostile_repositories import BOTH, CASES, HOSTILE, Arrange, Repo, made, run_in_an_ordinary_shell
+from kept import SHARED_KEEPER
+from screen import Screen
 from trio_test import trio_test
 
 PLAIN: Mapping[str, tuple[str, ...]] = {
@@ -88,14 +90,6 @@ class _Fixed:
         return self._variables
 
 
-class _Deaf:
-    def started(self, pid: int, start_time: str) -> None:
-        pass
-
-    def output(self, chunk: bytes) -> None:
-        pass
-
-
 def reason_to_ask(folder: Path, line: str) -> str | None:
     """Why a person is asked about a line in a thread's folder."""
     settings = Settings(str(folder), "m", "p", "untrusted", "workspace-write")
@@ -111,9 +105,9 @@ def command(folder: Path, line: str) -> RunCommand:
 
 async def run_unasked(folder: Path, line: str, variables: Mapping[str, str]) -> None:
     """As the shell tool runs what nobody is asked about."""
-    shell = Shell(_Fixed(variables), "/bin/sh")
+    shell = Shell(_Fixed(variables), "/bin/sh", SHARED_KEEPER)
     context = CallContext(str(folder), "t", "c", guarded=True)
-    await shell.perform(command(folder, line), context, _Deaf())
+    await shell.perform(command(folder, line), context, Screen())
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         description="The daemon that owns coding-agent conversations. It runs in the foreground; "
         "codexctl starts it by itself when none runs.",
         epilog="$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
-        "SIGTERM stops it once running commands have ended, a second one at once.",
+        "SIGTERM stops it; commands go on, and the next daemon takes them up. `codexctl stop` ends them too.",
     )
     parser.add_argument(
         "--listen",

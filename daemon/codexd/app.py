@@ -1,8 +1,7 @@
 """The composition root: opens, wires, serves, shuts down. Only this file knows all parts.
 
-Start: the store's lock, the socket, answers; only then what a dead daemon left. Stop: SIGTERM lets running
-commands end within a deadline, a second signal stops at once; a model's unfinished answer is resumed by the
-next daemon from its draft.
+Start: the store's lock, the socket, answers; only then what the daemon before left. Stop: commands go on at the
+keeper, and the next daemon takes them up; a model's unfinished answer is resumed by it from its draft.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
-from codexd.runtime.take_over import end_leftovers, take_over
+from codexd.runtime.take_over import end_leftovers, end_unclaimed, take_over
 from codexd.sandbox.confinement import Confinement
 from codexd.server.connection.listener import Listener, accept_all, keep_bound, listening
 from codexd.server.feed.feed import Feed
@@ -92,9 +91,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long running commands may go on after SIGTERM: service managers kill after 20 s or more.
-DRAIN_SECONDS_MAX = 10.0
-# And how long snapshots may be taken then: they spare the next daemon some reading, and nothing else.
+# How long snapshots may be taken at the end: they spare the next daemon some reading, and nothing else.
 LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 
 
@@ -140,16 +137,18 @@ class Daemon:
         redaction: DaemonSecrets,
         processes: KeeperProcesses,
     ) -> None:
+        self._processes = processes
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
-        self._processes = ProcessFiles(paths.state_dir / "processes")
+        self._noted = ProcessFiles(paths.state_dir / "processes")
         self._warmth = trio.Event()
         self._passed = PassedVariables(redaction.passed_taken)
         self._login = LoginEnvironment(
             env,
+            processes,
             secrets=self.providers.secret_variables,
             taken=redaction.login_taken,
             passed=self._passed.of_turn,
@@ -163,10 +162,7 @@ class Daemon:
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         start, login = processes.start_server, self._login.variables
         self._mcp = McpHost(config, self._hub, start, login, env, paths, redaction.learnt)
-        worlds = {
-            ephemeral: self._world(memory if ephemeral else store, env)
-            for ephemeral in (False, True)
-        }
+        worlds = {False: self._world(store, env), True: self._world(memory, env)}
         self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, address)
@@ -200,6 +196,7 @@ class Daemon:
             socket=address.link or address.bind,
             cwd=self._cwd,
             started_at_ms=time.time_ns() // 1_000_000,
+            keeper=lambda: self._processes.keeper_pid,
             known_secrets=lambda: self._redaction.known,
             importer=functools.cache(lambda: self._importer(world)),
             sweeper=Sweeper(world.store),
@@ -249,19 +246,22 @@ class Daemon:
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             nursery.start_soon(self._confinement.run)
-            await end_leftovers(self._processes, home_mark(str(self._home)))
+            if not await self._processes.lives():
+                await end_leftovers(self._noted, home_mark(str(self._home)))
             await nursery.start(self._supervisor.run)
-            nursery.start_soon(
-                take_over, self._supervisor, self._unfinished, self._index, self._services.store
-            )
+            nursery.start_soon(self._take_over)
             await self._until_told_to_stop(signals)
             nursery.cancel_scope.cancel()
+
+    async def _take_over(self) -> None:
+        await take_over(self._supervisor, self._unfinished, self._index, self._services.store)
+        await end_unclaimed(self._processes, self._supervisor)
 
     def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
         shell = Shell(
             self._login,
             command_shell(env),
-            home_mark(str(self._home)),
+            self._processes,
             self._confinement,
             self._network,
         )
@@ -287,7 +287,7 @@ class Daemon:
             registry=self._tools(Images(store, cache), env),
             tools_ready=self._mcp.servers.ready,
             unfinished=self._unfinished,
-            processes=self._processes,
+            processes=self._noted,
             instructions=BASE_INSTRUCTIONS,
             threads=lambda: self._supervisor,
             brought=BroughtIn(store, lambda: time.time_ns() // 1000).of,
@@ -379,16 +379,6 @@ class Daemon:
 
     async def _until_told_to_stop(self, signals: AsyncIterator[int]) -> None:
         await signals.__anext__()
-        log.info("stopping: running commands have %g s to end", DRAIN_SECONDS_MAX)
-        with trio.move_on_after(DRAIN_SECONDS_MAX):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_cancel_at_next, signals, nursery.cancel_scope)
-                await self._processes.wait_none()
-                nursery.cancel_scope.cancel()
+        log.info("stopping: the next daemon takes up what runs")
         with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
             await self._supervisor.keep_all()
-
-
-async def _cancel_at_next(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
-    await signals.__anext__()
-    scope.cancel()

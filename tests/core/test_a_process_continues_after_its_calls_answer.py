@@ -39,10 +39,10 @@ def lost(text: str) -> ProcessEnded:
 
 
 @pytest.fixture
-def adopted() -> Iterator[None]:
-    """Commands are adopted after a crash."""
+def not_adopted() -> Iterator[None]:
+    """What became of a command is not known after a crash."""
     row = KINDS["command"]
-    KINDS["command"] = replace(row, after_crash="adopt")
+    KINDS["command"] = replace(row, after_crash="declare unknown")
     yield
     KINDS["command"] = row
 
@@ -71,11 +71,11 @@ def test_its_end_is_recorded_once() -> None:
     assert not has_work(fold((*GOES_ON, OVER)))
 
 
+@pytest.mark.usefixtures("not_adopted")
 def test_after_a_crash_its_end_is_not_known() -> None:
     given(*GOES_ON).when(c.Recover()).then(lost(RESTARTED)).then_due()
 
 
-@pytest.mark.usefixtures("adopted")
 def test_after_a_crash_it_is_adopted_where_its_row_says_so() -> None:
     given(*GOES_ON).when(c.Recover()).then().then_due(RunTool(CALL))
     given(*GOES_ON).when(c.Recover(resume=False)).then().then_due(RunTool(CALL))
@@ -85,7 +85,6 @@ def test_it_ends_with_the_thread() -> None:
     given(*GOES_ON).when(c.ArchiveThread()).then(lost(ABORTED_CALL), ThreadArchived()).then_due()
 
 
-@pytest.mark.usefixtures("adopted")
 def test_a_fork_has_none_of_it() -> None:
     forked = ThreadForked(ThreadId("0194d2a0-0000-7000-8000-000000000001"), len(GOES_ON))
     given(*GOES_ON, forked).due()

@@ -147,7 +147,7 @@ def test_a_call_that_may_still_run_is_adopted_after_every_crash(
 
 
 def test_of_all_other_calls_the_model_learns_that_the_result_is_not_known() -> None:
-    started = ToolStarted(CALL, line("make"))
+    started = ToolStarted(CALL, UnreadAction('{"kind":"fly"}'))
     given(*CALLED, started, ENDED).when(c.Recover()).then(abandoned(RESTARTED), calling("t1/2"))
 
 

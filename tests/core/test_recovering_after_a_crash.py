@@ -41,11 +41,11 @@ from codexd.core.events.events import (
     TurnInterrupted,
     TurnSteered,
 )
-from codexd.core.events.tools import ApprovalDecided, ToolEnded
-from codexd.core.state.due import AwaitRetry, CallModel
+from codexd.core.events.tools import ApprovalDecided, ToolEnded, ToolStarted
+from codexd.core.state.due import AwaitRetry, CallModel, RunTool
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId
 from codexd.core.values.items import TurnError
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.tool_actions import ToolResult, UnreadAction
 from spec import given
 
 CALL = ModelCallId("t1/1")
@@ -57,6 +57,10 @@ LOST = ToolEnded(CallId("c1"), ToolResult("aborted", RESTARTED))
 QUESTION = asked_about("c2", line("make"))
 IDLE = (*FIRST_TURN, ENDED, TurnCompleted())
 IN_A_COMMAND = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
+ADOPTED = replace(runs("c1", "ls"), again="adopt")
+# An action of another version: whether it may still run is not known.
+UNKNOWN = ToolStarted(CallId("c1"), UnreadAction('{"kind":"fly"}'))
+IN_A_CALL = (*FIRST_TURN, made("c1"), UNKNOWN, ENDED)
 ASKING = (*FIRST_TURN, made("c2"), QUESTION, ENDED)
 BACKING_OFF = (*FIRST_TURN, *given(*FIRST_TURN).when(failure("t1/1")).events)
 FORKED = ThreadForked(ThreadId("parent"), 5)
@@ -80,12 +84,22 @@ def test_a_restart_takes_nothing_from_the_budget_of_retries() -> None:
     assert outcome.events[0].error.message == "Reconnecting... 1/1"
 
 
-def test_in_a_command_the_model_learns_that_the_result_is_not_known() -> None:
-    given(*IN_A_COMMAND).when(c.Recover()).then(LOST, calling("t1/2"))
+def test_a_command_is_adopted() -> None:
+    given(*IN_A_COMMAND).when(c.Recover()).then(ADOPTED).then_due(RunTool(CallId("c1")))
 
 
-def test_in_a_command_while_the_model_still_answered() -> None:
+def test_a_command_is_adopted_and_the_broken_answer_waits_for_it() -> None:
     given(*IN_A_COMMAND[:-1]).when(c.Recover(open_items=(streaming("m1"),))).then(
+        CUT, ADOPTED, ASKED_AGAIN
+    ).then_due(RunTool(CallId("c1")))
+
+
+def test_in_another_call_the_model_learns_that_the_result_is_not_known() -> None:
+    given(*IN_A_CALL).when(c.Recover()).then(LOST, calling("t1/2"))
+
+
+def test_in_another_call_while_the_model_still_answered() -> None:
+    given(*IN_A_CALL[:-1]).when(c.Recover(open_items=(streaming("m1"),))).then(
         CUT, LOST, ASKED_AGAIN, calling("t1/1", 2)
     )
 
@@ -120,8 +134,8 @@ def test_a_wait_before_a_retry_begins_again() -> None:
     given(*BACKING_OFF).when(c.Recover()).then().then_due(AwaitRetry(CALL, 1, 200))
 
 
-def test_a_command_that_a_retry_waited_for_is_answered() -> None:
-    past = (*FIRST_TURN, made("c1"), runs("c1", "ls"))
+def test_a_call_that_a_retry_waited_for_is_answered() -> None:
+    past = (*FIRST_TURN, made("c1"), UNKNOWN)
     past = (*past, *given(*past).when(failure("t1/1")).events)
     given(*past).when(c.Recover()).then(LOST).then_due(AwaitRetry(CALL, 1, 200))
 

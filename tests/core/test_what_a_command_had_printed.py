@@ -26,9 +26,9 @@ from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.events.events import ModelCallFailed, TurnFailed, TurnInterrupted
-from codexd.core.events.tools import ToolEnded
+from codexd.core.events.tools import ToolEnded, ToolStarted
 from codexd.core.values.ids import CallId, ItemId
-from codexd.core.values.tool_actions import ToolResult
+from codexd.core.values.tool_actions import ToolResult, UnreadAction
 from spec import given
 
 PRINTED = (
@@ -61,9 +61,12 @@ def test_when_another_call_is_cancelled() -> None:
     assert STOPPED in given(*IN_A_COMMAND, *asked.events).when(cancel).events
 
 
-def test_when_the_daemon_dies() -> None:
+def test_when_the_daemon_dies_and_it_cannot_be_adopted() -> None:
     lost = ToolEnded(CallId("c1"), ToolResult("aborted", RESTARTED, "a.o b.o\n"))
-    given(*IN_A_COMMAND, ENDED).when(c.Recover(open_items=PRINTED)).then(lost, calling("t1/2"))
+    unknown = ToolStarted(CallId("c1"), UnreadAction('{"kind":"fly"}'))
+    given(*FIRST_TURN, made("c1"), unknown, ENDED).when(c.Recover(open_items=PRINTED)).then(
+        lost, calling("t1/2")
+    )
 
 
 def test_when_the_turn_fails() -> None:

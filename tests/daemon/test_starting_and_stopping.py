@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 
 import pytest
@@ -81,9 +82,10 @@ def test_a_signal_as_soon_as_it_answers_stops_it_cleanly(home: Home) -> None:
 
 
 @trio_test
-async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> None:
+async def test_a_command_goes_on_while_the_daemon_stops_and_starts(home: Home) -> None:
     gate = home.root / "gate"
-    command = f"echo begun; until [ -e {gate} ]; do sleep 0.01; done; head -c 100000 /dev/zero"
+    os.mkfifo(gate)
+    command = f"echo begun; read x < {gate}; head -c 100000 /dev/zero"
     async with scripted_model([run(f"{command} | tr '\\0' x; echo the end"), OK, OK]) as model:
         home.use_model(model.base_url)
         daemon = home.start_anew()
@@ -92,16 +94,16 @@ async def test_to_stop_lets_a_command_end_and_keeps_its_result(home: Home) -> No
             turn = await client.start_turn(thread, "go")
             await client.until_notified("item/commandExecution/outputDelta")
             daemon.terminate()
-            daemon.wait_said("stopping: running commands")
-            gate.touch()
             assert await daemon.ended() == 0
-        assert home.processes() == []
         assert not home.socket.exists()
         home.start_anew()
         async with connected(home.socket) as client:
+            await trio.to_thread.run_sync(gate.write_text, "go on\n")
             item = await finished(client, thread, turn)
             assert (item["status"], item["exitCode"]) == ("completed", 0)
-            assert str(item["aggregatedOutput"]).endswith("the end\n")
+            text = str(item["aggregatedOutput"])
+            assert text.startswith("begun\nx")
+            assert text.endswith("x" * 100 + "the end\n")
         assert b"restart" not in model.requests[-1].body
 
 
@@ -117,7 +119,7 @@ async def finished(client: Client, thread: str, turn: str) -> dict[str, object]:
 
 
 @trio_test
-async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) -> None:
+async def test_where_the_keeper_is_stopped_too_nothing_is_left(home: Home) -> None:
     async with scripted_model([run("echo $$; sleep 1000"), OK]) as model:
         home.use_model(model.base_url)
         daemon = home.start_anew()
@@ -127,10 +129,9 @@ async def test_a_second_signal_stops_it_at_once_and_nothing_is_left(home: Home) 
             note = await client.until_notified("item/commandExecution/outputDelta")
             pid = int(note.params["delta"])
             daemon.terminate()
-            daemon.wait_said("stopping: running commands")
-            assert not is_gone(pid)
-            daemon.terminate()
             assert await daemon.ended() == 0
+        assert not is_gone(pid)
+        await home.end_keeper()
         await wait_gone(pid)
         assert home.processes() == []
         home.start_anew()
@@ -171,7 +172,7 @@ async def test_nothing_is_left_of_a_daemon_that_had_much_to_do(home: Home) -> No
                 nursery.start_soon(client.start_turn, thread, "go")
             await client.until_notified("item/commandExecution/outputDelta", times=8)
             daemon.terminate()
-            daemon.wait_said("stopping: running commands")
-            daemon.terminate()
             assert await daemon.ended() == 0
+        assert len(home.processes()) >= 16
+        await home.end_keeper()
         assert home.processes() == []

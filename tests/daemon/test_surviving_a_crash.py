@@ -95,7 +95,7 @@ async def test_with_on_restart_interrupt_the_cut_turn_is_interrupted(home: Home)
 
 
 @trio_test
-async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_its_processes(
+async def test_killed_with_its_keeper_in_a_command_it_does_not_run_it_again_and_ends_its_processes(
     home: Home,
 ) -> None:
     command = "echo ran >> ran; echo pid $$; exec sleep 1000"
@@ -108,6 +108,7 @@ async def test_killed_in_a_command_it_does_not_run_it_again_and_ends_its_process
             note = await client.until_notified("item/commandExecution/outputDelta")
             pid = int(note.params["delta"].split()[1])
             first.kill()
+        home.kill_keeper()
         assert not is_gone(pid)
         home.start()
         await wait_gone(pid)

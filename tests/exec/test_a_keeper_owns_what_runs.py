@@ -114,7 +114,7 @@ async def test_a_process_gets_what_is_the_persons_and_nothing_of_the_keepers(
     # What the C library uses for itself has no default.
     assert not masks["SigIgn"] & ~(1 << 31 | 1 << 32)
     variables = dict(entry.split("=", 1) for entry in rest[6:-1])
-    assert variables.pop("CODEXD_COMMAND").endswith("/t/p")
+    assert variables.pop("CODEXD_COMMAND").rpartition("/")[0].endswith("/t/p")
     assert variables.keys() <= {"PATH", "ONLY", "PWD", "OLDPWD", "SHLVL", "_"}
     assert rest[-1] == "/usr"
 
@@ -178,7 +178,7 @@ async def test_to_end_it_ends_all_of_it_what_daemonized_included(tmp_path: Path)
             await trio.lowlevel.checkpoint()
         await running.end()
         assert not any(map(acting, pids))
-        assert (await running.wait(), (await printed(running)).endswith(b"bye\n")) == (3, True)
+        assert (await running.wait(), b"bye\n" in await printed(running)) == (3, True)
 
 
 @pytest.mark.slow

@@ -222,7 +222,8 @@ class Home:
     def processes(self) -> list[int]:
         """Everything alive that was started by a daemon of this home, by its environment.
 
-        A daemon's own environment is nobody's to read; the one that serves is found by its lock.
+        A daemon's own environment is nobody's to read; the one that serves is found by its lock. A keeper that has
+        nothing to keep is not counted: it ends by itself after a while.
         """
         mark = f"CODEXD_HOME={self.path}\0".encode()
         found = self._holders_of_the_lock()
@@ -230,7 +231,33 @@ class Home:
             with contextlib.suppress(OSError):
                 if folder.name.isdecimal() and mark in (folder / "environ").read_bytes() + b"\0":
                     found.add(int(folder.name))
-        return sorted(found)
+        return sorted(found - self.keepers())
+
+    def keepers(self) -> set[int]:
+        """The keeper of this home and its guard."""
+        mark, found = f"{self.path}/state/keeper\0".encode(), set[int]()
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdecimal() and mark in (folder / "cmdline").read_bytes():
+                    found.add(int(folder.name))
+        return found
+
+    async def end_keeper(self) -> None:
+        """End the keeper and all that it owns, as `codexctl stop` does."""
+        left = self.keepers()
+        os.kill(self.keeper, signal.SIGTERM)
+        for pid in left:
+            await wait_gone(pid)
+
+    def kill_keeper(self) -> None:
+        """Kill the keeper and its guard, so that nobody ends what they leave."""
+        for pid in sorted(self.keepers()):  # the guard first: it is the parent
+            os.kill(pid, signal.SIGKILL)
+
+    @property
+    def keeper(self) -> int:
+        """The keeper's process."""
+        return int((self.path / "state" / "keeper" / "lock").read_text())
 
     def _holders_of_the_lock(self) -> set[int]:
         try:
@@ -252,7 +279,7 @@ class Home:
     def close(self) -> None:
         """End everything and remove everything."""
         self.end_daemons()
-        for pid in self.processes():
+        for pid in [*self.keepers(), *self.processes()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -7,18 +7,24 @@ async with keeping(tmp_path) as processes:
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import itertools
 import os
+import shutil
+import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from codexd.exec.keeper_client import KeeperProcesses, keeper_of
 from codexd.exec.leftovers import home_mark
-from codexd.exec.ports import Command, Running
+from codexd.exec.ports import Command, Owned, Running, ServerProcess
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 _numbers = itertools.count(1)
@@ -74,3 +80,54 @@ def acting(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+class SharedKeeper:
+    """One keeper for all tests of a process, behind any of its runs of trio. It implements `Processes`.
+
+    Each start gets an id of its own, since tests of a tool use one call again and again.
+    """
+
+    def __init__(self) -> None:
+        self._home: Path | None = None
+        self._here = trio.lowlevel.RunVar[KeeperProcesses]("keeper")
+
+    def _processes(self) -> KeeperProcesses:
+        try:
+            return self._here.get()
+        except LookupError:
+            pass
+        if self._home is None:
+            self._home = Path(tempfile.mkdtemp(prefix="cx-", dir="/tmp"))
+            atexit.register(self._end, self._home)
+        processes = KeeperProcesses(self._home / "keeper", home_mark(str(self._home)))
+        trio.lowlevel.spawn_system_task(processes.serve)
+        self._here.set(processes)
+        return processes
+
+    def _end(self, home: Path) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((home / "keeper" / "lock").read_text()), signal.SIGTERM)
+        shutil.rmtree(home, ignore_errors=True)
+
+    async def start(self, command: Command) -> Running:
+        return await self._processes().start(_with_own_id(command))
+
+    async def start_server(self, command: Command) -> ServerProcess:
+        return await self._processes().start_server(_with_own_id(command))
+
+    async def find(self, process_id: str) -> Running | None:
+        return await self._processes().find(process_id)
+
+    async def owned(self) -> list[Owned]:
+        return await self._processes().owned()
+
+    async def forget(self, process_id: str) -> None:
+        await self._processes().forget(process_id)
+
+
+def _with_own_id(command: Command) -> Command:
+    return replace(command, process_id=f"{command.process_id}-{next(_numbers)}")
+
+
+SHARED_KEEPER = SharedKeeper()

@@ -21,6 +21,7 @@ from codexd.tools.apply_patch import DIFF_CHARACTERS_MAX, ApplyPatchTool, patch_
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd.tools.shell import Shell
 from doomed_patch import contents
+from kept import SHARED_KEEPER
 from tool_house import House, ask, read_all, settled
 from trio_test import trio_test
 
@@ -198,7 +199,7 @@ class NoEnvironment:
         return {}
 
 
-SHELL = Shell(NoEnvironment(), "/bin/sh")
+SHELL = Shell(NoEnvironment(), "/bin/sh", SHARED_KEEPER)
 
 
 async def decide(thread: ThreadActor, decision: Decision) -> ApplyPatch:

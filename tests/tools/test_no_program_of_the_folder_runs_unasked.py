@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from codexd.core.values.tool_actions import RunCommand
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
-from tools.screen import Screen
+from kept import SHARED_KEEPER
+from screen import Screen
 from trio_test import trio_test
 
 LINE = "ls; cat x | sort; find . -name x; git log; rg x; [ -e x ]; command -v ls; wc -l < x"
@@ -54,7 +55,7 @@ async def test_a_folder_on_the_path_that_depends_on_where_one_is_does_not_count(
         f"/usr/bin:/bin:{entry}",
         entry,
     ):
-        shell = Shell(FixedPath(path), "/bin/sh")
+        shell = Shell(FixedPath(path), "/bin/sh", SHARED_KEEPER)
         line = "ls x" if direct else LINE
         action = RunCommand(line, (), str(folder), 20_000, direct=direct)
         context = CallContext(cwd=str(folder), thread_id="t", call_id="c", guarded=True)
@@ -62,6 +63,6 @@ async def test_a_folder_on_the_path_that_depends_on_where_one_is_does_not_count(
         assert "x" in ended.output
         assert not (tmp_path / "ran").exists(), path
     # And the traps do work: what a person allowed runs as the person has it.
-    unguarded = Shell(FixedPath(f"{folder}/bin:/usr/bin:/bin"), "/bin/sh")
+    unguarded = Shell(FixedPath(f"{folder}/bin:/usr/bin:/bin"), "/bin/sh", SHARED_KEEPER)
     await unguarded.perform(action, replace(context, guarded=False), Screen())
     assert (tmp_path / "ran").exists()

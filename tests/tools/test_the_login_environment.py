@@ -17,6 +17,7 @@ from codexd.tools.login_env import (
     login_shell,
     tool_environment,
 )
+from kept import SHARED_KEEPER
 from trio_test import trio_test
 
 
@@ -38,7 +39,7 @@ def logins(home: Path) -> int:
 @trio_test
 async def test_commands_get_what_the_profile_sets(tmp_path: Path) -> None:
     write_profile(tmp_path, "export GREETING='hello\n=world'; LOCAL=1")
-    variables = await LoginEnvironment(own(tmp_path)).variables()
+    variables = await LoginEnvironment(own(tmp_path), SHARED_KEEPER).variables()
     assert variables["GREETING"] == "hello\n=world"
     assert "LOCAL" not in variables
     assert variables["HOME"] == str(tmp_path)
@@ -49,7 +50,7 @@ async def test_output_and_traces_of_the_profile_are_not_taken_for_environment(
     tmp_path: Path,
 ) -> None:
     write_profile(tmp_path, "echo NOISE=1; echo MORE=2 >&2; export REAL=3; set -x")
-    captured = await capture(own(tmp_path))
+    captured = await capture(SHARED_KEEPER, own(tmp_path))
     assert captured.fallback is None
     assert captured.variables["REAL"] == "3"
     assert not {"NOISE", "MORE"} & set(captured.variables)
@@ -58,7 +59,7 @@ async def test_output_and_traces_of_the_profile_are_not_taken_for_environment(
 @trio_test
 async def test_the_login_shell_runs_once_however_many_ask(tmp_path: Path) -> None:
     write_profile(tmp_path, "")
-    environment = LoginEnvironment(own(tmp_path))
+    environment = LoginEnvironment(own(tmp_path), SHARED_KEEPER)
     async with trio.open_nursery() as nursery:
         for _ in range(3):
             nursery.start_soon(environment.variables)
@@ -69,7 +70,7 @@ async def test_the_login_shell_runs_once_however_many_ask(tmp_path: Path) -> Non
 @trio_test
 async def test_a_profile_that_has_changed_is_read_again(tmp_path: Path) -> None:
     write_profile(tmp_path, "export WHICH=first")
-    environment = LoginEnvironment(own(tmp_path))
+    environment = LoginEnvironment(own(tmp_path), SHARED_KEEPER)
     assert (await environment.variables())["WHICH"] == "first"
     write_profile(tmp_path, "export WHICH=second", changed_ns=2)
     assert (await environment.variables())["WHICH"] == "second"
@@ -77,7 +78,7 @@ async def test_a_profile_that_has_changed_is_read_again(tmp_path: Path) -> None:
 
 @trio_test
 async def test_a_new_profile_is_read(tmp_path: Path) -> None:
-    environment = LoginEnvironment(own(tmp_path))
+    environment = LoginEnvironment(own(tmp_path), SHARED_KEEPER)
     assert "NEW" not in await environment.variables()
     write_profile(tmp_path, "export NEW=1")
     assert (await environment.variables())["NEW"] == "1"
@@ -88,7 +89,7 @@ async def test_a_failing_profile_loses_only_its_own_variables(
     tmp_path: Path,
 ) -> None:
     write_profile(tmp_path, "exit 3")
-    environment = LoginEnvironment(own(tmp_path, KNOWN="1"))
+    environment = LoginEnvironment(own(tmp_path, KNOWN="1"), SHARED_KEEPER)
     assert (await environment.variables())["KNOWN"] == "1"
     assert environment.fallback == (
         "/bin/sh -l ended with code 3 before it had printed its environment"
@@ -100,27 +101,27 @@ async def test_a_failing_profile_loses_only_its_own_variables(
 @trio_test
 async def test_a_profile_that_asks_something_gets_no_answer_and_continues(tmp_path: Path) -> None:
     write_profile(tmp_path, "read answer; export ANSWER=${answer:-none}")
-    assert (await LoginEnvironment(own(tmp_path)).variables())["ANSWER"] == "none"
+    assert (await LoginEnvironment(own(tmp_path), SHARED_KEEPER).variables())["ANSWER"] == "none"
 
 
 @trio_test
 async def test_a_profile_that_never_ends_is_given_up(tmp_path: Path) -> None:
     write_profile(tmp_path, "sleep 60")
-    captured = await capture(own(tmp_path, KNOWN="1"), seconds_max=0.1)
+    captured = await capture(SHARED_KEEPER, own(tmp_path, KNOWN="1"), seconds_max=0.1)
     assert captured.variables["KNOWN"] == "1"
     assert captured.fallback == "/bin/sh -l was not done after 0.1 seconds"
 
 
 @trio_test
 async def test_a_shell_that_does_not_exist_is_said(tmp_path: Path) -> None:
-    captured = await capture(own(tmp_path, SHELL="/no/shell"))
+    captured = await capture(SHARED_KEEPER, own(tmp_path, SHELL="/no/shell"))
     assert captured.fallback == "/no/shell could not be started: No such file or directory"
 
 
 @trio_test
 async def test_a_cancelled_wait_leaves_the_others_their_environment(tmp_path: Path) -> None:
     write_profile(tmp_path, "export SET=1")
-    environment = LoginEnvironment(own(tmp_path))
+    environment = LoginEnvironment(own(tmp_path), SHARED_KEEPER)
     with trio.CancelScope() as impatient:
         impatient.cancel()
         await environment.variables()
@@ -131,7 +132,9 @@ async def test_a_cancelled_wait_leaves_the_others_their_environment(tmp_path: Pa
 async def test_a_key_is_hidden_from_tools_even_where_the_profile_sets_it(tmp_path: Path) -> None:
     write_profile(tmp_path, "export PROVIDER_KEY=from-profile OTHER=1")
     secrets = frozenset({"PROVIDER_KEY", "SECOND_KEY"})
-    environment = LoginEnvironment(own(tmp_path, SECOND_KEY="x"), secrets=lambda: secrets)
+    environment = LoginEnvironment(
+        own(tmp_path, SECOND_KEY="x"), SHARED_KEEPER, secrets=lambda: secrets
+    )
     variables = await environment.variables()
     assert not {"PROVIDER_KEY", "SECOND_KEY"} & set(variables)
     assert variables["OTHER"] == "1"
@@ -143,7 +146,7 @@ async def test_a_key_that_is_named_later_is_hidden_from_then_on_without_another_
 ) -> None:
     write_profile(tmp_path, "export LATER_KEY=1")
     named: set[str] = set()
-    environment = LoginEnvironment(own(tmp_path), secrets=lambda: frozenset(named))
+    environment = LoginEnvironment(own(tmp_path), SHARED_KEEPER, secrets=lambda: frozenset(named))
     assert "LATER_KEY" in await environment.variables()
     named.add("LATER_KEY")
     assert "LATER_KEY" not in await environment.variables()
@@ -157,7 +160,7 @@ async def test_the_login_shell_is_not_given_a_key_either(tmp_path: Path) -> None
     """While it runs, another command could read its environment."""
     write_profile(tmp_path, "export SEEN=${DAEMONS_KEY:-none} OTHER=${PLAIN:-none}")
     given = own(tmp_path, DAEMONS_KEY="1", PLAIN="2")
-    environment = LoginEnvironment(given, secrets=lambda: frozenset({"DAEMONS_KEY"}))
+    environment = LoginEnvironment(given, SHARED_KEEPER, secrets=lambda: frozenset({"DAEMONS_KEY"}))
     variables = await environment.variables()
     assert (variables["SEEN"], variables["OTHER"]) == ("none", "2")
 
@@ -169,7 +172,7 @@ def test_a_file_that_bash_reads_before_each_command_cannot_set_a_key_again() -> 
 @trio_test
 async def test_values_that_are_no_text_survive(tmp_path: Path) -> None:
     (tmp_path / ".profile").write_bytes(b"export ODD='a\xffb'\n")
-    captured = await capture(own(tmp_path))
+    captured = await capture(SHARED_KEEPER, own(tmp_path))
     assert os.fsencode(captured.variables["ODD"]) == b"a\xffb"
 
 

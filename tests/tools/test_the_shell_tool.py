@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
+import trio.lowlevel
+from msgspec.structs import replace
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, RunCommand, ToolResult
-from codexd.keeper.session import session_lives
+from codexd.keeper.session import session_lives, signal_session
+from codexd.tools.following import MODEL_OUTPUT_BYTES_MAX
 from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import (
     DECLARATION,
-    MODEL_OUTPUT_BYTES_MAX,
     TIMEOUT_MS_DEFAULT,
     TIMEOUT_MS_MAX,
     Shell,
     shell_argv,
 )
-from tools.screen import Screen
+from kept import SHARED_KEEPER
+from screen import Screen
 from trio_test import trio_test
 
 CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
@@ -37,7 +41,7 @@ class FixedEnvironment:
         return {"PATH": os.environ["PATH"], "NAME": "value"}
 
 
-SHELL = Shell(FixedEnvironment(), "/bin/sh")
+SHELL = Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER)
 
 
 def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
@@ -231,7 +235,7 @@ async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
 @trio_test
 async def test_a_shell_that_is_gone_is_named() -> None:
     action = RunCommand(command="ls", argv=("/no/shell", "-c", "ls"), cwd="/", timeout_ms=1000)
-    shell = Shell(FixedEnvironment(), "/no/shell")
+    shell = Shell(FixedEnvironment(), "/no/shell", SHARED_KEEPER)
     result = await shell.perform(action, CONTEXT, Screen())
     assert result.model_text == (
         "The command was not run: /no/shell could not be started: No such file or directory."
@@ -274,14 +278,19 @@ async def test_screens_get_the_output_raw_and_as_it_comes() -> None:
 
 
 @trio_test
-async def test_an_interrupted_command_leaves_no_process() -> None:
-    screen = Screen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(SHELL.perform, command("echo ready; sleep 60"), CONTEXT, screen)
-        await screen.wait_for("ready")
-        nursery.cancel_scope.cancel()
-    ((leader, _),) = screen.processes
-    assert not session_lives(leader)
+async def test_an_interrupted_command_leaves_no_process_and_a_stopped_daemon_leaves_it() -> None:
+    for is_awaited in (False, True):
+        screen = Screen()
+        context = replace(CONTEXT, is_awaited=lambda is_awaited=is_awaited: is_awaited)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(SHELL.perform, command("echo ready; sleep 60"), context, screen)
+            await screen.wait_for("ready")
+            nursery.cancel_scope.cancel()
+        ((leader, _),) = screen.processes
+        while not is_awaited and session_lives(leader):
+            await trio.lowlevel.checkpoint()
+        assert session_lives(leader) == is_awaited
+        signal_session(leader, signal.SIGKILL)
 
 
 @trio_test
@@ -289,7 +298,7 @@ async def test_the_sandbox_says_what_is_executed() -> None:
     def confine(argv: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
         return ("/usr/bin/env", f"HELD={sandbox.folder} {sandbox.mode}", *argv)
 
-    shell = Shell(FixedEnvironment(), "/bin/sh", confine=confine)
+    shell = Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER, confine=confine)
     context = msgspec.structs.replace(CONTEXT, sandbox=Sandbox("workspace-write", "/project"))
     held = await shell.perform(command('echo "$HELD"'), context, Screen())
     assert held.output == "/project workspace-write\n"

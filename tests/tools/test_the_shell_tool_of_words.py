@@ -21,7 +21,8 @@ from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, Too
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import TIMEOUT_MS_DEFAULT, WORKDIR_BYTES_MAX, Shell, argv_of
-from tools.screen import Screen
+from kept import SHARED_KEEPER
+from screen import Screen
 from trio_test import trio_test
 
 CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
@@ -38,7 +39,7 @@ class FixedEnvironment:
 
 
 def tool(path: str | None = os.environ["PATH"], shell: str = "/bin/sh") -> ArgvShell:
-    return ArgvShell(Shell(FixedEnvironment(path), shell))
+    return ArgvShell(Shell(FixedEnvironment(path), shell, SHARED_KEEPER))
 
 
 def read(
@@ -128,7 +129,7 @@ def test_what_runs_is_what_was_said_word_for_word(words: list[str]) -> None:
 
 
 def test_a_model_has_one_of_the_two_tools() -> None:
-    words, line = tool(), Shell(FixedEnvironment(), "/bin/sh")
+    words, line = tool(), Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER)
     for argv_shell in (True, False):
         traits = Traits(argv_shell=argv_shell)
         offered = [t.offered(traits, ThreadState()) is not None for t in (words, line)]

@@ -9,7 +9,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolAction, ToolResult
 from codexd.tools.registry import CallContext, OutputSink, Registry
-from tools.screen import Screen
+from screen import Screen
 from trio_test import trio_test
 
 CONTEXT = CallContext("/work", "th", "c1")

@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -103,12 +104,12 @@ class KeeperProcesses:
         except (KeeperLost, OtherKeeper):
             return []
         rows = [fields[place : place + 8] for place in range(0, len(fields), 8)]
-        return [_owned(row) for row in rows]
+        return [_owned(row, is_claimed=row[0] in self._kept) for row in rows]
 
     @property
     def keeper_pid(self) -> int:
-        """The keeper's process; 0 if none was reached yet."""
-        return 0 if self._link is None else self._link.keeper_pid
+        """The keeper's process; 0 if there is none."""
+        return 0 if self._link is None or self._link.is_over else self._link.keeper_pid
 
     async def lives(self) -> bool:
         """Whether a keeper is there; it is not started."""
@@ -190,7 +191,8 @@ class KeeperProcesses:
         return (rest, answer[1]), link
 
     def _fields(self, command: Command) -> list[bytes]:
-        mark = f"{self._home}/{command.owner}/{command.process_id}"
+        # The last part tells processes apart whose ids were the same, one after the other.
+        mark = f"{self._home}/{command.owner}/{command.process_id}/{time.monotonic_ns():x}"
         numbers = (command.rows, command.columns, len(command.argv))
         variables = {**command.env, COMMAND_MARK: mark}
         if wrong := [name for name in variables if not name or "=" in name]:
@@ -288,8 +290,7 @@ class KeeperProcesses:
         """Start a keeper; returns once it answers. Raises: NotStarted."""
         argv = (
             *(sys.executable, "-I", "-S", keeper_start.__file__),
-            *(str(self._folder), str(self._socket), f"{COMMAND_MARK}={self._home}"),
-            str(files_of_commands()),
+            *(str(self._folder), str(self._socket), str(files_of_commands())),
         )
         try:
             ran = await trio.run_process(
@@ -372,7 +373,7 @@ def _is_free(lock: Path) -> bool:
     return True
 
 
-def _owned(row: list[bytes]) -> Owned:
+def _owned(row: list[bytes], *, is_claimed: bool) -> Owned:
     process_id, owner, pid, start_time, argv, cwd, code, milliseconds = row
     return Owned(
         process_id=process_id.decode(),
@@ -383,4 +384,5 @@ def _owned(row: list[bytes]) -> Owned:
         cwd=os.fsdecode(cwd),
         seconds=int(milliseconds) / 1000,
         exit_code=int(code) if code else None,
+        is_claimed=is_claimed,
     )

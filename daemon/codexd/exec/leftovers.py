@@ -15,11 +15,12 @@ import signal
 import time
 from typing import Final
 
+from codexd.keeper import spawn
 from codexd.keeper.session import leads_group, signal_session, start_time
 from codexd.keeper.tree import marked
 
 # The variable, and how long the part of its value is that names the home.
-COMMAND_MARK: Final = "CODEXD_COMMAND"
+COMMAND_MARK: Final = spawn.MARK.decode()
 _HOME_DIGITS: Final = 16
 # What is left may fork while it is looked for, so it is looked for until nothing is found.
 _ROUNDS_MAX: Final = 50

@@ -78,6 +78,7 @@ class Owned(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     seconds: float  # since its start, up to its end
     exit_code: int | None  # None: it still runs
+    is_claimed: bool  # this daemon has started or found it
 
 
 class Running(Protocol):
@@ -175,6 +176,9 @@ class Processes(Protocol):
 
     async def owned(self) -> list[Owned]:
         """All of them, servers included."""
+
+    async def forget(self, process_id: str) -> None:
+        """End and forget a process that nobody has found."""
 
     async def start_server(self, command: Command) -> ServerProcess:
         """`input` and `errors` of the command do not count. Raises: NotStarted."""

@@ -38,9 +38,9 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES, _XUCRED_UID = 0, 1, 76, 4
 class Keeper:
     """The owner of the processes of one home."""
 
-    def __init__(self, listener: socket.socket, folder: str, mark: str) -> None:
-        """`folder` is where outputs go; `mark` begins the variable that each process of the home carries."""
-        self._listener, self._folder, self._mark = listener, folder, mark.encode()
+    def __init__(self, listener: socket.socket, folder: str) -> None:
+        """`folder` is where outputs go."""
+        self._listener, self._folder = listener, folder
         self._selector = selectors.DefaultSelector()
         self._processes: dict[bytes, Process] = {}
         self._leaders: dict[int, Process] = {}  # by pid, until they are reaped
@@ -276,12 +276,15 @@ class Keeper:
     def _start(self, number: bytes, fields: list[bytes]) -> None:
         request = spawn.Request(fields)
         try:
-            if request.process_id in self._processes:
+            before = self._processes.get(request.process_id)
+            if before is not None and not before.forget:
                 raise spawn.Refused("program", "another process has this id")
+            if before is not None:  # It is being ended, and nobody asks for it any more.
+                before.process_id += b"/%d" % before.pid
+                self._processes[before.process_id] = before
             if self._is_stopping:
                 raise spawn.Refused("program", "the keeper is stopping")
-            mark = b"%s/%s/%s" % (self._mark, request.owner, request.process_id)
-            process, passed = plumbing.start(request, self, mark, self._folder)
+            process, passed = plumbing.start(request, self, self._folder)
         except spawn.Refused as refused:
             self.answer(number, refused.stage.encode(), str(refused).encode())
             return

@@ -63,14 +63,12 @@ class _Ends:
             spool.close()
 
 
-def start(
-    request: spawn.Request, loop: Loop, mark: bytes, folder: str
-) -> tuple[Process, tuple[int, ...]]:
+def start(request: spawn.Request, loop: Loop, folder: str) -> tuple[Process, tuple[int, ...]]:
     """Start a process; with it the ends of a server's pipes, which are the daemon's.
 
     Raises: spawn.Refused.
     """
-    process, ends = Process(request, loop, mark), _Ends(folder)
+    process, ends = Process(request, loop), _Ends(folder)
     is_started = False
     try:
         try:

@@ -78,11 +78,11 @@ class Stream:
 class Process:
     """A process from its start until it is forgotten."""
 
-    def __init__(self, request: spawn.Request, loop: Loop, mark: bytes) -> None:
+    def __init__(self, request: spawn.Request, loop: Loop) -> None:
         self.process_id, self.owner, self.cwd = request.process_id, request.owner, request.cwd
         self.argv = b"\0".join(request.argv)[:ARGV_BYTES_SHOWN]
         self.is_server = request.is_server
-        self._loop, self._mark = loop, mark
+        self._loop, self._mark = loop, request.mark
         self.pid, self.start_time = 0, b""
         self.streams: list[Stream] = []
         self.input_fd: int | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 PRIVATE_UMASK = 0o077
+MARK = b"CODEXD_COMMAND"
 _PATH_DEFAULT = b"/bin:/usr/bin"  # as the C library has it
 
 
@@ -42,6 +43,8 @@ class Request:
             raise ValueError("expected a program, found none")
         pairs = (variable.partition(b"=") for variable in rest[3 + count :])
         self.env = {name: value for name, _, value in pairs}
+        # All that comes of it carries this variable, and no other process has this value.
+        self.mark = b"%s=%s" % (MARK, self.env.get(MARK, b"-"))
 
 
 def spawn(request: Request, streams: tuple[int, int, int] | None, terminal: str | None) -> int:

@@ -1,10 +1,9 @@
-"""Starts the keeper of a home, unless one is there: `python -I -S start.py FOLDER SOCKET MARK FILES`.
+"""Starts the keeper of a home, unless one is there: `python -I -S start.py FOLDER SOCKET FILES`.
 
 The process that was started ends as soon as the keeper answers on its socket, so the keeper is nobody's child. On
 Linux its parent is the guard, which kills what a keeper that died has left.
 
     FOLDER  the keeper's own: the lock, and the outputs
-    MARK    how the variable begins that each process of the home has in its environment
     FILES   the soft limit of open files that commands get
 """
 
@@ -31,7 +30,7 @@ _CONNECTIONS_WAITING_MAX = 4  # one daemon, and one that replaces it
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code; the keeper's process comes back here too, at its end."""
-    folder, path, mark, files = arguments
+    folder, path, files = arguments
     os.umask(PRIVATE_UMASK)
     os.chdir("/")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -57,7 +56,7 @@ def main(arguments: list[str]) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, b"%d\n" % os.getpid())
     try:
-        Keeper(listener, folder, mark).run()
+        Keeper(listener, folder).run()
     except BaseException:
         _leave_a_trace(folder)
         raise

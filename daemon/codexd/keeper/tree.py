@@ -49,7 +49,7 @@ def family(leader: int, mark: bytes) -> set[int]:
     found: set[int] = set()
     for pid, stat in _living():
         parents[pid] = int(stat[_PARENT])
-        if pid == leader or int(stat[_SESSION]) == leader or has_variable(pid, mark):
+        if pid == leader or int(stat[_SESSION]) == leader or has_variable(pid, mark + b"\0"):
             found.add(pid)
     while below := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= below

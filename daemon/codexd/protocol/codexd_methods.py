@@ -56,6 +56,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     # What confined commands of workspace-write reach by the network: on, off, or domains, those of a list.
     network: str | msgspec.UnsetType = msgspec.UNSET
     indexing: Indexing | None = None  # set while not all threads are in lists and searches
+    keeper: int = 0  # the process that owns the commands and outlives the daemon; 0: there is none
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,7 +1,7 @@
-"""Takes over from the previous daemon: ends its commands, and resumes its threads.
+"""Takes over from the previous daemon: resumes its threads, which adopt their processes at the keeper.
 
-Law: a thread is loaded only after the processes that were left running have ended. So a command that is
-reported as interrupted no longer runs.
+Law: where the keeper died as well, a thread is loaded only after all that was left running has ended. So a command
+that is reported as interrupted no longer runs.
 
 An error in one thread delays no other. If the daemon died while it resumed threads, any of them may be the cause.
 So they are resumed one by one, after all others; a thread with which the daemon died again is left alone until a
@@ -21,6 +21,7 @@ from codexd.core import commands as c
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId
 from codexd.exec.leftovers import end_marked, kill_leftover
+from codexd.exec.ports import Processes, process_id_of
 from codexd.index.build.rows import is_thread
 from codexd.index.index import IndexUnavailable, SearchIndex
 from codexd.index.query.listing import with_work
@@ -35,13 +36,33 @@ log = logging.getLogger(__name__)
 
 
 async def end_leftovers(processes: ProcessFiles, home: str) -> None:
-    """End what the daemon before has left running; `home` is as `home_mark` names it."""
+    """End what a keeper that died has left running; `home` is as `home_mark` names it."""
     for pid, start_time in processes.left():
         if kill_leftover(pid, start_time):
             log.warning("process %d of the daemon before was still running, and was ended", pid)
         processes.remove(pid)
     for pid in sorted(await trio.to_thread.run_sync(end_marked, home)):
         log.warning("process %d of the daemon before was still running, and was ended", pid)
+
+
+async def end_unclaimed(processes: Processes, supervisor: Supervisor) -> None:
+    """End what the keeper has and no thread wants any more: of a thread that was in memory only, or was stopped while
+    no daemon was there.
+    """
+    for owned in await processes.owned():
+        if owned.is_claimed or supervisor.is_left_alone(ThreadId(owned.owner)):
+            continue  # A person may still ask for a thread that is left alone.
+        thread = supervisor.loaded(ThreadId(owned.owner))
+        if thread is None or owned.process_id not in _wanted(thread):
+            log.warning("process %d belongs to no thread any more, and is ended", owned.pid)
+            await processes.forget(owned.process_id)
+
+
+def _wanted(thread: ThreadActor) -> set[str]:
+    turn = thread.state.turn
+    calls = [process.call for process in thread.state.processes]
+    calls += turn.open_calls if turn is not None else ()
+    return {process_id_of(thread.thread_id, call.call_id) for call in calls}
 
 
 async def take_over(

@@ -62,6 +62,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cwd: Path  # where a thread works that names no folder: the home folder of the person
     started_at_ms: int
     pid: int = msgspec.field(default_factory=os.getpid)
+    keeper: Callable[[], int]  # its process; 0 if there is none
     importer: Callable[[], Importer]
     known_secrets: Callable[[], Redactor]  # all that the daemon knows to be secret
     sweeper: Sweeper

@@ -20,7 +20,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.tools.apply_patch import patch_in, patch_of_words
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import CallContext, CallSink
 from codexd.tools.shell import Asked, Shell, parameters
 
 TOOL_NAME: Final = "shell"
@@ -97,9 +97,7 @@ class ArgvShell:
     def _is_own_shell(self, program: str) -> bool:
         return program in (self._shell.shell, os.path.basename(self._shell.shell))
 
-    async def perform(
-        self, action: RunCommand, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
+    async def perform(self, action: RunCommand, context: CallContext, sink: CallSink) -> ToolResult:
         return await self._shell.perform(action, context, sink)
 
 

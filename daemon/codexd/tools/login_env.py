@@ -17,14 +17,16 @@ from functools import partial
 import msgspec
 import trio
 
+from codexd.exec.leftovers import COMMAND_MARK
+from codexd.exec.ports import Command, KeeperLost, NotStarted, Processes, ServerProcess
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.tools.passed_env import Passed, with_passed
-from codexd.tools.process import NotStarted, run_to_end
 
 # A slow profile takes one or two; a profile that waits for input never ends.
 CAPTURE_SECONDS_MAX = 10
 # An environment is limited by the kernel to about 2 MiB; the rest is noise.
 CAPTURE_BYTES_MAX = 4 << 20
+CHUNK_BYTES_MAX = 1 << 16  # as much as a pipe holds
 
 # Plain text without paging and questions.
 FORCED: Mapping[str, str] = {
@@ -92,6 +94,7 @@ class LoginEnvironment:
     def __init__(
         self,
         own: Mapping[str, str],
+        processes: Processes,
         *,
         secrets: Callable[[], frozenset[str]] = frozenset,
         taken: Callable[[Mapping[str, str]], None] = lambda variables: None,
@@ -103,7 +106,7 @@ class LoginEnvironment:
         `taken` is called with each environment before any command runs in it.
         """
         self._taken, self._passed = taken, passed
-        self._own = dict(own)
+        self._own, self._processes = dict(own), processes
         self._secrets = secrets
         self._lock = trio.Lock()
         self._stamp: tuple[int, ...] | None = None
@@ -120,7 +123,7 @@ class LoginEnvironment:
                 # A command that runs just now could read the environment of the login shell.
                 hidden = self._secrets()
                 own = {name: value for name, value in self._own.items() if name not in hidden}
-                captured = await capture(own)
+                captured = await capture(self._processes, own)
                 self._taken(captured.variables)
                 self._captured, self._hidden = captured.variables, self._secrets()
                 self._tools = tool_environment(self._captured, self._hidden)
@@ -172,21 +175,28 @@ def login_files(own: Mapping[str, str]) -> tuple[str, ...]:
 
 
 async def capture(
-    own: Mapping[str, str], seconds_max: float = CAPTURE_SECONDS_MAX
+    processes: Processes, own: Mapping[str, str], seconds_max: float = CAPTURE_SECONDS_MAX
 ) -> CapturedEnvironment:
     """Run a login shell and take its environment; the daemon's own, with the reason, where it fails."""
     shell = login_shell(own)
     printer = shlex.join([sys.executable, "-ISc", _PRINTER])
-    printed = _Printed()
-    code: int | None = None
+    # `exec`, so that nothing is run at logout. As a server, so that the values are in no file.
+    command = Command(
+        process_id=f"login-{os.urandom(8).hex()}",
+        owner="",
+        argv=(shell, "-lc", f"exec {printer}"),
+        cwd="/",
+        env=own,
+    )
     try:
-        with trio.move_on_after(seconds_max):
-            # `exec`, so that nothing is run at logout.
-            argv = (shell, "-lc", f"exec {printer}")
-            code = await run_to_end(argv, cwd="/", env=own, sink=printed)
-    except NotStarted as error:
+        server = await processes.start_server(command)
+    except (NotStarted, KeeperLost) as error:
         return CapturedEnvironment(own, f"{shell} could not be started: {error}")
-    parts = bytes(printed.output_bytes).split(b"".join(_MARK))
+    try:
+        printed, code = await _printed_by(server, seconds_max)
+    except KeeperLost as error:
+        return CapturedEnvironment(own, str(error))
+    parts = printed.split(b"".join(_MARK))
     if code is None:
         reason = f"{shell} -l was not done after {seconds_max:g} seconds"
     elif len(parts) != 3:
@@ -196,23 +206,48 @@ async def capture(
     return CapturedEnvironment(own, reason)
 
 
-class _Printed:
-    """The output of the shell, at most as much as an environment can have."""
+async def _printed_by(server: ServerProcess, seconds_max: float) -> tuple[bytes, int | None]:
+    """What a process prints, and its exit code; None if it was not done in time. Raises: KeeperLost."""
+    os.close(server.input_fd)
+    printed, code = bytearray(), None
+    try:
+        with trio.move_on_after(seconds_max):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_read, server.output_fd, printed)
+                code = await server.wait()
+                # A process that left the session on purpose may hold the pipe open.
+                nursery.cancel_scope.cancel()
+        while chunk := _read_now(server.output_fd):
+            printed += chunk
+        return bytes(printed), code
+    finally:
+        os.close(server.output_fd)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + CAPTURE_SECONDS_MAX):
+            await server.end()
 
-    def __init__(self) -> None:
-        self.output_bytes = bytearray()
 
-    def started(self, pid: int, start_time: str) -> None:
-        pass
+async def _read(output_fd: int, printed: bytearray) -> None:
+    """What comes out of a pipe, at most as much as an environment can have."""
+    while True:
+        await trio.lowlevel.wait_readable(output_fd)
+        if not (chunk := _read_now(output_fd)):
+            return
+        if len(printed) < CAPTURE_BYTES_MAX:
+            printed += chunk
 
-    def output(self, chunk: bytes) -> None:
-        if len(self.output_bytes) < CAPTURE_BYTES_MAX:
-            self.output_bytes += chunk
+
+def _read_now(output_fd: int) -> bytes:
+    try:
+        return os.read(output_fd, CHUNK_BYTES_MAX)
+    except BlockingIOError:
+        return b""
 
 
 def _parsed(printed: bytes) -> dict[str, str]:
     pairs = (entry.partition(b"=") for entry in printed.split(b"\0"))
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+    variables = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs if name}
+    variables.pop(COMMAND_MARK, None)  # the shell's own
+    return variables
 
 
 def _stamp(paths: tuple[str, ...]) -> tuple[int, ...]:

@@ -41,6 +41,7 @@ class KeptOutput:
         self._newlines = 0
         self._last_byte = b""
         self.total_bytes = 0
+        self.lost_bytes = 0
 
     def add(self, chunk: bytes) -> None:
         if not chunk:
@@ -57,8 +58,13 @@ class KeptOutput:
         if len(self._tail) > 2 * self._tail_bytes_max:
             self._cut_tail()
 
+    def skip(self, lost_bytes: int) -> None:
+        """This much is lost between what came and what comes; more came before than may be kept."""
+        self.total_bytes += lost_bytes
+        self.lost_bytes += lost_bytes
+
     def lines(self) -> int:
-        """How many lines there were in all; a last line without its newline counts."""
+        """How many lines there were in all, those in lost bytes left out; a last line without its newline counts."""
         return self._newlines + (self._last_byte not in (b"", b"\n"))
 
     def text(self) -> KeptText:

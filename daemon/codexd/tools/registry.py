@@ -91,8 +91,8 @@ class Tool(Protocol[A]):
         """Read a call. Never raises: arguments that cannot be read are a `BadCall`."""
 
     async def perform(self, action: A, context: CallContext, sink: CallSink) -> ToolResult:
-        """Perform it to its end, and to that of a process which it leaves running. Cancelling ends every process that
-        it started.
+        """Perform it to its end, and to that of a process which it leaves running. Cancelling leaves the processes that
+        the sink knows to whoever cancels.
 
         Failures of the tool are results, not exceptions: the model gets the result and continues.
         """

@@ -17,34 +17,36 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 import msgspec
-import trio
 from msgspec.structs import replace
 
-from codexd.core.policy.sandbox_denial import sandbox_hint
+from codexd.core.decide.effect_reports import RESTARTED
 from codexd.core.rules.wide_prefixes import prefix_problem
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
-from codexd.core.values.truncate import truncate_middle
-from codexd.exec.leftovers import COMMAND_MARK
-from codexd.exec.ports import process_id_of
+from codexd.exec.ports import (
+    Command,
+    KeeperLost,
+    NoFolder,
+    NotStarted,
+    Processes,
+    Running,
+    process_id_of,
+)
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.network.commands import NO_LISTS, CommandNetwork
+from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.apply_patch import patch_in
+from codexd.tools.following import KEEPER_LOST, Following
 from codexd.tools.guarded import guarded
-from codexd.tools.output import KeptOutput
-from codexd.tools.process import NoFolder, NotStarted, run_to_end
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import CallContext, CallSink
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
 TIMEOUT_MS_MAX = 3_600_000  # an hour: no person waits longer for one command
-MODEL_OUTPUT_BYTES_MAX = 40_000  # 10 000 tokens at four bytes each
 JUSTIFICATION_CHARACTERS_MAX = 1000  # a paragraph; a question shows one line of it
 WORKDIR_BYTES_MAX = 4096  # no system call takes a longer path
-TIMED_OUT_EXIT_CODE = 124  # as the program `timeout` has it
 NOT_STARTED_EXIT_CODE = -1
 NOT_FOUND_EXIT_CODE = 127  # as shells have it
 
@@ -164,16 +166,14 @@ class Shell:
         self,
         environment: CommandEnvironment,
         shell: str,
-        home: str = "",
+        processes: Processes,
         confine: Confine = unconfined,
         network: CommandNetwork = NO_LISTS,
     ) -> None:
-        """`shell` is the path of a shell that reads POSIX shell. `home` names the daemon's home in the mark that
-        its commands carry (`leftovers.home_mark`).
-        """
+        """`shell` is the path of a shell that reads POSIX shell."""
         self._environment = environment
         self.shell = shell
-        self._home = home
+        self._processes = processes
         self._confine, self._network = confine, network
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
@@ -203,49 +203,77 @@ class Shell:
         patch = patch_in(line, replace(context, cwd=cwd))
         return asked.run(line, shell_argv(self.shell, line), cwd) if patch is None else patch
 
-    async def perform(
-        self, action: RunCommand, context: CallContext, sink: OutputSink
-    ) -> ToolResult:
-        # The line that was shown runs; the action's argv may come from a log, and is not used.
-        argv = argv_of(action, self.shell)
+    async def perform(self, action: RunCommand, context: CallContext, sink: CallSink) -> ToolResult:
         sandbox = context.sandbox
         if action.escalated:
             sandbox = replace(sandbox, mode="danger-full-access")
-        program = argv[0]
         way = self._network.way_out(process_id_of(context.thread_id, context.call_id), sandbox)
+        following = Following(action, sandbox, sink)
+        try:
+            async with self._network.open(way, context.ask_host, following.tell):
+                process = await self._process(action, context, sandbox, way)
+                if isinstance(process, ToolResult):
+                    return process
+                return await self._followed(process, following, context, sink)
+        except OSError as error:
+            return _not_run(f"the socket of its proxy could not be made: {error}")
+
+    async def _followed(
+        self, process: Running, following: Following, context: CallContext, sink: CallSink
+    ) -> ToolResult:
+        sink.started(process.pid, process.start_time)
+        sink.afterwards(process.release)
+        is_over = False
+        try:
+            result = await following.result(process)
+            is_over = True
+            return result
+        finally:
+            # A daemon that stops leaves it to the next one.
+            if not is_over and not context.is_awaited():
+                process.abandon()
+
+    async def _process(
+        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut
+    ) -> Running | ToolResult:
+        """The process, which may run since the daemon before; or why there is none."""
+        try:
+            if context.again != "adopt":
+                return await self._start(action, context, sandbox, way)
+            found = await self._processes.find(process_id_of(context.thread_id, context.call_id))
+            return ToolResult("aborted", RESTARTED) if found is None else found
+        except KeeperLost as lost:
+            return ToolResult("aborted", KEEPER_LOST, str(lost))
+
+    async def _start(
+        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut
+    ) -> Running | ToolResult:
+        """Raises: KeeperLost."""
+        # The line that was shown runs; the action's argv may come from a log, and is not used.
+        argv = argv_of(action, self.shell)
+        program = argv[0]
         try:
             # The folders may be on a file system that does not answer.
             confine = partial(way.around, argv, lambda inner: self._confine(inner, sandbox))
             argv = await patiently(action.cwd, confine)
         except (CannotConfine, NoAnswer) as error:
             return _not_run(str(error))
-        mark = {COMMAND_MARK: f"{self._home}/{context.thread_id}"}
         variables = await self._environment.variables(context.turn_id)
         variables = guarded(variables) if context.guarded else variables
-        environment = {**variables, **way.variables, **mark}
+        environment = {**variables, **way.variables}
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
             return _not_found(missing)
-        kept, began = _Keeping(sink), trio.current_time()
+        command = Command(
+            process_id=process_id_of(context.thread_id, context.call_id),
+            owner=context.thread_id,
+            argv=argv,
+            cwd=action.cwd,
+            env=environment,
+        )
         try:
-            async with self._network.open(way, context.ask_host, kept.tell):
-                code = await _ran(argv, action, environment, kept)
-        except OSError as error:
-            return _not_run(f"the socket of its proxy could not be made: {error}")
-        if isinstance(code, NotStarted):
-            return _not_started(argv[0], action.cwd, code)
-        return _ended(action, code, trio.current_time() - began, kept.kept, sandbox)
-
-
-async def _ran(
-    argv: tuple[str, ...], action: RunCommand, environment: Mapping[str, str], kept: _Keeping
-) -> int | NotStarted | None:
-    """The exit code; None where its time was over."""
-    try:
-        with trio.move_on_after(action.timeout_ms / 1000):
-            return await run_to_end(argv, cwd=action.cwd, env=environment, sink=kept)
-    except NotStarted as error:
-        return error
-    return None
+            return await self._processes.start(command)
+        except NotStarted as error:
+            return _not_started(argv[0], action.cwd, error)
 
 
 def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
@@ -272,51 +300,6 @@ def _bad(reason: str) -> BadCall:
     return BadCall(
         reason=f"The arguments of {TOOL_NAME} could not be used: {reason}. Nothing was run. "
         'Expected a JSON object such as {"command": "ls -l"}.'
-    )
-
-
-class _Keeping:
-    """Keeps output on its way to the screens."""
-
-    def __init__(self, sink: OutputSink) -> None:
-        self.kept = KeptOutput()
-        self._sink = sink
-
-    def started(self, pid: int, start_time: str) -> None:
-        self._sink.started(pid, start_time)
-
-    def output(self, chunk: bytes) -> None:
-        self.kept.add(chunk)
-        self._sink.output(chunk)
-
-    def tell(self, line: str) -> None:
-        """A line of the daemon's own among the output."""
-        self.output(line.encode())
-
-
-def _ended(
-    command: RunCommand, code: int | None, seconds: float, kept: KeptOutput, sandbox: Sandbox
-) -> ToolResult:
-    """The result of a command that ran; `code` is None where its time was over."""
-    exit_code = TIMED_OUT_EXIT_CODE if code is None else code
-    text = kept.text()
-    cut, tokens = truncate_middle(
-        text.head + text.tail, MODEL_OUTPUT_BYTES_MAX, gone_bytes=text.gone_bytes
-    )
-    lines = [f"Exit code: {exit_code}", f"Wall time: {seconds:.4f} seconds"]
-    if tokens is not None:
-        lines.append(f"Total output lines: {kept.lines()}")
-    lines.append("Output:")
-    if code is None:
-        lines.append(f"command timed out after {command.timeout_ms} ms")
-    hint = None if code is None else sandbox_hint(sandbox, code, cut)
-    return ToolResult(
-        status="completed" if exit_code == 0 else "failed",
-        model_text="\n".join([*lines, cut, *([hint] if hint else [])]),
-        output=text.for_screens(),
-        exit_code=exit_code,
-        duration_ms=round(seconds * 1000),
-        output_bytes=kept.total_bytes,
     )
 
 

@@ -315,7 +315,7 @@ UNDO_COMPACTION = Argument(
     help="restore the model's history as if the last compaction had not happened; later turns stay",
 )
 NOW = Argument(
-    "--now", action="store_true", help="do not wait until running turns are at a safe point"
+    "--now", action="store_true", help="kill commands instead of giving them time to tidy up"
 )
 APPROVAL = Argument(
     "approval",

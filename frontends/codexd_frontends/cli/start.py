@@ -87,6 +87,14 @@ def running_daemon(socket_path: str) -> int | None:
     return lock_holder(paths.data_dir / "store.lock")
 
 
+def running_keeper(socket_path: str) -> int | None:
+    """The process that owns the commands of the home of this environment; None if there is none."""
+    paths = default_paths()
+    if socket_path != str(paths.socket):
+        return None
+    return lock_holder(paths.state_dir / "keeper" / "lock")
+
+
 def start(socket_path: str) -> Daemon:
     """Start a daemon and connect to it, or to one that was faster.
 

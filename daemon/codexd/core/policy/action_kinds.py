@@ -125,7 +125,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
     "command": ActionKind(
         action=RunCommand,
         line=lambda action: action.command,
-        after_crash="declare unknown",
+        after_crash="adopt",
         approval=_OF_COMMANDS,
         item="commandExecution",
         found_as="command",

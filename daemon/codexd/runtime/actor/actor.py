@@ -37,7 +37,7 @@ from codexd.runtime.actor.append import (
 from codexd.runtime.actor.crash_files import WorkMark
 from codexd.runtime.actor.lookups import decided
 from codexd.runtime.actor.ports import Listener, World
-from codexd.runtime.actor.recover import recovery
+from codexd.runtime.actor.recover import recovery, take_up_outputs
 from codexd.runtime.actor.stall import Bell, Stall
 from codexd.runtime.actor.streaming import Streaming
 from codexd.runtime.actor.summary_request import kept_items_now
@@ -144,6 +144,10 @@ class ThreadActor:
         while not holds(self.state):
             await self._changed.wait()
 
+    def gave_up(self, effect: Effect) -> bool:
+        """Whether an effect that runs is cancelled because it is not due any more."""
+        return effect in self._running and self._running[effect].cancel_called
+
     @property
     def version(self) -> int:
         """The last record that is folded."""
@@ -203,13 +207,14 @@ class ThreadActor:
         head = loaded.head
         self.folds, self.path, self.is_log_archived = loaded.folds, head.path, head.archived
         if self.state.settings is None:
-            raise InvalidEvent(
-                f"thread {self.thread_id}: none of its records says that it was begun"
-            )
+            raise InvalidEvent(f"thread {self.thread_id}: no record says that it was begun")
         self._mark.before(self.state)
-        self._listener.loaded(self.state, loaded.turn_so_far)
+        recover = None
         if not self.is_log_archived:
-            recover = await recovery(self.world, self.thread_id, loaded, self._taken_from)
+            recover, left = await recovery(self.world, self.thread_id, loaded, self._taken_from)
+            take_up_outputs(self.streaming, self.state, left)
+        self._listener.loaded(self.state, loaded.turn_so_far)
+        if recover is not None:
             self._deferred.append(Asked(recover))
             try:
                 await self._record_owed()
@@ -301,12 +306,8 @@ class ThreadActor:
             case c.ReportModelFailure():
                 return replace(command, open_items=self.streaming.freeze())
             case c.ReportModel() if isinstance(command.seen[-1], ModelResponseDone):
-                left = self.streaming.freeze()
-                return replace(
-                    command,
-                    open_items=left,
-                    kept_items=kept_items_now(self.state, self.folds.history),
-                )
+                left, kept = self.streaming.freeze(), kept_items_now(self.state, self.folds.history)
+                return replace(command, open_items=left, kept_items=kept)
             case _:
                 return command
 

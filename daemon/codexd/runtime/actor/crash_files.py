@@ -17,8 +17,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-import trio
-
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
@@ -91,24 +89,12 @@ class ProcessFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._running: set[int] = set()
-        self._none = trio.Event()
-        self._none.set()
 
     def add(self, pid: int, start_time: str) -> None:
         _write(self._folder / str(pid), start_time)
-        if not self._running:
-            self._none = trio.Event()
-        self._running.add(pid)
 
     def remove(self, pid: int) -> None:
         _remove(self._folder / str(pid))
-        self._running.discard(pid)
-        if not self._running:
-            self._none.set()
-
-    async def wait_none(self) -> None:
-        await self._none.wait()
 
     def left(self) -> list[tuple[int, str]]:
         return list(self._left())

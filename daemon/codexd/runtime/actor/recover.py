@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from codexd.core.commands import OpenItem, Recover, TakenFrom
+from codexd.core.policy.action_kinds import kind_of
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import World
-from codexd.runtime.actor.streaming import Header, open_item
+from codexd.runtime.actor.streaming import Header, Streaming, open_item
 from codexd.runtime.actor.streaming_output import OutputHeader, ends_of
 from codexd.runtime.snapshots.load import Loaded
-from codexd_eventstore.store import LeftDraft
+from codexd_eventstore.store import LeftDraft, StoreFailed
 
 
 async def recovery(
     world: World, thread_id: ThreadId, loaded: Loaded, taken_from: TakenFrom | None
-) -> Recover:
-    """The command that recovers what a dead daemon left, or accepts a thread from elsewhere.
+) -> tuple[Recover, dict[str, bytes]]:
+    """The command that recovers what a dead daemon left, or accepts a thread from elsewhere; and the output of its
+    commands up to now, by call or process.
 
     Raises: StoreError.
     """
     if taken_from is None and loaded.folds.state.foreign is not None:
         taken_from = await world.brought(thread_id)
-    return Recover(
-        open_items=read_left(await world.store.left_drafts(thread_id)),
+    left = await world.store.left_drafts(thread_id)
+    recover = Recover(
+        open_items=read_left(left),
         resume=world.resume_on_restart,
         repaired=loaded.head.repaired,
         forked=loaded.forked,
         taken_from=taken_from,
     )
+    return recover, _left_outputs(left)
 
 
 log = logging.getLogger(__name__)
@@ -75,6 +81,26 @@ def _whole_lines(name: str, lines: Sequence[bytes]) -> Iterator[tuple[TextPart, 
             lost += 1
     if lost:
         log.warning("draft %s: %d of %d lines cannot be read, and are lost", name, lost, len(lines))
+
+
+def take_up_outputs(streaming: Streaming, state: ThreadState, left: Mapping[str, bytes]) -> None:
+    """Show what the commands that may be adopted had printed, before anybody is told more of it."""
+    for call in state.turn.open_calls if state.turn is not None else ():
+        if not call.running or call.action is None or call.call_id not in left:
+            continue
+        if kind_of(call.action).after_crash == "adopt":
+            with suppress(StoreFailed):  # A full disk: it is shown again once there is space.
+                streaming.open_output(call.call_id, left=left[call.call_id])
+
+
+def _left_outputs(drafts: Sequence[LeftDraft]) -> dict[str, bytes]:
+    """Where more than one daemon died, the longest is what screens were shown."""
+    found: dict[str, bytes] = {}
+    for left in drafts:
+        with suppress(*_UNREADABLE):
+            call_id = _OUTPUT_HEADER.decode(left.header).call_id
+            found[call_id] = max(found.get(call_id, b""), left.content, key=len)
+    return found
 
 
 def _left_output(left: LeftDraft) -> list[OpenItem]:

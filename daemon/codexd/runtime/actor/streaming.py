@@ -169,11 +169,18 @@ class Streaming:
         item.put_off(part, index, pieces)
         self._disk_full()
 
-    def open_output(self, call_id: CallId, *, lasts: bool = False) -> StreamingOutput:
-        """A command is about to write; `lasts`: also where its turn is interrupted."""
+    def open_output(
+        self, call_id: CallId, *, lasts: bool = False, left: bytes = b""
+    ) -> StreamingOutput:
+        """A command is about to write, or runs since the daemon before, with what that had kept of its output.
+
+        `lasts`: it writes also where its turn is interrupted. Raises: StoreFailed.
+        """
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
         output = StreamingOutput(call_id, draft, self._cleaner(), lasts=lasts)
+        if left:
+            output.take_up(left)
         self.outputs[call_id] = output
         return output
 
@@ -182,7 +189,7 @@ class Streaming:
         output = self.outputs.get(call_id)
         if output is None or not self._takes(output):
             return
-        chunk = output.cleaner.feed(chunk)
+        chunk = output.clean(chunk)
         if not chunk:
             return
         if not output.is_lagging:

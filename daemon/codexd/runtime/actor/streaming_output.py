@@ -40,6 +40,7 @@ class StreamingOutput:
     def __init__(self, call_id: CallId, draft: Draft, cleaner: Cleaner, *, lasts: bool) -> None:
         self.call_id = call_id
         self.lasts = lasts  # its process goes on where its turn is interrupted
+        self._known_bytes = 0  # of what is fed again, which screens have from the daemon before
         self._draft, self.cleaner = draft, cleaner
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
@@ -54,9 +55,27 @@ class StreamingOutput:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
 
+    def take_up(self, left: bytes) -> None:
+        """Begin with what the daemon before had kept, and screens have. All of the output will be fed once more.
+
+        Raises: StoreFailed.
+        """
+        self.add(left)
+        self._known_bytes = len(left)
+
+    def clean(self, chunk: bytes) -> bytes:
+        """More output came: the part of it that may be kept and shown."""
+        clean = self.cleaner.feed(chunk)
+        known, self._known_bytes = (
+            clean[: self._known_bytes],
+            max(0, self._known_bytes - len(clean)),
+        )
+        return clean[len(known) :]
+
     def let_out(self) -> None:
         """Nothing more is added: output that was held back as a possible secret waits with the rest."""
-        self.put_off(self.cleaner.rest())
+        rest = self.cleaner.rest()
+        self.put_off(rest[self._known_bytes :])
 
     def put_off(self, chunk: bytes) -> None:
         """Keep a chunk until the disk takes it, as much as there is room for."""

@@ -12,7 +12,7 @@ from codexd.core import commands as c
 from codexd.core.decide.hosts import found_answer, open_question
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.policy.approval import not_as_asked
-from codexd.core.state.due import RunTool, due
+from codexd.core.state.due import RunTool
 from codexd.core.state.turn import OpenCall, OpenProcess
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
@@ -39,7 +39,7 @@ class ToolRunning:
         self._afterwards: Callable[[], Awaitable[None]] | None = None
 
     def started(self, pid: int, start_time: str) -> None:
-        """The process runs: its pid goes to the log, and to where the next daemon would look for it."""
+        """The process runs: its pid goes to the log, and to where the next daemon would look for what is left of it."""
         self._pid = (pid, start_time)
         self._thread.world.processes.add(pid, start_time)
         self._spawned.set()
@@ -75,13 +75,19 @@ class ToolRunning:
 
     async def run(self) -> None:
         """Run it to its end and report its result."""
+        is_recorded = False
         try:
             await self._run()
+            is_recorded = True
         finally:
             await self._keep_aborted()
-            # After the report: a daemon that stops waits for this, and must not lose the result.
-            if self._pid is not None:
+            # After the report: a daemon that stops must not lose the result. It leaves what runs to be adopted.
+            if self._pid is not None and (is_recorded or self._is_given_up()):
                 self._thread.world.processes.remove(self._pid[0])
+
+    def _is_given_up(self) -> bool:
+        """Whether nobody waits for its end any more; a daemon that stops leaves that to the next one."""
+        return self._thread.gave_up(RunTool(self._call_id))
 
     async def _keep_aborted(self) -> None:
         """Keep what a call had printed that an interrupt has ended: its event has only the ends."""
@@ -124,7 +130,7 @@ class ToolRunning:
             None if process is None else process.process,
             "" if thread.state.turn is None else thread.state.turn.turn_id,
             self.ask_host,
-            lambda: RunTool(self._call_id) in due(thread.state),
+            lambda: not self._is_given_up(),
             self._collected,
         )
         try:
@@ -168,6 +174,10 @@ class ToolRunning:
         """Report the end of a call, or of the process that it left running."""
         # What is shown comes before the end.
         await self._thread.stall.until_written(self._finish)
+        if result.status == "aborted" and not result.output:
+            # It could not be adopted: what the daemon before had kept of its output is all there is.
+            streaming = self._thread.streaming.outputs.get(self._call_id)
+            result = replace(result, output=ends_of(streaming.text()) if streaming else "")
         kept = await self._kept(result)
         await self._report(self._ended(kept))
 
@@ -199,7 +209,10 @@ class ToolRunning:
         )
 
     async def _open_output(self, *, lasts: bool) -> None:
-        self._thread.streaming.open_output(self._call_id, lasts=lasts)
+        if (
+            self._call_id not in self._thread.streaming.outputs
+        ):  # of a process that is adopted it is there
+            self._thread.streaming.open_output(self._call_id, lasts=lasts)
 
     async def _catch_up(self) -> None:
         self._thread.streaming.catch_up_output(self._call_id)

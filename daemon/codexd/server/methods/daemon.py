@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 
@@ -108,7 +109,7 @@ async def server_status(
     )
     active, enforced = services.confinement.active, services.confinement.enforcement()
     return c.ServerStatusResponse(
-        pid=services.pid,
+        pid=os.getpid(),
         version=services.version,
         socket=str(services.socket),
         home=str(services.paths.data_dir),
@@ -123,6 +124,7 @@ async def server_status(
         network=services.config.network(),
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
+        keeper=services.keeper(),
     )
 
 

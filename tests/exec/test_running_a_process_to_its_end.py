@@ -1,22 +1,44 @@
-"""The tools floor: a program runs, its output comes as it is written, and nothing of it is left."""
+"""A program runs, its output comes as it is written, and nothing of it is left."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import trio
 
 from codexd.exec.leftovers import kill_leftover
+from codexd.exec.ports import Command, NotStarted
 from codexd.keeper.session import session_lives, start_time
-from codexd.tools.process import NotStarted, run_to_end
-from tools.screen import Screen
+from kept import SHARED_KEEPER
+from screen import Screen
 from trio_test import trio_test
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+async def run_to_end(
+    argv: tuple[str, ...], *, cwd: str, env: Mapping[str, str], sink: Screen
+) -> int:
+    """As a tool does: its output to a screen, its end awaited; where that is given up, it is ended."""
+    command = Command(process_id="p", owner="t", argv=argv, cwd=cwd, env=env)
+    process = await SHARED_KEEPER.start(command)
+    sink.started(process.pid, process.start_time)
+    output = process.output()
+    try:
+        async for piece in output:
+            sink.output(piece.data)
+        return await process.wait()
+    finally:
+        with trio.CancelScope(shield=True):
+            await process.end()
+            rest = b"".join([piece.data async for piece in output])
+            await process.release()
+        sink.chunks.append(rest)
 
 
 async def run(line: str, screen: Screen, cwd: str = "/") -> int:
@@ -225,7 +247,7 @@ async def test_a_screen_that_breaks_does_not_keep_the_program_alive() -> None:
             raise RuntimeError("the screen broke")
 
     screen = Broken()
-    with pytest.RaisesGroup(RuntimeError, flatten_subgroups=True):
+    with pytest.raises(RuntimeError, match="the screen broke"):
         await run("echo $$; exec sleep 60", screen)
     assert not acting(int(screen.text))
 
