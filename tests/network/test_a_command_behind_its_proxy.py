@@ -145,3 +145,13 @@ def test_a_list_that_cannot_be_enforced_is_refused_in_so_many_words(tmp_path: Pa
     listed = replace(LISTED, mode="read-only")
     with pytest.raises(CannotConfine, match="a list of domains cannot be enforced"):
         confine(("ls",), listed)
+
+
+def test_where_the_network_is_a_list_no_command_has_all_of_it(tmp_path: Path) -> None:
+    # A program that a client runs has no proxy, for example: it has no network then.
+    unlisted = replace(LISTED, domains=False)
+    shared = [
+        Confinement([], tmp_path, os.environ, domains=lambda on=on: on)(("ls",), unlisted)  # type: ignore[misc]
+        for on in (False, True)
+    ]
+    assert ["--unshare-net" in argv for argv in shared] == [False, True]

@@ -19,6 +19,10 @@ from codexd.sandbox.confinement import Confinement
 
 FAILED_EXIT_CODE = 125  # as env(1) and timeout(1) have it: the command was not run
 
+NO_PROXY = (
+    "codexctl: the list of domains is reached by a model's commands only: this one has no network\n"
+)
+
 
 def main(arguments: list[str]) -> NoReturn:
     """Become the command, or say why not."""
@@ -31,8 +35,13 @@ def main(arguments: list[str]) -> NoReturn:
         mode: SandboxMode = policies_for(config, folder).sandbox
         for known in get_args(SandboxMode):
             mode = known if modes == [known] else mode
-        confinement = Confinement(paths.folders, paths.state_dir, os.environ)
-        confined = confinement(argv, Sandbox(mode, folder, access_of(config, mode, folder)))
+        access, domains = access_of(config, mode, folder), config.features.proxy.enabled
+        if access.network_access and domains and mode != "danger-full-access":
+            sys.stderr.write(NO_PROXY)
+        confinement = Confinement(
+            paths.folders, paths.state_dir, os.environ, domains=lambda: domains
+        )
+        confined = confinement(argv, Sandbox(mode, folder, access))
         os.chdir(folder)
         os.execvp(confined[0], confined)  # noqa: S606 (the command is the person's)
     except (CannotConfine, InvalidConfig, NotOurs, UnusablePath, OSError) as error:

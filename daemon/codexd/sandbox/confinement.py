@@ -132,8 +132,11 @@ class Confinement:
             return argv
         if sandbox.mode not in self.active.modes or self.active.mechanism is None:
             raise CannotConfine(self.advice(sandbox.mode))
-        if sandbox.domains and self.active.mechanism not in _WITH_NAMESPACES:
+        # Where the network is a list, a command without a way to its proxy has none.
+        domains = sandbox.domains or (sandbox.access.network_access and self._domains())
+        if domains and self.active.mechanism not in _WITH_NAMESPACES:
             raise CannotConfine(_NO_LIST.format(_NAMES[self.active.mechanism]))
+        sandbox = replace(sandbox, domains=domains)
         view = view_of(sandbox, self._own_folders, self._temporary)
         return self._confined(self.active.mechanism, argv, view, sandbox.mode)
 
