@@ -182,6 +182,14 @@ def some_socket(family: int, kind: int, protocol: int = 0) -> None:
     socket.socket(family, kind, protocol).close()
 
 
+def rewrite_first() -> None:
+    """The first process of the sandbox may be written, since it has no more rights than the command."""
+    status = Path("/proc/1/status").read_text()
+    with Path("/proc/1/mem").open("rb+"):
+        if "Seccomp:\t2" in status and "CapPrm:\t0000000000000000" in status:
+            raise OSError(errno.EPERM, "it is held as the command is")
+
+
 def of_victim(path: str) -> str:
     return f"/proc/{ARENA['victim_pid']}/{path}"
 
@@ -484,6 +492,7 @@ ALWAYS: dict[str, Callable[[], object]] = {
     "signal a process": signal_victim,
     "signal by a descriptor": signal_by_pidfd,
     "signal the one that started it": lambda: os.kill(ARENA["runner_pid"], 0),
+    "the process that waits for the command": rewrite_first,
     "trace a process": lambda: call(numbered(101, 117), 0x4206, ARENA["victim_pid"], NULL, NULL),
     "be traced": must_say(numbered(101, 117), 0x7777, 0, NULL, NULL),
     "read the memory of a process": lambda: vm(numbered(310, 270)),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # By which a listening socket is handed out to the relay of a proxy, if there is one.
 HANDED_FD: Final = 8
+_ALL_FDS: Final = 1 << 30
 CANNOT_CONFINE: Final = 126  # the exit code; what went wrong is said on stderr
 _NEW_USER, _NEW_MOUNTS, _NEW_PROCESSES = 0x10000000, 0x00020000, 0x20000000
 _NEW_NETWORK, _NEW_IPC = 0x40000000, 0x08000000
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         asked = _read(arguments)
         os.closerange(3, HANDED_FD)
-        os.closerange(HANDED_FD + 1, 1 << 30)
+        os.closerange(HANDED_FD + 1, _ALL_FDS)
         os.environ.update(asked.variables)
         kernel.no_new_privileges()
         if "--landlock-only" in asked.flags:
@@ -186,7 +187,7 @@ def _wait_outside(asked: Asked) -> NoReturn:
             _give_up(error)
     _stay()
     kernel.drop_capabilities()
-    os.closerange(0, 3)  # the pipes are the command's: whoever reads them sees their end
+    os.closerange(0, _ALL_FDS)  # the pipes are the command's: whoever reads them sees their end
     os._exit(_exit_code(os.waitpid(child, 0)[1]))
 
 
@@ -210,7 +211,8 @@ def _be_first(asked: Asked) -> NoReturn:
             _give_up(error)
     _stay()
     kernel.drop_capabilities()
-    os.closerange(0, 3)
+    kernel.set_filter(asked.filter)
+    os.closerange(0, _ALL_FDS)
     while True:
         ended, status = os.wait()
         if ended == child:
