@@ -104,6 +104,10 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    # Commands that go on after their answers
+    "codexd.sessions": frozenset(
+        {"codexd.core", "codexd.exec", "codexd.machine.patience", "codexd.tools", "msgspec", "trio"}
+    ),
     # What lets a list of names out of a sandbox
     "codexd.network": frozenset({"codexd.core", "msgspec", "trio"}),
     "codexd.network.plain_http": frozenset(
@@ -255,6 +259,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.models.client",
+            "codexd.tools.output",
             "codexd.tools.registry",
             "msgspec",
             "trio",
@@ -317,6 +322,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.sandbox.confinement",
+            "codexd.sessions",
             "codexd.tools.commits",
             "codexd.catalog.prices",
             "codexd.tools.passed_env",

@@ -72,6 +72,10 @@ from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.sessions.exec_command import ExecTool
+from codexd.sessions.one_off import OneOffCommands
+from codexd.sessions.registry import Sessions
+from codexd.sessions.write_stdin import WriteStdinTool
 from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
@@ -137,7 +141,7 @@ class Daemon:
         redaction: DaemonSecrets,
         processes: KeeperProcesses,
     ) -> None:
-        self._processes = processes
+        self._processes, self._sessions = processes, Sessions()
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
@@ -203,6 +207,8 @@ class Daemon:
             thread_keys=ThreadKeys(world.store, world.now_us),
             brought_in=BroughtIn(world.store, world.now_us),
             confinement=self._confinement,
+            sessions=self._sessions,
+            one_off=OneOffCommands(self._login, self._processes, self._confinement),
             passed=self._passed,
         )
 
@@ -268,6 +274,8 @@ class Daemon:
         registry = Registry(
             shell,
             ArgvShell(shell),
+            ExecTool(shell, self._sessions),
+            WriteStdinTool(self._sessions),
             ApplyPatchTool(),
             PlanTool(),
             PermissionsTool(),
@@ -283,7 +291,9 @@ class Daemon:
             store=store,
             image_cache=cache,
             client=self._client,
-            traits=lambda model: traits_of(find_model(model)),
+            traits=lambda model: traits_of(
+                find_model(model), self._config.last_good().features.unified_exec
+            ),
             registry=self._tools(Images(store, cache), env),
             tools_ready=self._mcp.servers.ready,
             unfinished=self._unfinished,

@@ -31,11 +31,12 @@ RUNNING: tuple[Event, ...] = (*FIRST_TURN, made("c1"), runs("c1", "ls"), ENDED)
 GOES_ON: tuple[Event, ...] = (*RUNNING, ANSWER, calling("t1/2"), ENDED, TurnCompleted())
 # Its end repeats the call that began it, for readers that begin after it.
 OF = SessionCall(CALL, TurnId("t1"))
-OVER = ProcessEnded(PROCESS, result("over"), OF, line("ls"))
+OVER = ProcessEnded(PROCESS, replace(result("over"), collected_bytes=0), OF, line("ls"))
 
 
 def lost(text: str) -> ProcessEnded:
-    return ProcessEnded(PROCESS, ToolResult("aborted", text), OF, line("ls"))
+    ended = ToolResult("aborted", text, collected_bytes=0)
+    return ProcessEnded(PROCESS, ended, OF, line("ls"))
 
 
 @pytest.fixture

@@ -193,7 +193,10 @@ def test_a_process_that_goes_on_asks_in_the_turn_that_runs() -> None:
     given(*LEFT_RUNNING, asks()).when(over).then(
         ApprovalDecided(approval("t1"), "decline", GONE),
         ProcessEnded(
-            ProcessId("p1"), over.result, SessionCall(CallId("c1"), TurnId("t1")), line("ls")
+            ProcessId("p1"),
+            replace(over.result, collected_bytes=0),
+            SessionCall(CallId("c1"), TurnId("t1")),
+            line("ls"),
         ),
     )
 

@@ -149,3 +149,8 @@ def resolved(request_id: int = 7) -> Json:
 
 def as_message(said: Json) -> Message:
     return read_message(msgspec.json.encode(said))
+
+
+def typed(stdin: str, process_id: str = "53100", item_id: str = "c1") -> Json:
+    params = _of_turn(itemId=item_id, processId=process_id, stdin=stdin)
+    return note("item/commandExecution/terminalInteraction", params)

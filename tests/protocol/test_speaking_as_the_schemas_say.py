@@ -19,6 +19,7 @@ from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import McpToolCall
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol import (
+    commands,
     history,
     mcp,
     methods,
@@ -238,6 +239,10 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
             msgspec.Raw(effective(CONFIG.config)), msgspec.Raw(origins(CONFIG))
         )
     ],
+    "command/exec": [commands.CommandExecResponse(1, "out", "bad")],
+    "command/exec/resize": [commands.CommandExecResizeResponse()],
+    "command/exec/terminate": [commands.CommandExecTerminateResponse()],
+    "command/exec/write": [commands.CommandExecWriteResponse()],
     "configRequirements/read": [methods.ConfigRequirementsReadResponse()],
     "config/mcpServer/reload": [mcp.McpServerRefreshResponse()],
     "mcpServer/oauth/login": [
@@ -288,6 +293,27 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     ],
     "thread/compact/start": [history.ThreadCompactStartResponse("t1")],
     "thread/archive": [threads.ThreadArchiveResponse()],
+    "thread/backgroundTerminals/clean": [commands.ThreadBackgroundTerminalsCleanResponse()],
+    "thread/backgroundTerminals/list": [
+        commands.ThreadBackgroundTerminalsListResponse(
+            (
+                commands.BackgroundTerminal(
+                    item_id="i",
+                    process_id="1000",
+                    command="cat",
+                    cwd="/w",
+                    os_pid=4711,
+                    thread_id="t",
+                    tty=True,
+                    started_at_ms=1,
+                ),
+            ),
+            "1",
+        )
+    ],
+    "thread/backgroundTerminals/terminate": [
+        commands.ThreadBackgroundTerminalsTerminateResponse(True)
+    ],
     "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
     "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
@@ -335,6 +361,9 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
 ITEM_AT = {"thread_id": "t", "turn_id": "u", "item_id": "i"}
 USAGE = ThreadTokenUsage(TokenUsageBreakdown(10, 8, 1, 0, 2, 1), TokenUsageBreakdown())
 TOLD: dict[str, list[msgspec.Struct]] = {
+    "command/exec/outputDelta": [
+        commands.CommandExecOutputDeltaNotification("p", "stderr", "YQ==", True),
+    ],
     "account/rateLimits/updated": [
         notifications.AccountRateLimitsUpdatedNotification(
             notifications.RateLimits(
@@ -458,7 +487,13 @@ OWN_MODULES = (
     "codexd.protocol.rules",
     "codexd.protocol.usage",
 )
-OWN_METHODS = ("mcpServer/config/add", "mcpServer/config/remove", "mcpServer/oauth/logout")
+OWN_METHODS = (
+    "mcpServer/config/add",
+    "mcpServer/config/remove",
+    "mcpServer/oauth/logout",
+    "thread/backgroundTerminals/resize",
+    "thread/backgroundTerminals/write",
+)
 THEIRS = [
     name
     for name, row in METHODS.items()
@@ -478,7 +513,6 @@ EMPTY_SCHEMAS = {
     "hooks/list": "HooksListResponse",
     "plugin/installed": "PluginInstalledResponse",
     "skills/list": "SkillsListResponse",
-    "thread/backgroundTerminals/list": "ThreadBackgroundTerminalsListResponse",
     "thread/goal/get": "ThreadGoalGetResponse",
 }
 

@@ -91,7 +91,7 @@ async def test_the_turn_ends_while_it_continues_and_its_end_is_recorded(tmp_path
     call, over = await outcomes(house)
     assert isinstance(call, ToolEnded)
     assert (call.result, call.process) == (ANSWER, PROCESS)
-    result = ToolResult("completed", "It is over.", "more\n", output_bytes=5)
+    result = ToolResult("completed", "It is over.", "more\n", output_bytes=5, collected_bytes=0)
     assert isinstance(over, ProcessEnded)
     assert (over.process, over.result, over.action) == (PROCESS, result, Serve())
     # Its item is one, from the call to the end of the process, and so is its output.

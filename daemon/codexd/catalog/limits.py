@@ -25,14 +25,16 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
     return Limits(window, window * model.effective_percent // 100, compact_at)
 
 
-def traits_of(model: Model) -> Traits:
-    """The capabilities of a model."""
+def traits_of(model: Model, sessions: bool | None = None) -> Traits:
+    """The capabilities of a model; `sessions` says whether to use exec_command, None: by the model."""
+    sessions = model.sessions if sessions is None else sessions
     return Traits(
+        sessions=sessions,
         parallel_tool_calls=model.parallel_tool_calls,
         least_effort=model.efforts[0].effort if model.efforts else None,
         freeform_patch=model.freeform_patch,
         images="image" in model.modalities,
-        argv_shell=model.argv_shell,
+        argv_shell=model.argv_shell and not sessions,
     )
 
 

@@ -60,7 +60,10 @@ class NetworkProxyTable(msgspec.Struct, frozen=True):
 
 
 class FeaturesTable(msgspec.Struct, frozen=True):
-    """The table `[features]`, of which codexd uses one key."""
+    """The table `[features]`, of which codexd uses two keys."""
+
+    # Whether models get exec_command and write_stdin instead of another tool for commands; None: those that know them.
+    unified_exec: bool | None = None
 
     # A bool alone: a list without domains.
     network_proxy: Annotated[

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from codexd.protocol import codexd_methods as c
+from codexd.protocol import commands as p
 from codexd.protocol import history as h
 from codexd.protocol import mcp, rules, settings, transfer, turns
 from codexd.protocol import searching as s
@@ -165,6 +166,10 @@ class Method(msgspec.Struct, frozen=True):
 METHODS: dict[str, Method] = {
     "initialize": Method(InitializeParams, InitializeResponse, needs_initialize=False),
     "account/read": Method(AccountReadParams, AccountReadResponse, looks=True),
+    "command/exec": Method(p.CommandExecParams, p.CommandExecResponse),
+    "command/exec/resize": Method(p.CommandExecResizeParams, p.CommandExecResizeResponse),
+    "command/exec/terminate": Method(p.CommandExecTerminateParams, p.CommandExecTerminateResponse),
+    "command/exec/write": Method(p.CommandExecWriteParams, p.CommandExecWriteResponse),
     "config/read": Method(ConfigReadParams, ConfigReadResponse, looks=True),
     "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
     "item/output/read": Method(
@@ -199,6 +204,23 @@ METHODS: dict[str, Method] = {
     "store/blobs/verify": Method(c.StoreBlobsVerifyParams, c.StoreBlobsVerifyResponse, looks=True),
     "store/streams": Method(c.StoreStreamsParams, c.StoreStreamsResponse, looks=True),
     "thread/archive": Method(t.ThreadArchiveParams, t.ThreadArchiveResponse),
+    "thread/backgroundTerminals/clean": Method(
+        p.ThreadBackgroundTerminalsCleanParams, p.ThreadBackgroundTerminalsCleanResponse
+    ),
+    "thread/backgroundTerminals/list": Method(
+        p.ThreadBackgroundTerminalsListParams, p.ThreadBackgroundTerminalsListResponse, looks=True
+    ),
+    "thread/backgroundTerminals/resize": Method(
+        p.ThreadBackgroundTerminalsResizeParams,
+        p.ThreadBackgroundTerminalsResizeResponse,
+    ),
+    "thread/backgroundTerminals/terminate": Method(
+        p.ThreadBackgroundTerminalsTerminateParams, p.ThreadBackgroundTerminalsTerminateResponse
+    ),
+    "thread/backgroundTerminals/write": Method(
+        p.ThreadBackgroundTerminalsWriteParams,
+        p.ThreadBackgroundTerminalsWriteResponse,
+    ),
     "thread/compact/preview": Method(
         h.ThreadCompactPreviewParams, c.ThreadCompactPreviewResponse, looks=True
     ),
@@ -252,7 +274,6 @@ EMPTY_ANSWERS: dict[str, bytes] = {
     "hooks/list": b'{"data":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
     "skills/list": b'{"data":[]}',
-    "thread/backgroundTerminals/list": b'{"data":[],"nextCursor":null}',
     "thread/goal/get": b'{"goal":null}',
 }
 

@@ -13,6 +13,7 @@ import msgspec
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol import mcp
+from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.policies import SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
@@ -247,6 +248,7 @@ class AccountRateLimitsUpdatedNotification(msgspec.Struct, frozen=True, rename="
 
 NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "account/rateLimits/updated": AccountRateLimitsUpdatedNotification,
+    "command/exec/outputDelta": CommandExecOutputDeltaNotification,
     "error": ErrorNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,

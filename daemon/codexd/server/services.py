@@ -27,6 +27,8 @@ from codexd.server.mcp_host import McpHost
 from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.sessions.one_off import OneOffCommands
+from codexd.sessions.registry import Sessions
 from codexd.tools.passed_env import PassedVariables
 from codexd_eventstore.store import EventStore
 
@@ -71,6 +73,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     mcp: McpHost
     passed: PassedVariables  # by clients, for the commands of turns
     confinement: Confinement
+    sessions: Sessions  # of all threads
+    one_off: OneOffCommands
 
     def state_of(self, thread_id: ThreadId) -> ThreadState | None:
         """A thread's state; None where it is not loaded."""

@@ -8,7 +8,7 @@ does `perform` act on it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -19,6 +19,7 @@ from codexd.core.values.foreign_json import whole_characters
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, ToolResult
+from codexd.tools.output import KeptOutput
 
 A = TypeVar("A", bound=ToolAction)
 
@@ -30,6 +31,41 @@ AskHost = Callable[[ReachHost], Awaitable[str | None]]
 async def nobody_to_ask(_: ReachHost) -> str | None:
     """Where no thread is there to ask in."""
     return "nobody can be asked about it"
+
+
+class EndedSession(msgspec.Struct, frozen=True):
+    """A session that has ended, and what no answer to the model has told of it."""
+
+    exit_code: int | None  # None: how it ended is not known
+    because: str | None  # if somebody ended it
+    output: KeptOutput
+
+
+class SessionLog(Protocol):
+    """What the log of a thread says of its sessions, for one of its calls."""
+
+    def runs(self, session: str) -> bool:
+        """Whether it goes on after the answer of its call."""
+
+    def collected(self, session: str) -> int | None:
+        """How much of its output, in bytes, answers have; None while another call is about to collect some."""
+
+    async def ended(self, session: str) -> EndedSession | None:
+        """A session that has ended, unless an answer has told so; None if there is none."""
+
+
+class _NoSessions:
+    def runs(self, session: str) -> bool:
+        return False
+
+    def collected(self, session: str) -> int | None:
+        return None
+
+    async def ended(self, session: str) -> EndedSession | None:
+        return None
+
+
+NO_SESSIONS: Final[SessionLog] = _NoSessions()
 
 
 class CallContext(msgspec.Struct, frozen=True):
@@ -47,8 +83,7 @@ class CallContext(msgspec.Struct, frozen=True):
     ask_host: AskHost = nobody_to_ask
     # Whether its end is still awaited: a call that was interrupted is cancelled, and so is one whose daemon stops.
     is_awaited: Callable[[], bool] = lambda: True
-    # How much of a session's output, in bytes, answers to the model have; None: as the tool itself knows.
-    collected: Callable[[str], int | None] = lambda _: None
+    sessions: SessionLog = NO_SESSIONS
 
 
 class OutputSink(Protocol):

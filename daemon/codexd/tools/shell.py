@@ -14,7 +14,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -24,7 +25,7 @@ from codexd.core.rules.wide_prefixes import prefix_problem
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.limits import Traits
-from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
+from codexd.core.values.tool_actions import ApplyPatch, BadCall, ExecCommand, RunCommand, ToolResult
 from codexd.exec.ports import (
     Command,
     KeeperLost,
@@ -58,6 +59,26 @@ Confine = Callable[[tuple[str, ...], Sandbox], tuple[str, ...]]
 def unconfined(argv: tuple[str, ...], _: Sandbox) -> tuple[str, ...]:
     """No restriction: a command may do all that the daemon's user may."""
     return argv
+
+
+class Follower(Protocol):
+    """Follows the process of a call to its end."""
+
+    async def result(self, process: Running) -> ToolResult:
+        """Its result."""
+
+    def tell(self, line: str) -> None:
+        """A line of the daemon's own among the output."""
+
+
+class Gets(msgspec.Struct, frozen=True):
+    """What a command gets beside what all commands get."""
+
+    terminal: bool = False  # for its input and its output
+    variables: Mapping[str, str] = MappingProxyType({})  # whatever the person's are
+
+
+NOTHING_ELSE: Final = Gets()
 
 
 class CommandEnvironment(Protocol):
@@ -102,6 +123,11 @@ class Asked(msgspec.Struct, frozen=True):
 
 class _Arguments(Asked, frozen=True, kw_only=True):
     command: str
+
+
+def properties_of_commands() -> dict[str, object]:
+    """The schemas of the arguments that all tools for commands have, but for the command and its time."""
+    return {name: schema for name, schema in _PROPERTIES.items() if name != "timeout_ms"}
 
 
 def parameters(command: dict[str, object]) -> dict[str, object]:
@@ -177,8 +203,9 @@ class Shell:
         self._confine, self._network = confine, network
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Offered to models that write shell lines."""
-        return None if traits.argv_shell else DECLARATION
+        """Offered to models that write shell lines, and do not keep them running."""
+        in_sessions = traits.sessions and thread.reviews is None
+        return None if traits.argv_shell or in_sessions else DECLARATION
 
     def read_call(self, arguments: str, context: CallContext) -> RunCommand | ApplyPatch | BadCall:
         try:
@@ -204,14 +231,24 @@ class Shell:
         return asked.run(line, shell_argv(self.shell, line), cwd) if patch is None else patch
 
     async def perform(self, action: RunCommand, context: CallContext, sink: CallSink) -> ToolResult:
-        sandbox = context.sandbox
-        if action.escalated:
-            sandbox = replace(sandbox, mode="danger-full-access")
+        return await self.follow(
+            action, context, sink, Following(action, sandbox_for(action, context), sink)
+        )
+
+    async def follow(
+        self,
+        action: RunCommand,
+        context: CallContext,
+        sink: CallSink,
+        following: Follower,
+        gets: Gets = NOTHING_ELSE,
+    ) -> ToolResult:
+        """Start the command of a call, or adopt it, and follow it; or say why it was not run."""
+        sandbox = sandbox_for(action, context)
         way = self._network.way_out(process_id_of(context.thread_id, context.call_id), sandbox)
-        following = Following(action, sandbox, sink)
         try:
             async with self._network.open(way, context.ask_host, following.tell):
-                process = await self._process(action, context, sandbox, way)
+                process = await self._process(action, context, sandbox, way, gets)
                 if isinstance(process, ToolResult):
                     return process
                 return await self._followed(process, following, context, sink)
@@ -219,7 +256,7 @@ class Shell:
             return _not_run(f"the socket of its proxy could not be made: {error}")
 
     async def _followed(
-        self, process: Running, following: Following, context: CallContext, sink: CallSink
+        self, process: Running, following: Follower, context: CallContext, sink: CallSink
     ) -> ToolResult:
         sink.started(process.pid, process.start_time)
         sink.afterwards(process.release)
@@ -234,19 +271,19 @@ class Shell:
                 process.abandon()
 
     async def _process(
-        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut
+        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut, gets: Gets
     ) -> Running | ToolResult:
         """The process, which may run since the daemon before; or why there is none."""
         try:
             if context.again != "adopt":
-                return await self._start(action, context, sandbox, way)
+                return await self._start(action, context, sandbox, way, gets)
             found = await self._processes.find(process_id_of(context.thread_id, context.call_id))
             return ToolResult("aborted", RESTARTED) if found is None else found
         except KeeperLost as lost:
             return ToolResult("aborted", KEEPER_LOST, str(lost))
 
     async def _start(
-        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut
+        self, action: RunCommand, context: CallContext, sandbox: Sandbox, way: WayOut, gets: Gets
     ) -> Running | ToolResult:
         """Raises: KeeperLost."""
         # The line that was shown runs; the action's argv may come from a log, and is not used.
@@ -260,7 +297,7 @@ class Shell:
             return _not_run(str(error))
         variables = await self._environment.variables(context.turn_id)
         variables = guarded(variables) if context.guarded else variables
-        environment = {**variables, **way.variables}
+        environment = {**variables, **way.variables, **gets.variables}
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
             return _not_found(missing)
         command = Command(
@@ -269,6 +306,7 @@ class Shell:
             argv=argv,
             cwd=action.cwd,
             env=environment,
+            input="terminal" if gets.terminal else "none",
         )
         try:
             return await self._processes.start(command)
@@ -276,8 +314,17 @@ class Shell:
             return _not_started(argv[0], action.cwd, error)
 
 
+def sandbox_for(action: RunCommand, context: CallContext) -> Sandbox:
+    """The sandbox of a command."""
+    if action.escalated:
+        return replace(context.sandbox, mode="danger-full-access")
+    return context.sandbox
+
+
 def argv_of(action: RunCommand, shell: str) -> tuple[str, ...]:
-    """The argv that is executed for an action."""
+    """The argv that is executed for an action; `shell` is the person's."""
+    if isinstance(action, ExecCommand) and action.shell is not None:
+        shell = action.shell
     return (
         tuple(shlex.split(action.command)) if action.direct else shell_argv(shell, action.command)
     )

@@ -311,6 +311,13 @@ class DeltaNote(Received, frozen=True, kw_only=True):
     offset: int | None = None
 
 
+class TypedNote(Received, frozen=True, kw_only=True):
+    """item/commandExecution/terminalInteraction: somebody typed into a command."""
+
+    process_id: str
+    stdin: str = ""
+
+
 class TurnNote(Received, frozen=True, kw_only=True):
     """turn/started, turn/completed."""
 

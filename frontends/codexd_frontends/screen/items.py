@@ -9,6 +9,7 @@ from codexd_frontends.client.messages import (
     RevertedNote,
     Turn,
     TurnTrouble,
+    TypedNote,
     UserInput,
     user_inputs,
 )
@@ -45,6 +46,14 @@ def command_lines(item: Item, style: Style) -> list[str]:
 def output_lines(lines: list[str], style: Style) -> list[str]:
     """Lines of a command's output."""
     return [style.dim(f"  {drawn}".rstrip()) for line in lines for drawn in lines_of(line)]
+
+
+def typed_lines(typed: TypedNote, style: Style) -> list[str]:
+    """What was typed into a command that runs; a look at its output, or a secret, has no line."""
+    if not typed.stdin:
+        return []
+    lines = lines_of(typed.stdin.removesuffix("\n"))
+    return [style.cyan(line) for line in marked(f"⌨ {one_line(typed.process_id)} ", lines)]
 
 
 def command_end_line(item: Item, style: Style) -> str:

@@ -264,6 +264,10 @@ class TerminalScreen:
             return []
         return self._output(command.grow(note.delta, _offset(message, note)))
 
+    def _note_typed(self, message: m.Message) -> list[Piece]:
+        note = _read(message, m.TypedNote)
+        return self.lines(items.typed_lines(note, self._talk_style))
+
     def _note_error(self, message: m.Message) -> list[Piece]:
         note = _read(message, m.ErrorNote)
         # A final error comes again with the end of the turn, where the history has it too.
@@ -336,6 +340,7 @@ _NOTES: Mapping[str, Callable[[TerminalScreen, m.Message], list[Piece]]] = {
     "item/started": TerminalScreen._note_started,
     "item/agentMessage/delta": TerminalScreen._note_text_delta,
     "item/commandExecution/outputDelta": TerminalScreen._note_output_delta,
+    "item/commandExecution/terminalInteraction": TerminalScreen._note_typed,
     "item/completed": TerminalScreen._note_completed,
     "turn/completed": TerminalScreen._note_turn_ended,
     "turn/plan/updated": TerminalScreen._note_plan,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.commands import OpenItem, Rejected
 from codexd.core.decide.cut_items import Why, fitted_cut
@@ -157,4 +159,6 @@ def process_ended(process: OpenProcess, result: ToolResult) -> e.ProcessEnded:
     """The end of a process, with the call that began it."""
     call = process.call
     of = None if process.turn_id is None else SessionCall(call.call_id, process.turn_id)
+    left = None if process.end_told else process.collected_bytes
+    result = replace(result, collected_bytes=left)
     return e.ProcessEnded(process.process, result, of, call.action, call.spawned_ms)

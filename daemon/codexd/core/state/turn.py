@@ -78,6 +78,7 @@ class OpenProcess(msgspec.Struct, frozen=True):
     call: OpenCall  # which has its answer
     turn_id: TurnId | None = None  # of the call
     collected_bytes: int = 0  # of its output, from its beginning: the model has been given these
+    end_told: bool = False  # the model was told how it ended
 
 
 class Compaction(msgspec.Struct, frozen=True):
@@ -287,8 +288,11 @@ def processes_after(
         return (*processes, OpenProcess(event.process, call, turn.turn_id, collected or 0))
     if not isinstance(call.action, WriteStdin) or collected is None:
         return processes
+    told = event.result.exit_code is not None
     return tuple(
-        replace(open_, collected_bytes=collected) if open_.process == call.action.session else open_
+        replace(open_, collected_bytes=collected, end_told=told)
+        if open_.process == call.action.session
+        else open_
         for open_ in processes
     )
 

@@ -273,5 +273,6 @@ class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     blob: str | None = None  # sha256 of the whole output if it is too large for the record
     # The parts of an answer that is not only text, as the model receives them: for example images.
     model_parts: msgspec.Raw = NO_PARTS
-    # Of a session: how much of its output, in bytes from its beginning, the model has been given with this answer.
+    # Of a session: how much of its output, in bytes from its beginning, answers to the model have. At the end of a
+    # process None: the model was told its end.
     collected_bytes: int | None = None

@@ -85,12 +85,16 @@ def _whole_lines(name: str, lines: Sequence[bytes]) -> Iterator[tuple[TextPart, 
 
 def take_up_outputs(streaming: Streaming, state: ThreadState, left: Mapping[str, bytes]) -> None:
     """Show what the commands that may be adopted had printed, before anybody is told more of it."""
-    for call in state.turn.open_calls if state.turn is not None else ():
-        if not call.running or call.action is None or call.call_id not in left:
+    calls = [process.call for process in state.processes]
+    calls += [call for call in (state.turn.open_calls if state.turn else ()) if call.running]
+    for call in calls:
+        if call.action is None or call.call_id not in left:
             continue
-        if kind_of(call.action).after_crash == "adopt":
+        kind = kind_of(call.action)
+        if kind.after_crash == "adopt":
+            lasts = kind.session(call.action) is not None
             with suppress(StoreFailed):  # A full disk: it is shown again once there is space.
-                streaming.open_output(call.call_id, left=left[call.call_id])
+                streaming.open_output(call.call_id, lasts=lasts, left=left[call.call_id])
 
 
 def _left_outputs(drafts: Sequence[LeftDraft]) -> dict[str, bytes]:

@@ -17,9 +17,10 @@ from codexd.core.state.turn import OpenCall, OpenProcess
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ReachHost, ToolResult, WriteStdin
+from codexd.core.values.tool_actions import ReachHost, ToolResult
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.streaming_output import NOT_TEXT, OUTPUT_INLINE_BYTES_MAX, ends_of
+from codexd.runtime.effects.session_log import ThreadSessions
 from codexd.tools.registry import CallContext
 from codexd_eventstore.store import Refused, StoreError
 
@@ -131,7 +132,7 @@ class ToolRunning:
             "" if thread.state.turn is None else thread.state.turn.turn_id,
             self.ask_host,
             lambda: not self._is_given_up(),
-            self._collected,
+            ThreadSessions(thread, self._call_id),
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -146,18 +147,6 @@ class ToolRunning:
         await self._end(result)
         if self._afterwards is not None:
             await self._afterwards()
-
-    def _collected(self, session: str) -> int | None:
-        """How much of a session's output the model has; None while another call that collects has no answer yet."""
-        state = self._thread.state
-        for call in state.turn.open_calls if state.turn is not None else ():
-            is_other = call.call_id != self._call_id
-            if is_other and isinstance(call.action, WriteStdin) and call.action.session == session:
-                return None
-        for process in state.processes:
-            if process.process == session:
-                return process.collected_bytes
-        return None
 
     def _find(self) -> tuple[OpenCall | None, Settings | None]:
         """The call and the settings that it runs with; or the call of a process that the previous daemon left."""

@@ -49,6 +49,7 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Reader
 from codexd.server.feed.outbox import AllUnread, Outbox, Unread
 from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
+from codexd.sessions.one_off import NamedCommand
 from codexd_eventstore.event_log import StreamEntry
 
 log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ class Connection:
         # Of a client that pages through the names of all logs: they are listed once for all of its pages.
         self.logs_paged: Sequence[StreamEntry] = ()
         self.missed_news = False  # its socket was full when a broadcast was sent
+        self.commands: dict[str, NamedCommand] = {}  # that it runs by `command/exec`
         self._sock, self._handlers = sock, handlers
         self._order = Order()
         self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
@@ -212,7 +214,9 @@ class Connection:
         return True
 
     async def _finish(self) -> None:
-        """A client that has closed its writing half still reads its answers."""
+        """A client that has closed its writing half still reads its answers; it writes to no command any more."""
+        for command in self.commands.values():
+            command.abandon()
         for thread_id in list(self.following):
             self.leave(thread_id)
         with trio.move_on_after(FINISH_SECONDS_MAX):

@@ -47,10 +47,20 @@ async def thread_delete(
         await forget(services.memory, thread_id)
     else:
         await _delete(services, thread_id, params.detach_children)
+    await _end_processes(services, thread_id)
     gone = ThreadDeletedNotification(thread_id=thread_id)
     services.hub.announce(Outgoing("thread/deleted", gone))
     services.hub.remove_followers(thread_id)
     return ThreadDeleteResponse()
+
+
+async def _end_processes(services: Services, thread_id: ThreadId) -> None:
+    """End what still runs for a thread that is gone."""
+    for owned in await services.one_off.processes.owned():
+        if owned.owner == thread_id:
+            running = await services.one_off.processes.find(owned.process_id)
+            if running is not None:
+                running.abandon()
 
 
 async def _delete(services: Services, thread_id: ThreadId, detach_children: bool) -> None:

@@ -1,0 +1,80 @@
+"""codexctl ps: the sessions that run, of one thread or of all."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from codexd.protocol.commands import BackgroundTerminal, ThreadBackgroundTerminalsListResponse
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.thread_ref import find_thread_id, short_id_chars
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.screen.drawn import one_line
+from codexd_frontends.screen.items import seconds
+from codexd_frontends.screen.style import Style
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
+    """List them."""
+    with connect(console) as daemon:
+        found = list(sessions(daemon, thread_of(daemon, arguments.thread)))
+    members = {"sessions": msgspec.to_builtins(found)}
+    console.result(members, *session_lines(found, time.time(), console.out_style))
+    return DONE
+
+
+def thread_of(daemon: Daemon, named: str | None) -> str | None:
+    """The thread that was named, if one was. Raises: UsageError."""
+    return None if named is None else find_thread_id(daemon, named)
+
+
+def sessions(daemon: Daemon, thread_id: str | None) -> Iterator[BackgroundTerminal]:
+    """Those of a thread, or of all."""
+    cursor: str | None = None
+    while True:
+        params = {"threadId": thread_id, "cursor": cursor}
+        page = daemon.call(
+            "thread/backgroundTerminals/list", params, ThreadBackgroundTerminalsListResponse
+        )
+        yield from page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def the_session(daemon: Daemon, thread_id: str | None, session: str) -> BackgroundTerminal:
+    """The session of that id. Raises: UsageError."""
+    for found in sessions(daemon, thread_id):
+        if found.process_id == session:
+            return found
+    raise UsageError(
+        f"expected a session that runs, found {session!r}: `codexctl ps` lists them; nothing was done"
+    )
+
+
+def session_lines(found: Sequence[BackgroundTerminal], now: float, style: Style) -> list[str]:
+    """The table, a line a session."""
+    if not found:
+        return ["no session runs"]
+    id_chars = short_id_chars(list({session.thread_id for session in found}))
+    return [
+        f"{session.process_id:>7}  {session.thread_id[:id_chars]}  "
+        f"{style.dim(f'{_since(session, now):>12}')}  {_number(session.os_pid):>8}  "
+        f"{style.bold(one_line(session.command))}{'' if session.tty else style.dim('  (no terminal)')}"
+        for session in found
+    ]
+
+
+def _since(session: BackgroundTerminal, now: float) -> str:
+    started = session.started_at_ms
+    return "" if started is None else seconds(max(0, round(now * 1000) - started))
+
+
+def _number(pid: int | None) -> str:
+    return "" if pid is None else str(pid)
