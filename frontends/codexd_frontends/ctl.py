@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from codexd.machine.paths import UnusablePath
+from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
-from codexd_frontends.cli import session_arguments as session
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX
@@ -142,22 +142,9 @@ SUBCOMMANDS = (
     ),
     Subcommand("rename", "give a thread a name", (arg.THREAD, arg.NAME, arg.JSON)),
     Subcommand("interrupt", "interrupt the running turn", (arg.THREAD, arg.JSON)),
-    Subcommand(
-        "ps",
-        "list the commands that go on after their answers, of one thread or of all",
-        (arg.SOME_THREAD, arg.JSON),
-    ),
-    Subcommand(
-        "kill",
-        "end such a command, or all of a thread, or all",
-        (arg.SOME_THREAD, session.SOME_SESSION, session.ALL_SESSIONS, arg.JSON),
-    ),
-    Subcommand(
-        "type",
-        "type into the terminal of such a command",
-        (session.SESSION, session.TYPED, *session.KEYS, arg.JSON),
-        "type_",
-    ),
+    Subcommand("ps", "list commands that run on after a turn", (arg.SOME_THREAD, arg.JSON)),
+    Subcommand("kill", "end such a command, or all", (arg.SOME_THREAD, *session.ENDED, arg.JSON)),
+    Subcommand("type", "type into such a command", (*session.TYPED, arg.JSON), "type_"),
     Subcommand(
         "approve",
         "show the approval that a thread waits for, and answer it",

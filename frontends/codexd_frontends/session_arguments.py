@@ -1,0 +1,29 @@
+"""The arguments of `kill` and `type`."""
+
+from __future__ import annotations
+
+from codexd_frontends.cli.argument import Argument
+
+_NUMBER = "the number that `codexctl ps` shows"
+
+ENDED = (
+    Argument("session", metavar="SESSION", nargs="?", help=_NUMBER),
+    Argument("--all", action="store_true", help="all of the thread, or all"),
+)
+TYPED = (
+    Argument("session", metavar="SESSION", help=_NUMBER),
+    Argument(
+        "text",
+        metavar="TEXT",
+        nargs="?",
+        help="what to type, before the return key; - reads it from stdin",
+    ),
+    Argument("-n", "--no-return", action="store_true", help="do not type the return key"),
+    Argument(
+        "--secret",
+        action="store_true",
+        help="ask for the text without showing it; it is recorded nowhere",
+    ),
+    Argument("--interrupt", action="store_true", help="type Ctrl-C"),
+    Argument("--end", action="store_true", help="type Ctrl-D"),
+)
