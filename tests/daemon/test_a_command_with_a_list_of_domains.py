@@ -163,6 +163,51 @@ async def test_a_refusal_holds_for_the_command_and_an_interrupt_ends_the_questio
     assert not list((home.path / "run" / "network").iterdir())
 
 
+RETRY = """
+import time, urllib.error, urllib.request
+while True:
+    try:
+        urllib.request.urlopen("http://asked.invalid/", timeout=50)
+    except urllib.error.HTTPError as error:
+        print(error.code, flush=True)
+        break
+    except OSError:
+        print("cut", flush=True)
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+@pytest.mark.slow
+@trio_test
+async def test_a_command_that_outlives_its_daemon_asks_the_next_one(home: Home, end: str) -> None:
+    (home.work / "retry.py").write_text(RETRY)
+    async with scripted_model() as model:
+        with_list(home, model)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await start(client, home)
+            await client.start_turn(thread, f"run {sys.executable} retry.py")
+            await client.until_asked()
+            getattr(daemon, end)()
+            if end == "terminate":
+                daemon.terminate()  # It gives commands time to end; a second signal stops at once.
+                assert daemon.wait() == 0
+        home.start()
+        async with connected(home.socket) as client:
+            await client.call("thread/resume", threadId=thread)
+            await answer(client, 1, "accept")
+            await client.until_notified("turn/completed")
+            *before, last = output(client)
+            assert set(before) == {"cut"}
+            assert last == "502"
+            decided = [data for data in await approvals(client, thread) if "decision" in data]
+            assert [data.get("note") for data in decided] == [
+                "the connection that waited for it is gone",
+                None,
+            ]
+
+
 @pytest.mark.slow
 @trio_test
 async def test_nothing_else_leads_out(daemon: Daemon) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd.network.door import SOCKET_NAME, listening_in
+from codexd.network.door import SOCKET_NAME, listening_in, sweep
 from codexd.network.forwarder import PORT, listening_inside, proxy_variables, relayed_outside
 from trio_test import trio_test
 
@@ -166,13 +166,15 @@ print(talk(), flush=True)
 input()
 print(talk(), flush=True)
 """
-    path = tmp_path / "s"
+    path = tmp_path / "own" / "s"
     argv, port = without_a_sandbox((sys.executable, "-c", program, "PORT"), path)
     argv = tuple(str(port) if word == "PORT" else word for word in argv)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "b''\n"
-        with echoing(tmp_path):
+        # The daemon before has removed the folder of the socket; this one makes it again.
+        path.parent.mkdir()
+        with echoing(path.parent):
             out, _ = child.communicate("\n", timeout=60)
         assert (out, child.returncode) == ("b'x'\n", 0)
 
@@ -204,3 +206,11 @@ async def test_the_socket_is_private_and_leaves_nothing(tmp_path: Path) -> None:
     folder.mkdir(mode=0o755)
     with pytest.raises(OSError, match="mode 0700"), listening_in(folder):
         pass
+
+
+def test_what_dead_daemons_left_is_swept(tmp_path: Path) -> None:
+    sweep(tmp_path / "none")
+    (tmp_path / "p1").mkdir()
+    (tmp_path / "p1" / SOCKET_NAME).touch()
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -82,10 +82,12 @@ class CommandNetwork:
             return
         from codexd.network.command_gate import CommandGate
         from codexd.network.dial import system_outside
-        from codexd.network.door import listening_in
+        from codexd.network.door import listening_in, sweep
         from codexd.network.proxy import Proxy
 
-        self._outside = self._outside or system_outside()
+        if self._outside is None:
+            self._outside = system_outside()
+            sweep(self._folder)
         gate = CommandGate(self._rules, ask, tell)
         with listening_in(Path(way.socket).parent) as listener:
             async with trio.open_nursery() as nursery:

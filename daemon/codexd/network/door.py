@@ -21,6 +21,13 @@ SOCKET_NAME: Final = "s"
 BACKLOG: Final = 64  # connections that the kernel holds while the daemon is busy
 
 
+def sweep(folder: Path) -> None:
+    """Remove what daemons have left in the folder of all these sockets; a command that still runs gets its own again."""
+    with suppress(OSError):
+        for left in folder.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def listening_in(folder: Path) -> Iterator[trio.SocketListener]:
     """Listen in a folder that is made for it, with mode 0700; both are gone at the end. Raises: OSError."""

@@ -33,9 +33,12 @@ class Relay:
 
     def __init__(self, listener: _socket.socket, socket_path: str, parent: int) -> None:
         """`parent` is a descriptor of the process with which it ends."""
-        # By its name alone, since the path may be longer than the system takes.
-        folder, self._name = os.path.split(socket_path)
-        os.chdir(folder)
+        # By the end of its path, since the whole may be longer than the system takes. A daemon that stops removes the
+        # socket's own folder, and the next makes it again.
+        folder, name = os.path.split(socket_path)
+        above, own = os.path.split(folder)
+        self._name = os.path.join(own, name)
+        os.chdir(above)
         self._listener, self._parent = listener, parent
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}  # events by descriptor
