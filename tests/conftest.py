@@ -54,14 +54,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip or fail a test whose part of Codex is absent."""
+    """Skip or fail a test whose part of Codex, or of MCP, is absent."""
     for mark in item.iter_markers("wire_contract"):
         absent = absence(*mark.args)
         if absent is None:
             continue
         if (why := excuse()) is not None:
             pytest.skip(f"{absent}; {why}")
-        pytest.fail(f"{absent}. With CI set it is expected: run .ci/install-codex", pytrace=False)
+        wanted = "run .ci/install-codex and .ci/install-mcp-server"
+        pytest.fail(f"{absent}. With CI set it is expected: {wanted}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

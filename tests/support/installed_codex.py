@@ -1,4 +1,5 @@
-"""Codex itself and its JSON schemas, where `.ci/install-codex` has put them: the contract of the wire.
+"""Codex itself and its JSON schemas, where `.ci/install-codex` has put them: the contract of the wire. And a server of
+MCP's own, where `.ci/install-mcp-server` has put it.
 
 They are not ours to keep here. CODEX_SCHEMA names the folder of the schemas, CODEX_PEER the program. Tests that need
 one of them carry a mark of this file. Where it is absent they are skipped, and the summary of the run counts them;
@@ -19,18 +20,27 @@ PROGRAM = Path(
     os.environ.get("CODEX_PEER")
     or next(map(str, FOLDER.glob("node_modules/@openai/*/vendor/*/bin/codex")), FOLDER / "codex")
 )
+# MCP's server for tests of clients: all that a server may do.
+EVERYTHING = (
+    Path.home()
+    / ".cache/codexd-mcp-server/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+)
 
 NOT_CHECKED = "the wire contract was not checked"
 
 needs_schemas = pytest.mark.wire_contract("schemas")
 needs_program = pytest.mark.wire_contract("program")
+needs_everything = pytest.mark.wire_contract("everything")
 
 
 def absence(part: str) -> str | None:
-    """Why a test that needs this part of Codex cannot run here; None where it can."""
+    """Why a test that needs this part cannot run here; None where it can."""
     if part == "schemas":
         found = (SCHEMAS / "v2").is_dir()
         return None if found else f"{NOT_CHECKED}: Codex's schemas are not in {SCHEMAS}"
+    if part == "everything":
+        found = EVERYTHING.is_file() and shutil.which("node") is not None
+        return None if found else f"{NOT_CHECKED}: MCP's server is not installed at {EVERYTHING}"
     return None if PROGRAM.is_file() else f"{NOT_CHECKED}: Codex is not installed at {PROGRAM}"
 
 

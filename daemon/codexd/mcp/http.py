@@ -21,6 +21,8 @@ CONNECT_SECONDS: Final = 30.0
 READ_SECONDS: Final = 300.0
 UNAUTHORIZED: Final = 401
 NOT_FOUND: Final = 404
+BAD_REQUEST: Final = 400
+SESSION: Final = b"session"
 SESSION_HEADER: Final = "mcp-session-id"
 
 
@@ -68,12 +70,16 @@ class HttpWay:
 
     async def _answered(self, response: httpx2.Response) -> None:
         self.refused = self.refused or response.status_code == UNAUTHORIZED
-        if response.status_code == NOT_FOUND and SESSION_HEADER in response.request.headers:
-            self.gone.set()
         kind = response.headers.get("content-type", "").lower()
         if not kind.startswith("text/event-stream"):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = Bounded(response.stream)
+        if SESSION_HEADER in response.request.headers:
+            if response.status_code == BAD_REQUEST and SESSION in (await response.aread()).lower():
+                # Servers that were made after MCP's own example say it so.
+                response.status_code = NOT_FOUND
+            if response.status_code == NOT_FOUND:
+                self.gone.set()
 
 
 def headers_of(table: McpServerTable, variables: Mapping[str, str]) -> dict[str, str]:
