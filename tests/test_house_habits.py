@@ -20,6 +20,7 @@ LAUNCHERS = "frontends/codexd_frontends/launchers"
 EXECUTABLE = {
     "check",
     ".ci/install-codex",
+    ".ci/install-mcp-server",
     ".ci/run",
     *(f"{LAUNCHERS}/{name}" for name in ("codexctl", "codexd", "codexd-python")),
 }
