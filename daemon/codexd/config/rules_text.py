@@ -17,7 +17,7 @@ import msgspec
 from codexd.core.rules.prefix_rules import PrefixRule, RuleDecision, base_name, rules_of
 from codexd.core.values.tool_actions import HostDecision, NetworkProtocol, ReachHost
 
-# Some hundred rules, which a person reads. The event loop waits 30 ms for a file of this size, when it has changed.
+# A thousand short rules, which a person reads. The event loop waits 60 ms for a file of this size, when it has changed.
 RULES_BYTES_MAX: Final = 64 * 1024
 _DECISIONS: Final[tuple[RuleDecision, ...]] = ("allow", "prompt", "forbidden")
 # By function: its parameters in their order; those that must be given come first.
@@ -147,7 +147,8 @@ class _Reading:
         self._rules.append(rule)
         matching = _examples("match", given.get("match"))
         others = _examples("not_match", given.get("not_match"))
-        self._examples.append(lambda: self._check(rule, matching, others))
+        if matching or others:
+            self._examples.append(lambda: self._check(rule, matching, others))
 
     def _check(
         self,
