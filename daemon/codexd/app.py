@@ -157,6 +157,8 @@ class Daemon:
             taken=redaction.login_taken,
             passed=self._passed.of_turn,
         )
+        own = (*paths.folders, *self._homes)
+        self._own_folders = tuple(os.path.realpath(folder) for folder in own)
         self._confinement = Confinement(
             paths.folders, paths.state_dir, env, config.unsandboxed, config.lists_domains
         )
@@ -325,6 +327,7 @@ class Daemon:
             user_instructions=self._read_instructions,
             git_may_run=git_may_run,
             rules=self._rules.current,
+            own_folders=self._own_folders,
         )
 
     def _client(self, provider: str) -> ModelClient:

@@ -7,12 +7,18 @@ from typing import get_args
 import msgspec
 import pytest
 
-from codexd.core.policy.approval import needs_approval, permitted, runs_guarded, session_key
+from codexd.core.policy.approval import (
+    needs_approval,
+    permitted,
+    refused,
+    runs_guarded,
+    session_key,
+)
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.policy.looked_up import LookedUp
-from codexd.core.policy.patch_rules import CHANGES_FILES
+from codexd.core.policy.patch_rules import CHANGES_FILES, CHANGES_OWN
 from codexd.core.values.enforced import enforced
-from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings
+from codexd.core.values.settings import ApprovalPolicy, Enforcement, SandboxMode, Settings
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, PatchedFile, RunCommand
 
 NOTHING_ALLOWED: frozenset[str] = frozenset()
@@ -264,3 +270,26 @@ def test_a_patch_that_is_allowed_for_the_session_allows_further_patches_of_the_s
     assert needs_approval(settings("untrusted"), again, allowed) is None
     for other in (patch("/project/a"), patch("/project/a", "/project/c")):
         assert needs_approval(settings("untrusted"), other, allowed) == CHANGES_FILES
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/project/.config/codexd/rules/x.rules",
+        "/project/.config/codexd/config.toml",
+        "/project/.CONFIG/codexd/rules/x.rules",
+        "/project/x/../.config/codexd/config.toml",
+    ],
+)
+def test_a_patch_of_what_grants_rights_is_always_asked_about(path: str) -> None:
+    modes = Enforcement(("read-only", "workspace-write", "danger-full-access"), False)
+    held = msgspec.structs.replace(settings("on-request"), enforcement=modes)
+    looked_up = LookedUp(own_folders=("/project/.config/codexd",))
+    assert needs_approval(held, patch("/project/a"), NOTHING_ALLOWED, looked_up) is None
+    assert needs_approval(held, patch(path), NOTHING_ALLOWED, looked_up) == CHANGES_OWN
+    linked = msgspec.structs.replace(patch("/project/link"), elsewhere=(path,))
+    assert needs_approval(held, linked, NOTHING_ALLOWED, looked_up) == CHANGES_OWN
+    never = msgspec.structs.replace(held, approval_policy="never")
+    assert refused(never, patch(path), looked_up) is not None
+    assert refused(never, patch("/project/.config/codexd2/a"), looked_up) is None
+    assert refused(settings("never"), patch(path), looked_up) is None  # nothing holds it

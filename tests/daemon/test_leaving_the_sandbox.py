@@ -133,3 +133,22 @@ async def test_a_person_grants_folders_for_a_turn_or_for_the_thread_and_takes_th
                 await client.turn_ended(turn)
                 assert b"a person refused this call" in model.requests[-1].body
         assert made_in(root) == ["ever/a", "once/a"]
+
+
+@trio_test
+async def test_no_patch_of_a_workspace_grants_itself_rules(home: Home) -> None:
+    added = '*** Add File: h/rules/x.rules\n+prefix_rule(["rm"])'
+    text = f"*** Begin Patch\n{added}\n*** End Patch"
+    call = Call("apply_patch", msgspec.json.encode({"input": text}).decode())
+    async with scripted_model([(call,), OK]) as model:
+        home.use_model(model.base_url)
+        home.start()
+        async with connected(home.socket) as client:
+            # The daemon's own folder is in the workspace, as ~/.config is in that of a thread in the home folder.
+            thread = await client.start_thread(cwd=str(home.root), **WORKSPACE)
+            turn = await client.start_turn(thread, "go")
+            asked = await client.until_asked()
+            assert "may grant rights to later commands" in asked.params["reason"]
+            await client.decide(asked, "decline")
+            await client.turn_ended(turn)
+            assert not (home.path / "rules").exists()

@@ -49,6 +49,7 @@ def looked_up(state: ThreadState, command: Command, source: LookupSource) -> Loo
             }
         ),
         rules=source.rules() if asked.rules else NO_RULES,
+        own_folders=source.own_folders,
         review_model=source.review_model() if asked.settings else None,
         here=source.here(),
         titles=source.titles() if asked.settings else None,

@@ -49,7 +49,8 @@ PLAN_UPDATED = "Plan updated"
 def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
     """Start a call, ask a person first, or answer it at once if it cannot be made."""
     turn = transition.turn
-    settings, looked_up = turn.settings, LookedUp(lookups.git_may_run, lookups.rules)
+    settings = turn.settings
+    looked_up = LookedUp(lookups.git_may_run, lookups.rules, lookups.own_folders)
     call_id, action = call.ref.call_id, permitted(settings, call.action, looked_up)
     if isinstance(action, UpdatePlan):
         # It changes the thread and nothing else: nothing is performed.

@@ -68,6 +68,7 @@ class Lookups(msgspec.Struct, frozen=True, kw_only=True):
     # None if it cannot.
     git_may_run: Mapping[str, str | None] = {}
     rules: PrefixRules = NO_RULES
+    own_folders: tuple[str, ...] = ()  # where configuration, rules and logs are; without links
     review_model: str | None = None  # None: the thread's own
     here: Here = Here()
     titles: Titles | None = None  # None: no model is asked for titles

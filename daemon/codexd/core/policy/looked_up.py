@@ -22,6 +22,8 @@ class LookedUp(msgspec.Struct, frozen=True):
 
     git_may_run: GitMayRun = NOBODY_LOOKED
     rules: PrefixRules = NO_RULES
+    # codexd's own folders, and Codex's: what stands there grants rights. Absolute, without links.
+    own_folders: tuple[str, ...] = ()
 
 
 NOTHING_LOOKED_UP: Final = LookedUp()

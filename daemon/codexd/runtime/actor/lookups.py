@@ -46,6 +46,7 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     here: Callable[[], Here] = Here
     titles: Callable[[], Titles | None] = lambda: None
     rules: Callable[[], PrefixRules] = lambda: NO_RULES  # the person's, for commands
+    own_folders: tuple[str, ...] = ()  # as `Lookups` has them
     enforcement: Callable[[], Enforcement | None] = lambda: None
     # The question for a summary, or the file that has it.
     compact_prompt: Callable[[], str | Path] = lambda: COMPACTION_PROMPT
@@ -84,6 +85,7 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
             if source.git_may_run is not None
         },
         rules=source.rules() if asked.rules else NO_RULES,
+        own_folders=source.own_folders,
         review_model=source.review_model() if known else None,
         here=source.here() if asked.here else Here(),
         titles=source.titles() if known else None,
