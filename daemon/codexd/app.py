@@ -145,11 +145,11 @@ class Daemon:
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
+        self._believed = (*paths.folders, *self._homes)
         self.providers = Providers(self._config, env)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._noted = ProcessFiles(paths.state_dir / "processes")
-        self._warmth = trio.Event()
-        self._passed = PassedVariables(redaction.passed_taken)
+        self._warmth, self._passed = trio.Event(), PassedVariables(redaction.passed_taken)
         self._login = LoginEnvironment(
             env,
             processes,
@@ -157,8 +157,6 @@ class Daemon:
             taken=redaction.login_taken,
             passed=self._passed.of_turn,
         )
-        own = (*paths.folders, *self._homes)
-        self._own_folders = tuple(os.path.realpath(folder) for folder in own)
         self._confinement = Confinement(
             paths.folders, paths.state_dir, env, config.unsandboxed, config.lists_domains
         )
@@ -327,7 +325,7 @@ class Daemon:
             user_instructions=self._read_instructions,
             git_may_run=git_may_run,
             rules=self._rules.current,
-            own_folders=self._own_folders,
+            own_folders=tuple(map(os.path.realpath, self._believed)),
         )
 
     def _client(self, provider: str) -> ModelClient:
