@@ -88,10 +88,11 @@ def _show_output(
             if part.lost_bytes:
                 console.talk(_not_kept(part.lost_bytes))
         return
-    console.write(_drawn(parts, console.out_style))
+    console.write(drawn_output(parts, console.out_style))
 
 
-def _drawn(parts: Iterable[OutputPart], style: Style) -> Iterator[Piece]:
+def drawn_output(parts: Iterable[OutputPart], style: Style) -> Iterator[Piece]:
+    """The output of a command, line by line."""
     output, lost = WholeOutput(style), 0
     for part in parts:
         yield Piece(output.grow(part.data), True)
@@ -181,7 +182,7 @@ def whole_pieces(
                 yield from screen.item_of(turn, item)
                 continue
             yield from screen.lines(command_lines(item, style))
-            yield from _drawn(_parts_of(daemon, thread_id, turn, item), style)
+            yield from drawn_output(_parts_of(daemon, thread_id, turn, item), style)
             end = (
                 "  runs"
                 if item.is_open(turn)
