@@ -6,9 +6,14 @@ import msgspec
 import pytest
 
 from codexd.core.values.items import TextInput
-from codexd.core.values.settings import SandboxAccess, SettingsChange
+from codexd.core.values.settings import SandboxAccess, SandboxMode, SettingsChange
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
-from codexd.protocol.policies import approval_policy, sandbox_mode, sandbox_policy
+from codexd.protocol.policies import (
+    approval_policy,
+    sandbox_access,
+    sandbox_mode,
+    sandbox_policy,
+)
 from codexd.protocol.settings import settings_change, thread_change
 from codexd.protocol.threads import (
     After,
@@ -244,3 +249,40 @@ def test_a_mode_and_its_policy_are_the_same_thing() -> None:
     assert (
         sandbox_mode(sandbox_policy("danger-full-access", SandboxAccess())) == "danger-full-access"
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ('"sandbox":"workspace-write"', None),
+        ('"sandbox":"read-only"', SandboxAccess()),
+        (
+            (
+                '"sandbox":"workspace-write","config":{"sandbox_workspace_write.network_access":true,'
+                '"sandbox_workspace_write":{"writable_roots":["/x"]}}'
+            ),
+            SandboxAccess(("/x",), network_access=True),
+        ),
+        (
+            '"config":{"sandbox_workspace_write.exclude_slash_tmp":true,"sandbox_workspace_write.writable_roots":["/y"]}',
+            SandboxAccess(("/y",), exclude_slash_tmp=True),
+        ),
+        (
+            '"config":{"sandbox_mode":"read-only","sandbox_workspace_write":{"network_access":true}}',
+            SandboxAccess(),
+        ),
+    ],
+)
+def test_overrides_of_the_sandbox_count_in_its_mode(sent: str, meant: SandboxAccess | None) -> None:
+    asked = params(f'{{"id":1,"method":"thread/start","params":{{{sent}}}}}')
+    assert isinstance(asked, ThreadStartParams)
+    assert thread_change(asked).access == meant
+
+
+@pytest.mark.parametrize("mode", ["read-only", "workspace-write", "danger-full-access"])
+def test_a_policy_is_read_as_it_was_shown(mode: SandboxMode) -> None:
+    access = (
+        SandboxAccess(("/x",), True, True, True) if mode == "workspace-write" else SandboxAccess()
+    )
+    shown = sandbox_policy(mode, access)
+    assert (sandbox_mode(shown), sandbox_access(shown)) == (mode, access)
