@@ -75,7 +75,8 @@ def killed_at(number: int, folder: Path, work: Callable[[], None]) -> bool:
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal left
         # A mode may be set by a descriptor: when the new content is written, and not yet synced.
-        is_here = event == "os.chmod" or any(str(one).startswith(str(folder)) for one in arguments)
+        here = (str(folder), "/proc/self/fd/")
+        is_here = event == "os.chmod" or any(str(one).startswith(here) for one in arguments)
         if event in OPERATIONS and is_here:
             left -= 1
             if not left:

@@ -323,3 +323,35 @@ async def test_a_patch_that_was_sent_through_the_shell_is_applied_by_its_tool(
     action = await registry.prepare(read)
     result = await registry.perform(SHELL.name, action, context, Silent())
     assert (result.status, contents(tmp_path)) == ("completed", {"a": "x\n"})
+
+
+@trio_test
+async def test_a_patch_says_where_links_lead_and_is_not_applied_if_they_lead_elsewhere_then(
+    tmp_path: Path,
+) -> None:
+    work, target = tmp_path / "w", tmp_path / "target"
+    work.mkdir()
+    target.mkdir()
+    (work / "link").symlink_to(target)
+    (work / "inside").symlink_to(".")
+    lines = ("*** Add File: link/new", "+x", "*** Add File: inside/own", "+y")
+    found = await prepared(work, *lines)
+    assert isinstance(found, ApplyPatch)
+    assert found.elsewhere == (str(target / "new"), str(work / "own"))
+    (work / "link").unlink()
+    (work / "link").symlink_to(tmp_path)
+    refused = await applied(work, found)
+    assert refused.status == "failed"
+    assert "symbolic links on the way to it have changed" in refused.model_text
+    assert not (tmp_path / "new").exists()
+    assert not (work / "own").exists()
+    (work / "link").unlink()
+    (work / "link").symlink_to(target)
+    assert (await applied(work, found)).status == "completed"
+    assert (target / "new").read_text() == "x\n"
+    # The working directory may be a link itself.
+    (tmp_path / "w2").symlink_to(work)
+    through = await prepared(tmp_path / "w2", "*** Add File: more", "+z")
+    assert isinstance(through, ApplyPatch)
+    assert through.elsewhere == ()
+    assert (await applied(tmp_path / "w2", through)).status == "completed"

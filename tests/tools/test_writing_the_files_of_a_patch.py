@@ -118,3 +118,37 @@ def test_only_regular_files_of_a_bounded_size_are_read(tmp_path: Path) -> None:
         with pytest.raises(CannotPatch, match=said):
             content_of(str(tmp_path / path))
     assert content_of(str(tmp_path / "none")) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder is held by its descriptor on Linux")
+@pytest.mark.parametrize("before", [None, b"whole"])
+def test_a_folder_that_becomes_a_link_meanwhile_leads_no_file_elsewhere(
+    tmp_path: Path, before: bytes | None
+) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for place in (folder, elsewhere):
+        place.mkdir()
+        if before is not None:
+            (place / "file").write_bytes(before)
+    write = wanted(folder / "file", before, b"new")
+
+    def swapped(path: str, real: str) -> bool:
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(elsewhere)
+        return path == real
+
+    write_patch([write], {write.path: b"new"}, [], "t", swapped)
+    assert (tmp_path / "moved" / "file").read_bytes() == b"new"
+    assert [path.read_bytes() for path in elsewhere.iterdir()] == (
+        [] if before is None else [before]
+    )
+    # It is a link by now, and leads where it did not lead when the patch was read.
+    with pytest.raises(CannotPatch, match="symbolic links on the way to it have changed"):
+        write_patch(
+            [wanted(folder / "other", None, b"x")],
+            {str(folder / "other"): b"x"},
+            [],
+            "t",
+            lambda path, real: path == real,
+        )
+    assert not (elsewhere / "other").exists()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -229,11 +230,23 @@ def _elsewhere(files: Iterable[PatchedFile], cwd: str) -> tuple[str, ...]:
             folder, name = os.path.split(path)
             # A link that is deleted or moved is removed itself; a link that is written to stays.
             real = os.path.join(os.path.realpath(folder), name) if gone else os.path.realpath(path)
-            if real.startswith(f"{real_cwd}/"):
-                real = os.path.join(cwd, os.path.relpath(real, real_cwd))
+            real = _from_cwd(real, cwd, real_cwd)
             if real != os.path.normpath(path):
                 found[real] = None
     return tuple(found)
+
+
+def _from_cwd(real: str, cwd: str, real_cwd: str) -> str:
+    """A real path in the working directory as a path through it, which may be a link itself."""
+    if not real.startswith(f"{real_cwd}/"):
+        return real
+    return os.path.join(cwd, os.path.relpath(real, real_cwd))
+
+
+def _is_as_shown(action: ApplyPatch, path: str, real: str) -> bool:
+    """Whether a file is where its path led when the patch was prepared."""
+    found = _from_cwd(real, action.cwd, os.path.realpath(action.cwd))
+    return found == os.path.normpath(path) or found in action.elsewhere
 
 
 def _patched(change: FileChange) -> PatchedFile:
@@ -274,12 +287,12 @@ def _shown(change: FileChange) -> str:
 
 def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:
     try:
-        if _elsewhere(action.files, action.cwd) != action.elsewhere:
-            raise CannotPatch("symbolic links on the way to its files have changed")
         if context.again == "adopt":
             finish_patch(action.files, action.folders, context.call_id)
         else:
-            write_patch(action.files, _contents(action), action.folders, context.call_id)
+            is_as_shown = partial(_is_as_shown, action)
+            contents = _contents(action)
+            write_patch(action.files, contents, action.folders, context.call_id, is_as_shown)
     except (BadPatch, CannotPatch) as cannot:
         text = f"The patch was not applied, and no file is changed. {cannot}."
         return ToolResult("failed", text, text)

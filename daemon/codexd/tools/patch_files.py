@@ -16,7 +16,8 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +67,11 @@ def missing_folders(paths: Iterable[str]) -> list[str]:
 
 
 def write_patch(
-    writes: Sequence[PatchedFile], contents: Mapping[str, bytes], folders: Sequence[str], token: str
+    writes: Sequence[PatchedFile],
+    contents: Mapping[str, bytes],
+    folders: Sequence[str],
+    token: str,
+    is_as_shown: Callable[[str, str], bool] = lambda path, real: True,
 ) -> None:
     """Write the files.
 
@@ -74,16 +79,24 @@ def write_patch(
         contents: the new content by path, of each file that has one.
         folders: what `missing_folders` found; they are made first, and removed if nothing is written.
         token: of this patch, in names of files.
+        is_as_shown: whether a file's path still leads where it led when a person or the policy allowed it.
     Raises: CannotPatch; then no file is changed.
     """
     files = [_File(write, token) for write in writes]
     _refuse_changed([file for file in files if not file.is_before])
-    try:
-        _prepare(files, contents, folders)
-        _change(files)
-    except OSError as error:
-        _take_back(files, folders)
-        raise _cannot(error) from error
+    with contextlib.ExitStack() as held:
+        try:
+            _make(folders)
+            for file in files:
+                file.hold_folder(held, is_as_shown)
+            _prepare(files, contents)
+            _change(files)
+        except CannotPatch:
+            _take_back(files, folders)
+            raise
+        except OSError as error:
+            _take_back(files, folders)
+            raise _cannot(error) from error
 
 
 def finish_patch(writes: Sequence[PatchedFile], folders: Sequence[str], token: str) -> None:
@@ -117,7 +130,10 @@ def _refuse_changed(files: Sequence[_File]) -> None:
 
 
 def _cannot(error: OSError) -> CannotPatch:
-    return CannotPatch(f"{error.filename}: {error.strerror}")
+    # Of a folder that is held, the name in it says enough.
+    name = str(error.filename)
+    name = name.split("/", 5)[-1] if name.startswith("/proc/self/fd/") else name
+    return CannotPatch(f"{name}: {error.strerror}")
 
 
 class _File:
@@ -125,11 +141,31 @@ class _File:
 
     def __init__(self, write: PatchedFile, token: str) -> None:
         # A link stays a link: the file that it names is changed. A link that is deleted is removed itself.
-        path = Path(write.path)
-        self._path = path if write.after is None else Path(os.path.realpath(path))
-        self._write = write
-        self._new = self._path.with_name(f".{self._path.name}.{token}.new")
-        self._old = self._path.with_name(f".{self._path.name}.{token}.old")
+        path = Path(write.path if write.after is None else os.path.realpath(write.path))
+        self._write, self._token = write, token
+        self._place(path.parent, path.name)
+
+    def hold_folder(
+        self, held: contextlib.ExitStack, is_as_shown: Callable[[str, str], bool]
+    ) -> None:
+        """From now on, reach the file by its folder as it is, wherever a path to it may be made to lead meanwhile.
+
+        A confined command can make a link of a folder at any moment. Raises: OSError, CannotPatch.
+        """
+        folder, name = self._path.parent, self._path.name
+        if sys.platform == "linux":
+            fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, fd)
+            folder = Path(f"/proc/self/fd/{fd}")
+        if not is_as_shown(self._write.path, os.path.join(os.path.realpath(folder), name)):
+            raise CannotPatch(
+                f"{self.shown}: symbolic links on the way to it have changed since the patch was read"
+            )
+        self._place(folder, name)
+
+    def _place(self, folder: Path, name: str) -> None:
+        self._path = folder / name
+        self._new, self._old = (folder / f".{name}.{self._token}.{end}" for end in ("new", "old"))
 
     @property
     def shown(self) -> str:
@@ -223,11 +259,14 @@ def _keep(path: Path, name: Path) -> None:
         shutil.copy2(path, name)
 
 
-def _prepare(files: Sequence[_File], contents: Mapping[str, bytes], folders: Sequence[str]) -> None:
+def _make(folders: Sequence[str]) -> None:
     for folder in folders:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)  # with a mode of its own
             os.chmod(folder, mode_for_commands(_NEW_FOLDER_MODE))
+
+
+def _prepare(files: Sequence[_File], contents: Mapping[str, bytes]) -> None:
     for file in files:
         file.prepare(contents.get(file.shown))
     _sync_folders(files)
