@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
 import trio
 
+from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon, Home
@@ -206,6 +209,64 @@ async def test_a_command_that_outlives_its_daemon_asks_the_next_one(home: Home, 
                 "the connection that waited for it is gone",
                 None,
             ]
+
+
+def in_session(urls: tuple[str, ...]) -> Callable[[bytes], Reply]:
+    """A model that starts a session, and then waits for it."""
+    line = f"{sys.executable} fetch.py {' '.join(urls)}"
+
+    def reply(body: bytes) -> Reply:
+        session = re.search(rb"session ID (\d+)", body)
+        if session is None:
+            return (Call("exec_command", json.dumps({"cmd": line, "yield_time_ms": 250})),)
+        if b"write_stdin" not in body.partition(session[0])[2]:
+            asked = {"session_id": int(session[1]), "yield_time_ms": 60_000}
+            return (Call("write_stdin", json.dumps(asked)),)
+        return (Say(("ok",)),)
+
+    return reply
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_session_asks_in_the_turn_that_runs(daemon: Daemon) -> None:
+    home = daemon.home
+    urls = ("http://first.invalid/", "http://second.invalid/")
+    async with scripted_model(in_session(urls)) as model, connected(home.socket) as client:
+        with_list(home, model)
+        thread = await start(client, home)
+        turn = await client.start_turn(thread, "go")
+        await client.until_asked()
+        await model.wait_requests(2)  # The call has its answer, and the session goes on.
+        await answer(client, 1, "accept")
+        await answer(client, 2, "decline")
+        await client.turn_ended(turn)
+        told = model.requests[-1].body.decode()
+        assert "second.invalid:80 is not in the list of domains, and a person refused it" in told
+        assert "502" in told
+
+
+@pytest.mark.slow
+@trio_test
+async def test_the_question_of_a_session_ends_with_its_turn(daemon: Daemon) -> None:
+    home, script = daemon.home, in_session(("http://third.invalid/",))
+    async with scripted_model(script) as model, connected(home.socket) as client:
+        with_list(home, model)
+        thread = await start(client, home)
+        turn = await client.start_turn(thread, "go")
+        await client.until_asked()
+        await model.wait_requests(2)
+        await client.call("turn/interrupt", threadId=thread, turnId=turn)
+        await client.turn_ended(turn)
+        assert len(client.of("serverRequest/resolved")) == 1
+        await client.until(lambda: bool(completed_commands(client)), "the end of the command")
+        (printed,) = completed_commands(client)
+        assert "third.invalid:80 is not in the list of domains, and nobody has answered" in printed
+
+
+def completed_commands(client: Client) -> list[str]:
+    items = [note.params["item"] for note in client.of("item/completed")]
+    return [str(i["aggregatedOutput"]) for i in items if i["type"] == "commandExecution"]
 
 
 @pytest.mark.slow

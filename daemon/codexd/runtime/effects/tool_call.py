@@ -72,7 +72,12 @@ class ToolRunning:
         except c.Rejected as refusal:
             return refusal.message
         await thread.until(lambda state: open_question(state, call_id, action) is None)
-        return None if found_answer(thread.state, call_id, action) else "a person refused it"
+        found = found_answer(thread.state, call_id, action)
+        if found:
+            return None
+        return (
+            "nobody has answered before its turn ended" if found is None else "a person refused it"
+        )
 
     async def run(self) -> None:
         """Run it to its end and report its result."""
