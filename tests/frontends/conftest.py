@@ -23,10 +23,11 @@ def _shared() -> Iterator[Daemon]:
 
 
 @pytest.fixture
-def daemon(_shared: Daemon) -> Daemon:
+def daemon(_shared: Daemon) -> Iterator[Daemon]:
     """A daemon that runs, shared by the tests that leave it running. Its model is the test's to set."""
     assert _shared.process.poll() is None, "a test before this one ended the shared daemon"
-    return _shared
+    yield _shared
+    _shared.end_turns()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,10 +21,12 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import trio
 
+from codexd_frontends.client.client import Daemon as Connection
+from codexd_frontends.client.errors import CommandError
 from forked import CAN_FORK, Forked, fork
 
 # How long anything may take that the machine does by itself: a hundred times what it does take. Only a test that fails
@@ -32,6 +34,9 @@ from forked import CAN_FORK, Forked, fork
 PATIENCE_SECONDS = 60.0
 
 READY = "answers on"
+# One behind another, in a thread that a test has left.
+TURNS_LEFT_MAX = 10
+Json = dict[str, Any]
 PLAIN_ENV = {"PATH", "HOME", "SHELL", "CODEXD_HOME"}
 
 CONFIG = """
@@ -101,6 +106,19 @@ class Daemon:
         """Ask it to stop, and wait."""
         self.terminate()
         return self.wait()
+
+    def end_turns(self) -> None:
+        """Interrupt every turn that a test has left: it would ask the model of the next one."""
+        with contextlib.suppress(CommandError), Connection.connect(str(self.home.socket)) as asks:
+            for _ in range(TURNS_LEFT_MAX):
+                if not asks.call("server/status", {}, Json)["threads"]["running"]:
+                    return
+                for thread in asks.call("thread/loaded/list", {}, Json)["data"]:
+                    params = {"threadId": thread, "limit": 1}
+                    for turn in asks.call("thread/turns/list", params, Json)["data"]:
+                        if turn["status"] == "inProgress":
+                            running = {"threadId": thread, "turnId": turn["id"]}
+                            asks.call("turn/interrupt", running, Json)
 
     def resident_bytes(self, *, most: bool = False) -> int:
         """How much memory it holds, or the most that it ever held."""
