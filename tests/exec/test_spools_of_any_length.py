@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codexd.keeper.spool import HEADER_BYTES, Spool, read_spool
+from codexd.keeper.spool import HEADER_BYTES, Spool, note_read, read_spool
 
 LIMIT = 64
 HALF = LIMIT // 2
@@ -61,6 +61,18 @@ def test_a_reader_that_keeps_up_loses_nothing(sizes: list[int]) -> None:
         read += data
     spool.close()
     assert read == whole
+
+
+def test_a_writer_knows_whether_it_would_overwrite_what_a_reader_has_not_read() -> None:
+    spool = Spool("/tmp", LIMIT)
+    spool.write(memoryview(stream(LIMIT)))
+    assert spool.unread_from(1) == 0  # nobody has said anything: who reads late gets what is left
+    note_read(spool.fd, HALF - 1, LIMIT)
+    assert spool.unread_from(1) == 0
+    note_read(spool.fd, HALF + 10, LIMIT)
+    assert spool.unread_from(10) is None
+    assert spool.unread_from(11) == HALF + 10
+    spool.close()
 
 
 def test_the_file_does_not_grow_and_has_no_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import trio
 from codexd.exec.link import Link
 from codexd.exec.ports import InputClosed, KeeperLost, Output
 from codexd.keeper.plumbing import SERVER_ERRORS_BYTES_MAX, SPOOL_BYTES_MAX
-from codexd.keeper.spool import read_spool
+from codexd.keeper.spool import note_read, read_spool
 
 # Read and passed on at once; other tasks wait while it is searched for secrets.
 CHUNK_BYTES_MAX: Final = 1 << 16
@@ -157,6 +157,7 @@ class Outputs:
                 if not data and not lost:
                     lost = total - offset  # The file is shorter than the keeper said.
                 self._offsets[place] = offset + lost + len(data)
+                note_read(spool, self._offsets[place], SPOOL_BYTES_MAX)
                 return Output(_STREAMS[place], data, lost)
         return None
 

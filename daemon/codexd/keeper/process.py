@@ -36,6 +36,9 @@ KILL_SECONDS_MAX = 3.0  # a killed process that is not gone by then hangs in the
 OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end
 FULL_DISK_SECONDS = 0.25  # between tries to write what a full disk did not take
 LOOK_SECONDS = 0.01  # between looks at what is being ended; most of it is known by SIGCHLD
+# A daemon that reads is waited for a moment, so that it gets all; one that is stuck holds no command up.
+READER_SECONDS_MAX = 1.0
+HELD_SECONDS = 0.002  # between looks whether it has read on
 ARGV_BYTES_SHOWN = 4096
 INPUT_WAITING_MAX = 64  # writes that wait for the process to read; a frontend has one
 _PIPE_BYTES = (
@@ -51,7 +54,17 @@ class Stream:
         self.fd, self.spool = fd, spool
         self.is_open = True
         self.waits = False  # for a full disk
+        self.is_held = False  # for the daemon to read on
+        self._reader: tuple[int | None, float] = (None, 0.0)  # how far it is, and since when
         self._is_wide = False
+
+    def hold(self) -> bool:
+        """Whether to read on only once the daemon has."""
+        now, place = time.monotonic(), self.spool.unread_from(_PIPE_BYTES)
+        if place is not None and place != self._reader[0]:
+            self._reader = (place, now)
+        self.is_held = place is not None and now - self._reader[1] < READER_SECONDS_MAX
+        return self.is_held
 
     def read(self) -> bool:
         """Read what is there, as much as the buffer takes; whether there may be more."""
@@ -113,6 +126,10 @@ class Process:
     # Output
 
     def _readable(self, stream: Stream) -> None:
+        if stream.hold():
+            self._loop.unwatch(stream.fd)
+            self.look_at = time.monotonic() + HELD_SECONDS
+            return
         stream.read()
         self._loop.changed(self)
         if self._settle(stream):
@@ -129,18 +146,20 @@ class Process:
         return False
 
     def _close(self, stream: Stream) -> None:
+        stream.is_held = False
         self._loop.unwatch(stream.fd)
         os.close(stream.fd)
         stream.is_open, stream.fd = False, -1
 
     def _catch_up(self) -> bool:
-        """Write what waits for the disk; whether none does."""
+        """Write what waits for the disk, and read on what was held; whether nothing waits."""
         for stream in self.streams:
+            was_held = stream.is_held and stream.fd >= 0
             if stream.waits and stream.spool.catch_up():
-                stream.waits = False
+                stream.waits, was_held = False, stream.fd >= 0
                 self._loop.changed(self)
-                if stream.fd >= 0:
-                    self._loop.watch(stream.fd, lambda stream=stream: self._readable(stream))  # type: ignore[misc]
+            if was_held and not stream.waits and not stream.hold():
+                self._loop.watch(stream.fd, lambda stream=stream: self._readable(stream))  # type: ignore[misc]
         return not any(stream.waits for stream in self.streams)
 
     def _drain(self) -> None:
@@ -247,6 +266,8 @@ class Process:
             self.look_at = now + FULL_DISK_SECONDS
             if self._kill_at is None:
                 return
+        if any(stream.is_held for stream in self.streams):
+            self.look_at = now + HELD_SECONDS
         if self.is_gone or (self.code is None and self._kill_at is None):
             return
         if self._kill_at is None:

@@ -1,9 +1,10 @@
 """One stream of a process's output as a file of bounded size: its first half, and the newest of the rest.
 
-    claimed (8 bytes, big endian) | first half | a ring for all that follows
+    claimed, read (8 bytes each, big endian) | first half | a ring for all that follows
 
 The file has no name: the keeper passes its descriptor on, and nothing is left of it when the last holder has ended.
-Where the ring is written, the header says beforehand up to where, so that a reader knows which bytes to trust.
+Where the ring is written, the header says beforehand up to where, so that a reader knows which bytes to trust. A
+reader of the ring says how far it is, so that a writer may wait a moment for one that keeps up.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-HEADER_BYTES = 8
+HEADER_BYTES = 16
+_NUMBER_BYTES = 8
 
 
 class Spool:
@@ -43,7 +45,7 @@ class Spool:
                 piece = data[done : done + room]
                 if place >= self._half:
                     claimed = self.total_bytes + len(piece)
-                    os.pwrite(self.fd, claimed.to_bytes(HEADER_BYTES, "big"), 0)
+                    os.pwrite(self.fd, claimed.to_bytes(_NUMBER_BYTES, "big"), 0)
                 count = os.pwrite(self.fd, piece, HEADER_BYTES + place)
                 done += count
                 self.total_bytes += count
@@ -55,6 +57,13 @@ class Spool:
             return self.total_bytes, self._half - self.total_bytes
         turned = (self.total_bytes - self._half) % self._half
         return self._half + turned, self._half - turned
+
+    def unread_from(self, count: int) -> int | None:
+        """How far a reader of the ring is, if `count` more bytes overwrote what it has not read; None if not."""
+        if self.total_bytes + count <= 2 * self._half:
+            return None
+        read = int.from_bytes(os.pread(self.fd, _NUMBER_BYTES, _NUMBER_BYTES), "big")
+        return read if self.total_bytes + count - read > self._half else None
 
     def close(self) -> None:
         os.close(self.fd)
@@ -80,9 +89,15 @@ def read_spool(
     return begin + torn - offset, data[torn:]
 
 
+def note_read(fd: int, offset: int, bytes_max: int) -> None:
+    """The reader has all before this offset."""
+    if offset >= bytes_max // 2:
+        os.pwrite(fd, offset.to_bytes(_NUMBER_BYTES, "big"), _NUMBER_BYTES)
+
+
 def _oldest(fd: int, half: int) -> int:
     """Where the ring begins: all before it is lost, except the first half."""
-    claimed = int.from_bytes(os.pread(fd, HEADER_BYTES, 0), "big")
+    claimed = int.from_bytes(os.pread(fd, _NUMBER_BYTES, 0), "big")
     return max(half, claimed - half)
 
 
