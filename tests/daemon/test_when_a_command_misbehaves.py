@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from codexd.models.scripted.scripts import Call, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
-from daemon_house import Daemon, Home, is_gone, wait_gone
+from daemon_house import Daemon, Home, is_gone, memory_of, wait_gone
 from daemon_screen import completed, streamed
 from trio_test import trio_test
 
@@ -52,6 +53,7 @@ async def test_a_command_that_prints_on_and_on_costs_bounded_memory_and_log(home
             assert len(model.requests[-1].body) < 100_000
             grown = daemon.resident_bytes(most=True) - before
             assert grown < 64 << 20, f"{grown >> 20} MiB more"
+            assert memory_of(home.keeper, "VmHWM:") < 16 << 20
         (log,) = home.logs()
         assert log.stat().st_size < 300_000
         blobs = [file.stat().st_size for file in home.path.glob("blobs/*/*")]
@@ -133,6 +135,47 @@ async def test_a_command_that_takes_too_long_is_ended_and_its_output_kept(daemon
             assert (item["status"], item["exitCode"]) == ("failed", 124)
             assert "begun" in item["aggregatedOutput"]
             assert b"timed out after 50" in model.requests[1].body
+
+
+@pytest.mark.slow
+@trio_test
+async def test_commands_that_do_odd_things_have_their_own_ends(daemon: Daemon) -> None:
+    odd = {
+        # what it does: the code and the output that are its own
+        "for n in $(seq 100); do sleep 1000 & done; echo a hundred; exit 3": (3, "a hundred\n"),
+        "echo before; exec >/dev/null 2>&1; echo unseen; exit 4": (4, "before\n"),
+        "setsid sh -c 'exec >/dev/null 2>&1 <&1; exec sleep 1000' & echo left; exit 5": (
+            5,
+            "left\n",
+        ),
+        "setsid sh -c 'sleep 1000' & echo holds the pipe; exit 6": (6, "holds the pipe\n"),
+        "stty -echo raw 2>&1 >/dev/null; printf '\\033[?1049h\\033c'; exit 7": (
+            *(7, "stty: 'standard input': Inappropriate ioctl for device\n\033[?1049h\033c"),
+        ),
+        "ulimit -f 0 2>/dev/null; kill -SEGV $$": (139, ""),
+        "(sleep 0.01; kill -9 $$) & while :; do :; done": (137, ""),
+    }
+    async with scripted_model([*map(run, odd), OK]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread()
+            assert (await client.run_turn(thread, "go"))["status"] == "completed"
+            items = [i for i in completed(client).values() if i["type"] == "commandExecution"]
+            ends = [(item["exitCode"], item["aggregatedOutput"]) for item in items]
+            assert ends == list(odd.values())
+            assert [streamed(client, item["id"]) for item in items] == [text for _, text in ends]
+        # What daemonized on purpose goes on, until the keeper ends; nothing else is left.
+        left = [pid for pid in daemon.home.processes() if name_of(pid) == "sleep"]
+        assert len(left) == 2
+        await daemon.home.end_keeper()
+        assert all(map(is_gone, left))
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 @trio_test

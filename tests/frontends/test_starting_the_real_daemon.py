@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from codexd.models.scripted.scripts import Say
+from codexd.models.scripted.scripts import Call, Say
 from codexd_frontends.client.process import wait_gone
 from daemon_house import PATIENCE_SECONDS, Home, is_gone
 
@@ -51,6 +54,33 @@ def test_stop_ends_the_daemon_and_names_it(home: Home) -> None:
     assert is_gone(daemon.pid)
     assert daemon.wait() == 0
     assert codexctl(home, "stop").out == "no daemon was running\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["the daemon runs", "the daemon was killed"])
+@pytest.mark.parametrize("now", [(), ("--now",)], ids=["stop", "stop --now"])
+def test_stop_ends_all_that_runs(home: Home, before: str, now: tuple[str, ...]) -> None:
+    fifo = home.root / "pids"
+    os.mkfifo(fifo)
+    command = json.dumps({"command": f"setsid sleep 1000 & echo $$ $! > {fifo}; wait"})
+    with playing((Call("shell_command", command),)) as model:
+        home.use_model(model.base_url)
+        daemon = home.start_anew()
+        with begin(home, "send", "go") as sending:
+            pids = [int(word) for word in fifo.read_text().split()]
+            if before == "the daemon was killed":
+                daemon.kill()
+            keepers = home.keepers()
+            assert len(keepers) == 2
+            said = codexctl(home, "stop", *now).out
+            sending.kill()
+    if before == "the daemon was killed":
+        assert said.startswith("no daemon was running; stopped process ")
+    else:
+        assert said == f"stopped process {daemon.pid}\n"
+    for pid in [*pids, *keepers]:
+        assert wait_gone(pid, PATIENCE_SECONDS)
+    assert home.processes() == []
 
 
 def test_start_starts_it_once(home: Home) -> None:

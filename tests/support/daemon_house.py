@@ -122,10 +122,7 @@ class Daemon:
 
     def resident_bytes(self, *, most: bool = False) -> int:
         """How much memory it holds, or the most that it ever held."""
-        name = "VmHWM:" if most else "VmRSS:"
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        (found,) = [line for line in lines if line.startswith(name)]
-        return int(found.split()[1]) * 1024
+        return memory_of(self.pid, "VmHWM:" if most else "VmRSS:")
 
     def _listen(self) -> None:
         with self._stderr as stderr:
@@ -315,6 +312,13 @@ class Home:
             for daemon in self._daemons:
                 error.add_note(f"codexd {daemon.pid} said:\n" + "".join(daemon.log[-60:]))
         self.close()
+
+
+def memory_of(pid: int, name: str) -> int:
+    """A figure of /proc/PID/status, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (found,) = [line for line in lines if line.startswith(name)]
+    return int(found.split()[1]) * 1024
 
 
 async def wait_gone(pid: int) -> None:
