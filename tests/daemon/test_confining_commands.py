@@ -72,6 +72,25 @@ async def test_a_workspace_is_worked_in_without_a_question_and_nothing_else_is(
 
 
 @trio_test
+@pytest.mark.parametrize("tty", [False, True])
+async def test_a_session_is_confined_too(daemon: Daemon, tty: bool) -> None:
+    line = f"echo $CODEXD_SANDBOX; echo x > {OUTSIDE}; test -t 0 && echo a terminal; touch session-{tty}"
+    session = (Call("exec_command", json.dumps({"cmd": line, "tty": tty})),)
+    async with scripted_model([session, Say(("done",))]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(cwd=str(daemon.home.work), **WORKSPACE)
+            await client.run_turn(thread, "go")
+            assert client.asked == []
+        (_, output) = [json.loads(request.body) for request in model.requests]
+    told = json.dumps(output["input"][-1])
+    assert "workspace-write" in told
+    assert "Read-only file system" in told
+    assert ("a terminal" in told) == tty
+    assert (daemon.home.work / f"session-{tty}").exists()
+
+
+@trio_test
 async def test_what_leaves_the_sandbox_is_asked_about(daemon: Daemon) -> None:
     work = daemon.home.work
     script: list[Reply | Say] = [
