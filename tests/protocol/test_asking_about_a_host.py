@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
+from builders import FIRST_TURN, made, runs
+from codexd.core.events.tools import ApprovalRequested
 from codexd.core.policy.approval import action_hash
 from codexd.core.rules.host_rules import NOT_LISTED
-from codexd.core.values.ids import ApprovalId, ItemId, TurnId
+from codexd.core.state.state import fold
+from codexd.core.values.ids import ApprovalId, CallId, ItemId, TurnId
 from codexd.core.values.tool_actions import ReachHost
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol.requests import (
@@ -19,7 +23,7 @@ from codexd.protocol.requests import (
     read_decision,
 )
 from codexd.protocol.wire.rpc import ClientReply, encode_request, read_message
-from codexd.server.feed.asking import question_params
+from codexd.server.feed.asking import as_asked, question_params
 from installed_codex import needs_schemas
 from wire_schemas import check_asked
 
@@ -72,6 +76,21 @@ def test_the_question_names_the_host_and_the_rules_that_an_answer_may_add() -> N
             "call": None,
         },
     }
+
+
+def test_a_name_that_the_log_hides_is_asked_about_as_it_is() -> None:
+    # A program may send a secret as a part of a name: the person sees what would be looked up.
+    secret = ReachHost("s3cret.example.com", 443, "https")
+    asked = ApprovalRequested(
+        ApprovalId("t1/1"), CallId("c1"), secret, NOT_LISTED, "untrusted", action_hash(secret)
+    )
+    state = fold((*FIRST_TURN, made("c1"), runs("c1", "ls"), asked))
+    hidden = ReachHost("hidden.example.com", 443, "https")
+    told = as_asked(replace(ASKED, action=hidden, asked_hash=action_hash(secret)), state)
+    assert told.action == secret
+    params = question_params(told, "t")
+    assert params.command == "network-access https://s3cret.example.com:443"
+    assert "is hidden in the log" in (params.reason or "")
 
 
 @pytest.mark.parametrize(("action", "decision"), [("allow", "accept"), ("deny", "decline")])

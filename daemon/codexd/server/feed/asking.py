@@ -16,6 +16,7 @@ from codexd.core.policy.action_kinds import ApprovalRequest, kind_of
 from codexd.core.policy.approval import action_hash, not_as_asked
 from codexd.core.policy.command_rules import LEAVES_SANDBOX, NOT_KNOWN_HARMLESS
 from codexd.core.state.state import ThreadState
+from codexd.core.state.turn import host_question
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.items import UnknownAction
@@ -72,6 +73,9 @@ MODEL_SAYS = "the model says: "
 def as_asked(asks: ApprovalAsked, state: ThreadState | None) -> ApprovalAsked:
     """The question with the action that would run, out of the state of the thread that waits."""
     turn = state.turn if state is not None else None
+    host = host_question(turn, asks.approval_id)
+    if host is not None:
+        return replace(asks, action=host.action, hidden=asks.action != host.action)
     for call in turn.open_calls if turn is not None else ():
         if call.approval_id == asks.approval_id and call.action is not None:
             hidden = without_words(asks.action) != without_words(call.action)
