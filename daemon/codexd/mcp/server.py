@@ -92,6 +92,7 @@ class McpServer:
         self._session: Session | None = None
         self._wanted, self._settled = trio.Event(), trio.Event()
         self._list_changed, self._session_over = trio.Event(), trio.Event()
+        self._attempt_over = trio.Event()
         self._was_connected = False
 
     # What other tasks do
@@ -116,6 +117,8 @@ class McpServer:
 
     async def session(self) -> Session:
         """Its session; it is started if need be. Raises: ServerError, LoginNeeded."""
+        if self.state == "connected" and self._session is None:
+            await self._attempt_over.wait()  # It is being put away.
         self.want()
         await self.settled()
         if self._session is None:
@@ -165,6 +168,7 @@ class McpServer:
     async def _attempt(self, endings: trio.Nursery) -> None:
         """One connection, from its start to its end."""
         self._was_connected = False
+        self._attempt_over = trio.Event()
         try:
             reason = await self._connected(endings)
             log.warning("MCP server %s: %s", self.name, reason)
@@ -182,6 +186,7 @@ class McpServer:
             self._set("failed", "the connection failed inside the daemon; its log says where")
         finally:
             self._settled.set()
+            self._attempt_over.set()
 
     async def _connected(self, endings: trio.Nursery) -> str:
         """Connect, and stay until the end; why it ended. Raises: as above."""
