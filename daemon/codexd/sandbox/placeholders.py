@@ -19,6 +19,8 @@ import trio
 
 # After a command was begun: its mounts are made by then, even on a machine that hardly moves.
 SETTLED_SECONDS: Final = 10.0
+# Between looks while a command runs on, for hours perhaps: a look reads the mounts of all processes.
+PAUSE_SECONDS_MAX: Final = 160.0
 _LIST = "placeholders"
 # As mountinfo has them. Source: proc_pid_mountinfo(5).
 _ESCAPED: Final = str.maketrans({" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134"})
@@ -70,11 +72,14 @@ class Placeholders:
     async def keep_swept(self) -> None:
         """Remove them whenever no command is confined. It does not return."""
         self._loop = trio.lowlevel.current_trio_token()
+        pause = SETTLED_SECONDS
         while True:
             if not await trio.to_thread.run_sync(self.sweep):
-                await trio.sleep(SETTLED_SECONDS)
+                await trio.sleep(pause)
+                pause = min(2 * pause, PAUSE_SECONDS_MAX)
                 continue
             await self._there.wait()
+            pause = SETTLED_SECONDS
             self._there = trio.Event()
 
     def _wake(self) -> None:

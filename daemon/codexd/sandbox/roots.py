@@ -116,7 +116,8 @@ def _protected(root: str) -> list[str]:
     for path in _named(root):
         if os.path.islink(path):
             raise CannotConfine(
-                f"{path} is a symbolic link, which no sandbox can keep from being replaced"
+                f"{path} is a symbolic link, which no sandbox can keep from being replaced; with a folder or a file "
+                "in its place, commands can run there"
             )
         if os.path.exists(path):
             found.append(path)
