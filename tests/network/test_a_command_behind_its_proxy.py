@@ -11,6 +11,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from codexd.core.policy.sandbox_denial import ONLY_DOMAINS, sandbox_hint
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.settings import SandboxAccess
 from codexd.core.values.tool_actions import ReachHost
@@ -155,3 +156,10 @@ def test_where_the_network_is_a_list_no_command_has_all_of_it(tmp_path: Path) ->
         for on in (False, True)
     ]
     assert ["--unshare-net" in argv for argv in shared] == [False, True]
+
+
+def test_a_program_that_passes_the_proxy_by_is_told_to_use_it() -> None:
+    failed = "curl: (6) Could not resolve host: example.com"
+    assert sandbox_hint(LISTED, 6, failed) == ONLY_DOMAINS
+    assert sandbox_hint(LISTED, 0, failed) is None
+    assert sandbox_hint(replace(LISTED, domains=False), 6, failed) is None
