@@ -19,6 +19,8 @@ from trio_test import trio_test
 
 pytestmark = pytest.mark.slow
 OK: Reply = (Say(("I see",)),)
+# More than the daemon may grow by.
+PRINTED_BYTES = 1_000_000_000 if "CODEXD_NIGHTLY" in os.environ else 80_000_000
 TYPED = "item/commandExecution/terminalInteraction"
 
 
@@ -84,6 +86,37 @@ def answers_in(model: ScriptedModel) -> list[str]:
 async def terminals(client: Client, **params: Any) -> list[Json]:
     found: list[Json] = (await client.call("thread/backgroundTerminals/list", **params))["data"]
     return found
+
+
+@trio_test
+async def test_what_prints_on_and_on_costs_bounded_memory_and_log(home: Home, gate: Path) -> None:
+    script = Script()
+    async with scripted_model(script) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread()
+            printing = f"yes 0123456789abcdef | head -c {PRINTED_BYTES}; echo the end"
+            script.exec(f"read x < {gate}; {printing}", yield_time_ms=250)
+            await client.run_turn(thread, "go")
+            item = await begun(client)
+            before = daemon.resident_bytes()
+            script.write(item["processId"], yield_time_ms=300_000)
+            turn = await client.start_turn(thread, "look")
+            await through(gate, "go")
+            assert (await client.turn_ended(turn))["status"] == "completed"
+            await until_whole(client)
+            ended = commands(client, "item/completed")[-1]["item"]
+            assert (ended["status"], ended["exitCode"]) == ("completed", 0)
+            assert ended["aggregatedOutput"].endswith("the end\n")
+            assert len(ended["aggregatedOutput"]) < 2 << 20
+            assert len(printed(client)) < 2 << 20
+            assert "the end" in answers_in(model)[-1]
+            assert len(model.requests[-1].body) < 100_000
+            grown = daemon.resident_bytes(most=True) - before
+            assert grown < 64 << 20, f"{grown >> 20} MiB more"
+        (log,) = home.logs()
+        assert log.stat().st_size < 300_000
 
 
 @trio_test
