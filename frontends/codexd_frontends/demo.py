@@ -150,7 +150,7 @@ def _daemon() -> Iterator[Daemon]:
             yield daemon
         finally:
             if not stop_process(pid, seconds=STOP_SECONDS_MAX):
-                stop_process(pid, seconds=STOP_SECONDS_MAX, at_once=True)
+                stop_process(pid, seconds=STOP_SECONDS_MAX)
             if not wait_gone(pid, 0):
                 _say(f"The daemon, process {pid}, has not ended: `kill {pid}` ends it.")
 

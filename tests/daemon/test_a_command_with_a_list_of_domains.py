@@ -194,7 +194,6 @@ async def test_a_command_that_outlives_its_daemon_asks_the_next_one(home: Home, 
             await client.until_asked()
             getattr(daemon, end)()
             if end == "terminate":
-                daemon.terminate()  # It gives commands time to end; a second signal stops at once.
                 assert daemon.wait() == 0
         home.start()
         async with connected(home.socket) as client:

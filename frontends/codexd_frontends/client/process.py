@@ -48,12 +48,10 @@ def _is_gone(pid: int) -> bool:
     return False
 
 
-def stop_process(pid: int, *, seconds: float, at_once: bool = False) -> bool:
-    """Send SIGTERM (`at_once`: a second one, too) and wait; False if it is still there after `seconds`."""
+def stop_process(pid: int, *, seconds: float) -> bool:
+    """Send SIGTERM and wait; False if it is still there after `seconds`."""
     try:
         os.kill(pid, signal.SIGTERM)
-        if at_once:
-            os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         return True
     return wait_gone(pid, seconds)

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         keeper = running_keeper(console.socket_path)
         if pid is None and isinstance(error, ConnectionCut):
             raise
-    if pid is not None and not stop_process(pid, seconds=SECONDS_MAX, at_once=arguments.now):
+    if pid is not None and not stop_process(pid, seconds=SECONDS_MAX):
         raise StillThere(f"process {pid} has not ended within {SECONDS_MAX:g} s")
     # Only now: the daemon would take the end of its commands for their own.
     if keeper is not None and arguments.now and sys.platform == "linux":
