@@ -63,7 +63,7 @@ def command_end_line(item: Item, style: Style) -> str:
         return style.yellow("  declined")
     if item.exit_code is None:
         # An interrupt or a restart came between; it may have done all of its work, some of it, or nothing.
-        return style.red(f"  {one_line(item.status) or 'failed'}: how it ended is not known{took}")
+        return style.red(f"  stopped: it may have done only a part of its work{took}")
     paint = style.dim if item.exit_code == 0 else style.red
     more = " · all of it: codexctl show --full" if item.output_seq is not None else ""
     return paint(f"  exit {item.exit_code}{took}{more}")
