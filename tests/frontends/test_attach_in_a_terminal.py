@@ -174,7 +174,9 @@ def test_ctrl_c_in_a_command_ends_it_on_every_screen(daemon: Daemon) -> None:
             attached.wait_for("\r\n")
             attached.press_ctrl_c()
             for client in (sending, attached):
-                client.wait_for("  stopped: it may have done only a part of its work\r\ninterrupted after ")
+                client.wait_for(
+                    "  stopped: it may have done only a part of its work\r\ninterrupted after "
+                )
             attached.wait_for("› ")
             assert sending.wait_exit() == 3
         assert is_gone(int(attached.lines[3]))
