@@ -253,3 +253,17 @@ async def test_a_check_says_what_would_happen_and_why_and_runs_nothing(daemon: D
             await client.call("policy/check", command="ls", cwd="work")
     assert not codex.exists()
     assert not (home.work / "x").exists()
+
+
+@trio_test
+async def test_a_check_without_a_thread_is_for_a_new_thread_of_that_folder(daemon: Daemon) -> None:
+    trusted, other = daemon.home.root / "trusted", daemon.home.root / "other"
+    trusted.mkdir()
+    other.mkdir()
+    daemon.home.configure(f'[projects."{trusted}"]\ntrust_level = "trusted"\n')
+    async with connected(daemon.home.socket) as client:
+        for folder in (trusted, other):
+            thread = await client.call("thread/start", cwd=str(folder))
+            checked = await client.call("policy/check", command="make", cwd=str(folder))
+            assert checked["sandbox"] == ("workspace-write" if folder == trusted else "read-only")
+            assert checked["approvalPolicy"] == thread["approvalPolicy"]

@@ -350,7 +350,7 @@ VERDICTS = (
 OF_THREAD = Argument(
     "--thread",
     metavar="THREAD",
-    help="the thread whose settings and grants count (default: the settings of config.toml)",
+    help="the thread whose settings and grants count (default: those of a new thread in the folder)",
 )
 CWD = Argument(
     "--cwd", metavar="DIR", help="where it would run (default: the thread's folder, or this one)"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
+from codexd.config.policies import policies_for
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Questions
 from codexd.core.policy.approval import repository_in_question
@@ -14,12 +17,14 @@ from codexd.core.rules.prefix_rules import PrefixRule, PrefixRules
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
+from codexd.machine.patience import patiently
 from codexd.protocol import rules as m
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import look_up
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.lookup import load_thread, open_thread
+from codexd.server.methods.daemon import readable_config
+from codexd.server.methods.lookup import checked_cwd, load_thread, open_thread
 from codexd.server.services import Services
 
 
@@ -28,9 +33,9 @@ async def policy_check(
 ) -> m.PolicyCheckResponse:
     """What would happen to a command; nothing is run, and nothing is written."""
     thread = await load_thread(services, params.thread_id) if params.thread_id else None
-    settings = _settings(services, thread, params.cwd)
     if params.cwd is not None and not params.cwd.startswith("/"):
         raise invalid_params(f"`cwd`: expected an absolute path, found {params.cwd}")
+    settings = await _settings(services, thread, params.cwd)
     cwd = params.cwd or settings.cwd
     action = RunCommand(params.command, (), cwd, 0, escalated=params.escalated)
     allowed = thread.state.allowed_for_session if thread is not None else frozenset()
@@ -91,14 +96,16 @@ async def policy_revoke(
     return m.PolicyRevokeResponse(_grants(thread))
 
 
-def _settings(services: Services, thread: ThreadActor | None, cwd: str | None) -> Settings:
-    """The settings of a turn that would begin now, as far as the policy depends on them."""
+async def _settings(services: Services, thread: ThreadActor | None, folder: str | None) -> Settings:
+    """The settings of the thread's next turn, or of a new thread in the folder, as far as the policy depends on them."""
     enforcement = services.confinement.enforcement()
     if thread is not None and thread.state.settings is not None:
         return replace(thread.state.settings, enforcement=enforcement)
-    here = services.lookups.here()
-    settings = Settings(cwd or str(services.cwd), "", "", here.approval_policy, here.sandbox)
-    return replace(settings, enforcement=enforcement)
+    cwd = await checked_cwd(services, folder or str(services.cwd))
+    policies = await patiently(cwd, partial(policies_for, readable_config(services).config, cwd))
+    return Settings(
+        cwd, "", "", policies.approval_policy, policies.sandbox, enforcement=enforcement
+    )
 
 
 def _grants(thread: ThreadActor) -> tuple[m.PolicyGrant, ...]:
