@@ -122,9 +122,15 @@ async def test_where_nothing_fits_each_turn_fails_soon_and_says_what_fills_the_w
 async def test_where_a_few_outputs_fit_the_turn_fails_after_few_summaries(
     tmp_path: Path, daemon: Daemon
 ) -> None:
-    worker = Worker(by_size, window=10_500, size=1500)
+    worker = Worker(by_size, size=1500)
+
+    def answer(body: bytes) -> Reply:
+        if not worker.asked:  # An output has more than 400 tokens.
+            worker.window = len(body) // 4 + 800
+        return worker.answer(body)
+
     (tmp_path / "AGENTS.md").write_text("Be kind.\n" * 3100)
-    async with scripted_model(worker.answer) as model:
+    async with scripted_model(answer) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
             ended = await client.run_turn(await client.start_thread(cwd=str(tmp_path)), "Work.")

@@ -203,8 +203,9 @@ async def test_settings_of_a_turn_stay_and_are_sent(daemon: Daemon) -> None:
             assert (settings["model"], settings["effort"]) == ("bigger", "high")
             assert (settings["cwd"], settings["approvalPolicy"]) == (
                 str(daemon.home.root),
-                "untrusted",  # what `on-request` comes to where no sandbox is enforced
+                "on-request",  # where the sandbox is not enforced, commands are refused
             )
+            assert settings["sandboxPolicy"]["type"] == "readOnly"
             await client.run_turn(thread, "same")
             assert len(client.of("thread/settings/updated")) == 1
             assert [json.loads(request.body)["model"] for request in model.requests] == [

@@ -25,6 +25,10 @@ def commands(client: Client) -> list[str]:
     return [item["status"] for item in found]
 
 
+def rules_of(home: Home) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (home.path / "rules").glob("*")}
+
+
 async def answer(client: Client, number: int, **members: object) -> Json:
     asked = await client.until_asked(number)
     named = {name: asked.params["codexd"][name] for name in ("approvalId", "actionHash")}
@@ -146,6 +150,7 @@ async def test_a_rule_that_cannot_be_written_is_said_and_its_command_runs_this_o
 async def test_the_model_gets_a_persons_words_and_no_answer_makes_a_rule_of_its_own(
     daemon: Daemon,
 ) -> None:
+    before = rules_of(daemon.home)  # other tests with this daemon may have added some
     async with scripted_model([runs("touch said"), Say(("ok",))]) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
@@ -177,7 +182,7 @@ async def test_the_model_gets_a_persons_words_and_no_answer_makes_a_rule_of_its_
                 if record["type"] == "approval.decided"
             ]
             assert decided["data"]["instead"] == words
-            assert not (daemon.home.path / "rules").exists()
+            assert rules_of(daemon.home) == before
 
 
 @trio_test

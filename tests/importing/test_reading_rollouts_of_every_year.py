@@ -75,7 +75,7 @@ def test_a_rollout_of_2026_shows_its_items() -> None:
             ],
         ),
         ("failed", ["> Again."]),
-        ("completed", ["> What is this? [image]", "A dot."]),
+        ("completed", ["> What is this? [image]", "web search: a dot", "A dot."]),
     ]
 
 

@@ -87,10 +87,14 @@ class DoomedRegistry:
 
 def _die_after_a_rename(folder: str) -> Any:
     renamed = 0
+    real = os.path.realpath(folder)
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal renamed
-        if event == "os.rename" and str(arguments[1]).startswith(folder):
+        if event != "os.rename":
+            return
+        # The tool may reach the folder by a descriptor of it.
+        if os.path.realpath(os.path.dirname(str(arguments[1]))) == real:
             renamed += 1
             if renamed == 2:
                 die()

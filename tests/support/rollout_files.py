@@ -13,6 +13,7 @@ from codexd.core.state.state import fold
 from codexd.core.values.items import (
     AgentMessage,
     CommandExecution,
+    ContextCompaction,
     EnteredReviewMode,
     ExitedReviewMode,
     ImageInput,
@@ -20,6 +21,7 @@ from codexd.core.values.items import (
     ThreadItem,
     ToolCall,
     UserMessage,
+    WebSearch,
     plain_text,
 )
 from codexd.importing.rollout.converting import Converter
@@ -107,8 +109,12 @@ def _line(item: ThreadItem) -> str:
             return f"{item.tool}: {item.status}"
         case EnteredReviewMode() | ExitedReviewMode():
             return f"review: {item.review}"
-        case _:
+        case WebSearch():
+            return f"web search: {item.query}"
+        case ContextCompaction():
             return "compacted"
+        case _:
+            return type(item).__name__
 
 
 Json = dict[str, Any]
