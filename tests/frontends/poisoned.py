@@ -6,7 +6,10 @@ values of enumerations, tags and members that only frontends know are strings li
 
 from __future__ import annotations
 
+import base64
+import copy
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,12 +34,25 @@ _NOW = 1_795_226_695
 _type_info = functools.cache(inspect.type_info)
 
 
+class Name(str):
+    """At the end of a path: not the value under this name in a mapping, but the name."""
+
+
+class Base64(str):
+    """Bytes, as the wire has them."""
+
+
 class Leaf(NamedTuple):
     """A string in an example, and which member of which struct it is."""
 
     path: tuple[str | int, ...]
     field: str  # Struct.member, as the wire has it
     is_word: bool  # the word of an enumeration, or a tag
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name in a mapping."""
+        return bool(self.path) and isinstance(self.path[-1], Name)
 
 
 class Example:
@@ -68,8 +84,14 @@ class Example:
                 return self._variant % 2 == 1
             case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
                 return self._some(item, path, struct, name)
+            case inspect.BytesType():
+                self.leaves.append(Leaf(path, field, False))
+                return Base64(base64.b64encode(b"bytes").decode())
             case inspect.DictType(value_type=value):
-                return {"key": self._of(value, (*path, "key"), struct, name)}
+                made = {"key": self._of(value, (*path, "key"), struct, name)}
+                # After those within it: their paths have the name.
+                self.leaves.append(Leaf((*path, Name("key")), field, False))
+                return made
             case inspect.RawType() | inspect.AnyType():
                 return self._raw(path, struct, name)
             case _:
@@ -115,8 +137,8 @@ class Example:
     def poisoned(self, poison: Poison, leaves: list[Leaf] | None = None) -> Any:
         """The value with these strings, or all that are no words of enumerations, made evil."""
         chosen = [leaf for leaf in self.leaves if not leaf.is_word] if leaves is None else leaves
-        value = msgspec.json.decode(msgspec.json.encode(self.value))
-        for leaf in chosen:
+        value = copy.deepcopy(self.value)
+        for leaf in sorted(chosen, key=lambda leaf: -len(leaf.path) if leaf.is_name else -1000):
             value = _replaced(value, leaf.path, lambda old, leaf=leaf: poison.of(leaf.field, old))
         return value
 
@@ -131,6 +153,9 @@ class Poison:
     def of(self, field: str, old: object) -> str:
         """What stands in a field instead of what stood there."""
         number = self.fields.setdefault(field, self._first + len(self.fields))
+        if isinstance(old, Base64):
+            evil = self.of(field, base64.b64decode(old).decode())
+            return base64.b64encode(evil.encode()).decode()
         return f"{old}<{number}>{EVIL}\n{FORGED}<{number}>"
 
     def drawn_in(self, output: str) -> set[str]:
@@ -138,9 +163,12 @@ class Poison:
         return {field for field, number in self.fields.items() if f"<{number}>" in output}
 
 
-def _replaced(value: Any, path: tuple[str | int, ...], change: Any) -> Any:
+def _replaced(value: Any, path: tuple[str | int, ...], change: Callable[[Any], str]) -> Any:
     if not path:
         return change(value)
+    if isinstance(path[0], Name):
+        value[change(path[0])] = value.pop(path[0])
+        return value
     value[path[0]] = _replaced(value[path[0]], path[1:], change)
     return value
 

@@ -79,6 +79,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "review": ((), ("-t", PREFIX)),
     "rename": ((PREFIX, "name\x1b[31m\nFORGED<0>"),),
     "interrupt": ((PREFIX,),),
+    "ps": ((), (PREFIX,)),
+    "kill": (("--all",), (PREFIX, "--all"), ("7",)),
+    "type": (("7", "word"),),
     "policy": (("check", "ls"), ("list", PREFIX), ("revoke", PREFIX, "--all")),
     "approve": ((PREFIX,), (PREFIX, "--decline")),
     "mcp": (

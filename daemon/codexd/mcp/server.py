@@ -38,6 +38,8 @@ from codexd.protocol.display.visible import visible_line
 if TYPE_CHECKING:
     from mcp.client._transport import Transport
 
+    from codexd.mcp.stdio import Pipes
+
 log = logging.getLogger(__name__)
 
 State = Literal[
@@ -225,16 +227,18 @@ class McpServer:
         pipes = Pipes(self.name, process.input_fd, process.output_fd)
         try:
             await self._over(pipes, pipes.ended, starting, modern=modern)
-            return self._how_it_ended(pipes.problem, process)
+            return self._how_it_ended(pipes, process)
         except SessionLost as lost:
-            raise SessionLost(self._how_it_ended(pipes.problem, process)) from lost
+            raise SessionLost(self._how_it_ended(pipes, process)) from lost
         finally:
             pipes.close()
             endings.start_soon(process.end)
 
-    def _how_it_ended(self, problem: str | None, process: ServerProcess) -> str:
+    def _how_it_ended(self, pipes: Pipes, process: ServerProcess) -> str:
+        how = pipes.problem or "it ended"
+        if pipes.given_up:
+            return how
         words = visible_line(process.errors().strip()[-ERRORS_SHOWN_MAX:], ERRORS_SHOWN_MAX)
-        how = problem or "it ended"
         return f"{how}; its last words: {words}" if words else how
 
     async def _over(

@@ -42,6 +42,8 @@ class Pipes:
         """`input_fd` is the server's stdin, `output_fd` its stdout; both are not blocking."""
         self.ended = trio.Event()  # the server's stdout is at its end, or cannot be used
         self.problem: str | None = None  # why, if it was not the server's own end
+        # The daemon has closed it: what the server writes to stderr from now on is about that.
+        self.given_up = False
         self._lines = _Lines(name, output_fd, self)
         self._writer = _Writer(input_fd, self)
 
@@ -61,10 +63,10 @@ class Pipes:
         self._lines.close()
         self._writer.close()
 
-    def end(self, problem: str | None = None) -> None:
-        """Use it no more."""
-        if self.problem is None:
-            self.problem = problem
+    def end(self, problem: str | None = None, *, giving_up: bool = False) -> None:
+        """Use it no more; `giving_up`: though the server is still there. The first reason stays."""
+        if not self.ended.is_set():
+            self.problem, self.given_up = problem, giving_up
         self.ended.set()
         self.close()
 
@@ -149,7 +151,8 @@ class _Lines(_Stream):
                 return line
             self._searched = len(self._buffer)
             if self._searched > LINE_BYTES_MAX:
-                self._pipes.end(f"it wrote a line of more than {LINE_BYTES_MAX} bytes")
+                problem = f"it wrote a line of more than {LINE_BYTES_MAX} bytes"
+                self._pipes.end(problem, giving_up=True)
                 return None
             chunk = await self._read()
             if not chunk:
@@ -205,7 +208,8 @@ class _Writer(_Stream):
         line = item.message.model_dump_json(by_alias=True, exclude_unset=True)
         self._pending += line.encode(errors="replace") + b"\n"
         if len(self._pending) > UNREAD_BYTES_MAX:
-            self._pipes.end(f"it left more than {UNREAD_BYTES_MAX} bytes unread")
+            problem = f"it left more than {UNREAD_BYTES_MAX} bytes unread"
+            self._pipes.end(problem, giving_up=True)
         async with self._lock:
             await self._flush()
 
