@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import copy
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import msgspec
 from msgspec import inspect
 
 from .fake_daemon import Json
@@ -163,7 +161,7 @@ class Poison:
         return {field for field, number in self.fields.items() if f"<{number}>" in output}
 
 
-def _replaced(value: Any, path: tuple[str | int, ...], change: Callable[[Any], str]) -> Any:
+def _replaced(value: Any, path: tuple[str | int, ...], change: Any) -> Any:
     if not path:
         return change(value)
     if isinstance(path[0], Name):

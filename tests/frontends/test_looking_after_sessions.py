@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from codexd_frontends.screen.render import TerminalScreen
 from daemon_house import Daemon
 
 from . import said
-from .codexctl import codexctl, new_thread, playing
+from .codexctl import begin, codexctl, new_thread, playing
 from .fake_daemon import FakeDaemon
 
 Captured = pytest.CaptureFixture[str]
@@ -52,7 +53,7 @@ def test_what_runs_is_a_line_each_and_no_command_drives_the_terminal(
         assert [session["processId"] for session in shown] == ["53100"]
         fake.answer(LIST, {"data": []})
         assert run(fake, "ps") == 0
-        assert capfd.readouterr().out == "no session runs\n"
+        assert capfd.readouterr().out == "no command runs\n"
 
 
 def test_one_is_ended_by_its_number_and_all_by_a_flag(tmp_path: Path, capfd: Captured) -> None:
@@ -64,7 +65,9 @@ def test_one_is_ended_by_its_number_and_all_by_a_flag(tmp_path: Path, capfd: Cap
         assert run(fake, "kill", said.THREAD, "--all") == 0
         assert capfd.readouterr().out == "ended session 53100\n" * 2
         assert run(fake, "kill", "77") == 2
-        assert "expected a session that runs, found '77'" in capfd.readouterr().err
+        complaint = capfd.readouterr().err
+        assert "expected a session that runs, found '77'" in complaint
+        assert "codexctl interrupt" in complaint
         for wrong in ([], [said.THREAD, "53100", "--all"]):
             assert run(fake, "kill", *wrong) == 2
             assert "expected a session or --all" in capfd.readouterr().err
@@ -124,3 +127,30 @@ def test_with_the_real_daemon(daemon: Daemon) -> None:
         assert gone.code in (0, 2)  # It may just have ended by itself.
         shown = codexctl(home, "show", thread).out
     assert "hello" in shown
+
+
+@pytest.mark.slow
+def test_a_command_that_its_turn_waits_for_is_listed_without_a_number(daemon: Daemon) -> None:
+    home = daemon.home
+    begun, gate = home.work / "begun", home.work / "gate"
+    for pipe in (begun, gate):
+        os.mkfifo(pipe)
+    with playing() as model:
+        home.use_model(model.base_url)
+        with begin(home, "send", "run echo x > begun; read x < gate") as sending:
+            begun.read_text()
+            (listed,) = codexctl(home, "ps", "--json").json["sessions"]
+            shown = codexctl(home, "ps").out
+            refused = codexctl(home, "kill", listed["threadId"])
+            none = codexctl(home, "kill", listed["threadId"], "--all")
+            gate.write_text("\n")
+            sending.communicate()
+        after = codexctl(home, "ps").out
+    assert listed["processId"] == ""
+    assert "read x < gate" in listed["command"]
+    assert shown.split()[0] == "-"
+    assert "its turn waits for it" in shown
+    assert (refused.code, none.code, sending.returncode) == (2, 0, 0)
+    assert "codexctl interrupt THREAD" in refused.err
+    assert "codexctl interrupt THREAD" in none.out
+    assert after == "no command runs\n"

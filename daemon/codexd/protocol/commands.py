@@ -92,13 +92,15 @@ class ThreadBackgroundTerminalsListParams(msgspec.Struct, frozen=True, rename="c
     thread_id: str | None = None  # null, codexd only: of all threads
     cursor: str | None = None
     limit: int | None = None
+    # Codexd only: with the commands that a turn waits for; they are no sessions.
+    with_calls: bool = False
 
 
 class BackgroundTerminal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A session that runs."""
 
     item_id: str
-    process_id: str  # the session's id
+    process_id: str  # the session's id; "": a command that a turn waits for
     command: str
     cwd: str
     os_pid: int | None = None

@@ -15,6 +15,8 @@ from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.commands.ps import sessions, the_session, thread_of
 
+NO_SESSION = "no session runs; `codexctl interrupt THREAD` ends a command that a turn waits for"
+
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """End them."""
@@ -26,7 +28,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         thread_id = thread_of(daemon, thread)
         ended = _end_all(daemon, thread_id) if arguments.all else _end(daemon, thread_id, session)
-    words = f"ended session {', '.join(ended)}" if ended else "no session runs"
+    words = f"ended session {', '.join(ended)}" if ended else NO_SESSION
     console.result({"ended": ended}, words)
     return DONE
 

@@ -1,4 +1,4 @@
-"""codexctl ps: the sessions that run, of one thread or of all."""
+"""codexctl ps: the commands that run, of one thread or of all: sessions, and those that turns wait for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from codexd_frontends.screen.style import Style
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """List them."""
     with connect(console) as daemon:
-        found = list(sessions(daemon, thread_of(daemon, arguments.thread)))
+        found = list(sessions(daemon, thread_of(daemon, arguments.thread), with_calls=True))
     members = {"sessions": msgspec.to_builtins(found)}
     console.result(members, *session_lines(found, time.time(), console.out_style))
     return DONE
@@ -34,11 +34,13 @@ def thread_of(daemon: Daemon, named: str | None) -> str | None:
     return None if named is None else find_thread_id(daemon, named)
 
 
-def sessions(daemon: Daemon, thread_id: str | None) -> Iterator[BackgroundTerminal]:
-    """Those of a thread, or of all."""
+def sessions(
+    daemon: Daemon, thread_id: str | None, *, with_calls: bool = False
+) -> Iterator[BackgroundTerminal]:
+    """Those of a thread, or of all; `with_calls`: and the commands that turns wait for, which have no number."""
     cursor: str | None = None
     while True:
-        params = {"threadId": thread_id, "cursor": cursor}
+        params = {"threadId": thread_id, "cursor": cursor, "withCalls": with_calls}
         page = daemon.call(
             "thread/backgroundTerminals/list", params, ThreadBackgroundTerminalsListResponse
         )
@@ -54,21 +56,28 @@ def the_session(daemon: Daemon, thread_id: str | None, session: str) -> Backgrou
         if found.process_id == session:
             return found
     raise UsageError(
-        f"expected a session that runs, found {session!r}: `codexctl ps` lists them; nothing was done"
+        f"expected a session that runs, found {session!r}: `codexctl ps` lists them, and `codexctl interrupt "
+        "THREAD` ends a command without a number; nothing was done"
     )
 
 
 def session_lines(found: Sequence[BackgroundTerminal], now: float, style: Style) -> list[str]:
     """The table, a line a session."""
     if not found:
-        return ["no session runs"]
+        return ["no command runs"]
     id_chars = short_id_chars(list({session.thread_id for session in found}))
     return [
-        f"{session.process_id:>7}  {session.thread_id[:id_chars]}  "
+        f"{session.process_id or '-':>7}  {session.thread_id[:id_chars]}  "
         f"{style.dim(f'{_since(session, now):>12}')}  {_number(session.os_pid):>8}  "
-        f"{style.bold(one_line(session.command))}{'' if session.tty else style.dim('  (no terminal)')}"
+        f"{style.bold(one_line(session.command))}{style.dim(_remark(session))}"
         for session in found
     ]
+
+
+def _remark(session: BackgroundTerminal) -> str:
+    if not session.process_id:
+        return "  (its turn waits for it)"
+    return "" if session.tty else "  (no terminal)"
 
 
 def _since(session: BackgroundTerminal, now: float) -> str:

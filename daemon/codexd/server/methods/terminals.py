@@ -12,7 +12,7 @@ from codexd.core.decide.transition import session_call, session_of
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import OpenCall
 from codexd.core.values.ids import ProcessId, ThreadId
-from codexd.core.values.tool_actions import ExecCommand
+from codexd.core.values.tool_actions import ExecCommand, RunCommand
 from codexd.exec.ports import InputClosed, KeeperLost
 from codexd.protocol import commands as p
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
@@ -37,13 +37,13 @@ ENDED_BY_PERSON: Final = "A person ended it."
 async def thread_background_terminals_list(
     services: Services, connection: Connection, params: p.ThreadBackgroundTerminalsListParams
 ) -> p.ThreadBackgroundTerminalsListResponse:
-    """The sessions of a thread, or of all."""
+    """The sessions of a thread, or of all; where the client wants them, with the commands that turns wait for."""
     await _take_up(services)
     threads = services.supervisor.threads
     if params.thread_id is not None:
         loaded = services.supervisor.loaded(thread_id_of(params.thread_id))
         threads = [] if loaded is None else [loaded]
-    found = [terminal for thread in threads for terminal in _terminals(thread)]
+    found = [terminal for thread in threads for terminal in _terminals(thread, params.with_calls)]
     cursor = params.cursor or ""
     start = int(cursor) if cursor.isdecimal() else 0
     limit = min(params.limit or PAGE_MAX, PAGE_MAX)
@@ -63,24 +63,31 @@ async def _take_up(services: Services) -> None:
             await services.supervisor.load(ThreadId(owner))
 
 
-def _terminals(thread: ThreadActor) -> list[p.BackgroundTerminal]:
+def _terminals(thread: ThreadActor, with_calls: bool) -> list[p.BackgroundTerminal]:
     state = thread.state
     calls = [process.call for process in state.processes]
-    calls += [call for call in (state.turn.open_calls if state.turn else ()) if session_of(call)]
-    return [_terminal(thread, call) for call in calls if isinstance(call.action, ExecCommand)]
+    calls += [
+        call
+        for call in (state.turn.open_calls if state.turn else ())
+        if session_of(call) or (with_calls and call.running)
+    ]
+    return [
+        _terminal(thread, call, call.action)
+        for call in calls
+        if isinstance(call.action, RunCommand)
+    ]
 
 
-def _terminal(thread: ThreadActor, call: OpenCall) -> p.BackgroundTerminal:
-    action = call.action
-    assert isinstance(action, ExecCommand)
+def _terminal(thread: ThreadActor, call: OpenCall, action: RunCommand) -> p.BackgroundTerminal:
+    session = action if isinstance(action, ExecCommand) else None
     return p.BackgroundTerminal(
         item_id=call.call_id,
-        process_id=action.session,
+        process_id=session.session if session else "",
         command=action.command,
         cwd=action.cwd,
         os_pid=call.pid,
         thread_id=thread.thread_id,
-        tty=action.tty,
+        tty=session is not None and session.tty,
         started_at_ms=call.spawned_ms,
     )
 
