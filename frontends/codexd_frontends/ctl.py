@@ -142,17 +142,9 @@ SUBCOMMANDS = (
     ),
     Subcommand("rename", "give a thread a name", (arg.THREAD, arg.NAME, arg.JSON)),
     Subcommand("interrupt", "interrupt the running turn", (arg.THREAD, arg.JSON)),
-    Subcommand(
-        "ps",
-        "list the commands that run, those that outlive their turns too",
-        (arg.SOME_THREAD, arg.JSON),
-    ),
-    Subcommand(
-        "kill",
-        "end a command that outlives its turn, or all",
-        (arg.SOME_THREAD, *session.ENDED, arg.JSON),
-    ),
-    Subcommand("type", "type into such a command", (*session.TYPED, arg.JSON), "type_"),
+    Subcommand("ps", "list the commands and sessions that run", (arg.SOME_THREAD, arg.JSON)),
+    Subcommand("kill", "end a session, or all", (arg.SOME_THREAD, *session.ENDED, arg.JSON)),
+    Subcommand("type", "type into a session", (*session.TYPED, arg.JSON), "type_"),
     Subcommand(
         "approve",
         "show the approval that a thread waits for, and answer it",
