@@ -299,7 +299,10 @@ def moved_aside(path: Path) -> None:
         path.mkdir()
 
 
-BESIDE = ("unfinished", "processes", "notes", "snapshots", "index.sqlite", "consumers")
+BESIDE = (
+    *("unfinished", "processes", "notes", "snapshots", "index.sqlite", "consumers"),
+    *("keeper", "sandbox"),
+)
 
 
 @pytest.mark.parametrize("how", ["rubbish", "odd names", "another kind of file"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,11 @@ def from_a_backup(state: Path, older: Path) -> None:
     shutil.copytree(older, state)
 
 
+def sockets(folder: str, names: list[str]) -> list[str]:
+    """What no backup has."""
+    return [name for name in names if Path(folder, name).is_socket()]
+
+
 @contextmanager
 def not_to_be_written(path: Path) -> Iterator[None]:
     """Root writes where modes forbid it, but not on what is mounted read-only."""
@@ -118,7 +124,7 @@ async def test_with_any_content_at_the_start_the_answers_are_the_same(
         first = home.start()
         async with connected(home.socket) as client:
             thread = await some_threads(client)
-            shutil.copytree(state, older)
+            shutil.copytree(state, older, ignore=sockets)
             await client.run_turn(thread, "say 4 more words")
             before, found = await everything(client), await search(client)
             first.kill()
@@ -162,3 +168,44 @@ async def test_deleted_under_the_running_daemon_it_is_not_missed(home: Home) -> 
         async with connected(home.socket) as client:
             assert await everything(client) == after
             await until_found_again(client, found)
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a folder": Path.mkdir,
+}
+INSIDE = ("keeper/lock", "sandbox/placeholders", "sandbox/filter", "sandbox/filter.new")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@trio_test
+async def test_with_another_kind_of_file_for_the_keeper_commands_are_refused_until_it_is_gone(
+    home: Home, kind: str
+) -> None:
+    state = home.path / "state"
+    for name in INSIDE:
+        state.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        KINDS[kind](state / name)
+    home.path.chmod(0o700)
+    async with scripted_model() as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread(sandbox="danger-full-access")
+            await client.run_turn(thread, "run echo hi")
+            state.joinpath("keeper").rename(state / "keeper.was")
+            await client.run_turn(thread, "run echo hi")
+            confined = await client.start_thread(sandbox="workspace-write", approvalPolicy="never")
+            await client.run_turn(confined, "run echo hi")
+            shutil.rmtree(state)
+            await client.run_turn(thread, "run echo hi")
+            refused, ran, *_, again = [
+                note.params["item"]["aggregatedOutput"]
+                for note in client.of("item/completed")
+                if note.params["item"]["type"] == "commandExecution"
+            ]
+            assert "the keeper could not be started: " in refused
+            assert str(state / "keeper" / "lock") in refused
+            assert (ran, again) == ("hi\n", "hi\n")
+        assert daemon.stop() == 0

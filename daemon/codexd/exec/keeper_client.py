@@ -33,7 +33,7 @@ from codexd.keeper import start as keeper_start
 from codexd.keeper import wire
 from codexd.machine.descriptors import files_of_commands
 from codexd.machine.owners import make_own_folder
-from codexd.machine.paths import socket_address
+from codexd.machine.paths import UnusablePath, socket_address
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.machine.python_child import plain_environment
 from codexd.machine.umask import umask_for_commands
@@ -59,9 +59,9 @@ class KeeperProcesses:
 
     def __init__(self, folder: Path, home: str) -> None:
         """`folder` is the keeper's own; `home` is as `home_mark` names it."""
-        make_own_folder(folder)
+        with contextlib.suppress(OSError):  # The first command is told why.
+            make_own_folder(folder)
         self._folder, self._home = folder, home
-        self._socket = socket_address(folder / "socket").bind
         self._early: dict[bytes, list[bytes]] = {}  # notes about processes that are not known yet
         self._kept: dict[bytes, KeptProcess] = {}
         self._link: Link | None = None
@@ -262,8 +262,9 @@ class KeeperProcesses:
     async def _connect(self) -> Link | None:
         if self._link is not None and not self._link.is_over:
             return self._link
-        sock = _connected(self._socket)
-        if sock is None:
+        try:
+            sock = _connected(self._socket())
+        except (OSError, UnusablePath):
             return None
         link = Link(sock, self._noted)
         self._early.clear()
@@ -286,13 +287,18 @@ class KeeperProcesses:
         self._link = link
         return link
 
+    def _socket(self) -> Path:
+        """Where the keeper answers, in its folder, which is made. Raises: NotOurs, UnusablePath, OSError."""
+        make_own_folder(self._folder)
+        return socket_address(self._folder / "socket").bind
+
     async def _run_keeper(self) -> None:
         """Start a keeper; returns once it answers. Raises: NotStarted."""
-        argv = (
-            *(sys.executable, "-I", "-S", keeper_start.__file__),
-            *(str(self._folder), str(self._socket), str(files_of_commands())),
-        )
         try:
+            argv = (
+                *(sys.executable, "-I", "-S", keeper_start.__file__),
+                *(str(self._folder), str(self._socket()), str(files_of_commands())),
+            )
             ran = await trio.run_process(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -302,7 +308,7 @@ class KeeperProcesses:
                 env=plain_environment(),
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, UnusablePath) as error:
             raise NotStarted(f"the keeper could not be started: {error}") from error
         if ran.returncode not in (0, keeper_start.EXIT_TAKEN):
             last = ran.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -320,7 +326,7 @@ class KeeperProcesses:
 async def keeper_of(folder: Path, home: str) -> AsyncIterator[KeeperProcesses]:
     """The processes of a home, for as long as the context lasts. They and the keeper go on after it.
 
-    `folder` is the keeper's own; `home` is as `home_mark` names it. Raises: NotOurs, OSError.
+    `folder` is the keeper's own; `home` is as `home_mark` names it.
     """
     processes = KeeperProcesses(folder, home)
     async with trio.open_nursery() as nursery:
@@ -351,20 +357,21 @@ def _check_folder(cwd: str) -> None:
         raise NoFolder("may not be entered")
 
 
-def _connected(path: Path) -> socket.socket | None:
+def _connected(path: Path) -> socket.socket:
+    """Raises: OSError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
         sock.connect(os.fspath(path))
     except OSError:
         sock.close()
-        return None
+        raise
     return sock
 
 
 def _is_free(lock: Path) -> bool:
     try:
-        with lock.open("rb") as file:
+        with open(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False

@@ -102,6 +102,7 @@ def _oldest(fd: int, half: int) -> int:
 
 
 def _nameless(folder: str) -> int:
+    os.makedirs(folder, 0o700, exist_ok=True)  # A person may have removed the state.
     flags = getattr(os, "O_TMPFILE", None)
     if flags is not None:
         # Some file systems have no such files.

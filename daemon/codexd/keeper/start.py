@@ -9,11 +9,13 @@ Linux its parent is the guard, which kills what a keeper that died has left.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import resource
 import signal
 import socket
+import stat
 import sys
 
 if __name__ == "__main__":
@@ -35,6 +37,8 @@ def main(arguments: list[str]) -> int:
     os.chdir("/")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        raise OSError(f"expected {folder}/lock to be a file, found something else")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,8 +65,15 @@ def main(arguments: list[str]) -> int:
         _leave_a_trace(folder)
         raise
     finally:
-        os.unlink(path)
+        _unlink(path, os.path.join(folder, "lock"), lock)
     return 0
+
+
+def _unlink(path: str, name: str, lock: int) -> None:
+    """Remove the socket, unless the folder was removed: then another keeper may have made its own there."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.stat(name), os.fstat(lock)):
+            os.unlink(path)
 
 
 def _leave_a_trace(folder: str) -> None:

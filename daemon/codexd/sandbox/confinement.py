@@ -70,7 +70,7 @@ class Confinement:
         only: Mechanism | None = None,
         python: str = sys.executable,
     ) -> None:
-        """`own_folders` are hidden from commands; files of the sandbox are in `state_folder`, which exists.
+        """`own_folders` are hidden from commands; files of the sandbox are in `state_folder`.
 
         Args:
             unsandboxed: whether a person allows commands without the sandbox that can't be enforced.
@@ -80,10 +80,9 @@ class Confinement:
         """
         self._own_folders = [str(folder) for folder in own_folders]
         self._folder = state_folder / "sandbox"
-        self._folder.mkdir(0o700, exist_ok=True)
         self._temporary, self._path, self._only = env.get("TMPDIR"), env.get("PATH", ""), only
         self._unsandboxed, self._domains, self._python = unsandboxed, domains, python
-        self._looking = threading.Lock()
+        self._looking, self._writing = threading.Lock(), threading.Lock()
         self._active: Active | None = None
         self.placeholders = Placeholders(self._folder)
 
@@ -197,25 +196,38 @@ class Confinement:
             return "the program bwrap is not installed"
         if mechanism != "bubblewrap" and (problem := _landlock_problem(mechanism)) is not None:
             return problem
-        argv = self._confined(mechanism, (_true(),), View(()), "read-only")
-        return _tried(argv)
+        try:
+            return _tried(self._confined(mechanism, (_true(),), View(()), "read-only"))
+        except CannotConfine as error:
+            return str(error)
 
     def _filter_file(self, mechanism: Mechanism) -> str:
-        return self._filters[mechanism == "landlock"]
+        """The file of a mechanism's filter, which is written where it is missing or another. Raises: CannotConfine."""
+        alone = (
+            mechanism == "landlock"
+        )  # Nothing but the filter stands between a command and the machine.
+        path = self._folder / ("filter-alone" if alone else "filter")
+        program = self._filters[alone]
+        try:
+            with self._writing:
+                self._folder.mkdir(0o700, parents=True, exist_ok=True)
+                if not path.is_file() or path.read_bytes() != program:
+                    new = path.with_suffix(".new")
+                    new.unlink(missing_ok=True)
+                    new.touch(0o600, exist_ok=False)
+                    new.write_bytes(program)
+                    new.replace(path)
+        except OSError as error:
+            raise CannotConfine(f"the filter of system calls cannot be written: {error}") from error
+        return str(path)
 
     @cached_property
-    def _filters(self) -> Mapping[bool, str]:
-        """The files of the filters, by whether nothing but a filter stands between a command and the machine."""
-        files: dict[bool, str] = {}
-        for alone in (False, True):
-            program = filter_program(os.uname().machine, namespaces=not alone)
-            path = self._folder / ("filter-alone" if alone else "filter")
-            new = path.with_suffix(".new")
-            new.write_bytes(program or b"")
-            new.chmod(0o600)
-            new.replace(path)
-            files[alone] = str(path)
-        return files
+    def _filters(self) -> Mapping[bool, bytes]:
+        """The filters, by whether they stand alone."""
+        machine = os.uname().machine
+        return {
+            alone: filter_program(machine, namespaces=not alone) or b"" for alone in (False, True)
+        }
 
     @cached_property
     def _bubblewrap(self) -> str:

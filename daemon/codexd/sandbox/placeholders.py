@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import threading
 import time
@@ -17,11 +18,16 @@ from typing import Final
 
 import trio
 
+log = logging.getLogger(__name__)
+
 # After a command was begun: its mounts are made by then, even on a machine that hardly moves.
 SETTLED_SECONDS: Final = 10.0
 # Between looks while a command runs on, for hours perhaps: a look reads the mounts of all processes.
 PAUSE_SECONDS_MAX: Final = 160.0
 _LIST = "placeholders"
+# A pipe there must not hold us up.
+_TO_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+_TO_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
 # As mountinfo has them. Source: proc_pid_mountinfo(5).
 _ESCAPED: Final = str.maketrans({" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134"})
 
@@ -30,7 +36,7 @@ class Placeholders:
     """Those that were made and are not removed yet."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` exists, and belongs to nobody else; what an earlier daemon left is read from there."""
+        """`folder` belongs to nobody else, and is made when needed; what an earlier daemon left is read from there."""
         self._list = folder / _LIST
         self._alone = threading.Lock()  # commands are confined by worker threads
         self._began_at = -SETTLED_SECONDS
@@ -56,7 +62,8 @@ class Placeholders:
         if not paths:
             return frozenset()
         # Remembered first, and appended: another process of the same home may do so as well.
-        with self._list.open("ab") as file:
+        self._list.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with open(os.open(self._list, _TO_APPEND, 0o600), "ab") as file:
             file.write(b"".join(os.fsencode(path) + b"\0" for path in paths))
         for path in paths:
             try:
@@ -93,15 +100,23 @@ class Placeholders:
 
     def _sweep(self) -> bool:
         try:
-            made = {os.fsdecode(path) for path in self._list.read_bytes().split(b"\0") if path}
+            with open(os.open(self._list, _TO_READ), "rb") as file:
+                *whole, _torn = file.read().split(b"\0")
         except FileNotFoundError:
             return True
+        except OSError as error:
+            log.warning("the list of empty folders to remove cannot be read: %s", error)
+            return True
+        made = {os.fsdecode(path) for path in whole if path.startswith(b"/")}
         if _any_mounted(made):
             return False
         for path in made:
             with contextlib.suppress(OSError):  # it is not empty, and so a person's
                 os.rmdir(path)
-        self._list.unlink()
+        try:
+            self._list.unlink()
+        except OSError as error:
+            log.warning("the list of empty folders to remove cannot be removed: %s", error)
         return True
 
 

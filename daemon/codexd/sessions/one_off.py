@@ -93,7 +93,7 @@ class OneOffCommands:
         try:
             return await patiently(asked.cwd, partial(self._confine, asked.argv, asked.sandbox))
         except NoAnswer as error:
-            raise NotStarted(str(error)) from error
+            raise NotStarted(f"the directory {asked.cwd} does not answer") from error
         except CannotConfine as error:
             if asked.must_confine:
                 raise NotStarted(str(error)) from error

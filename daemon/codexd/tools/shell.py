@@ -293,7 +293,9 @@ class Shell:
             # The folders may be on a file system that does not answer.
             confine = partial(way.around, argv, lambda inner: self._confine(inner, sandbox))
             argv = await patiently(action.cwd, confine)
-        except (CannotConfine, NoAnswer) as error:
+        except NoAnswer:
+            return _not_started(program, action.cwd, NoFolder("does not answer"))
+        except CannotConfine as error:
             return _not_run(str(error))
         variables = await self._environment.variables(context.turn_id)
         variables = guarded(variables) if context.guarded else variables
