@@ -10,7 +10,7 @@ from pathlib import Path
 import trio
 
 from chaos.doomed import KINDS, MOMENTS
-from chaos.promises import Ledger, accepted_work_runs, broken_promises
+from chaos.promises import LONG_COMMAND, Ledger, accepted_work_runs, broken_promises
 from codexd.models.scripted.scripts import Call, Hang, Part, PromptScript, Reply, Say
 from daemon_client import CURSOR, Client, Json, Refused, connected, typed
 from daemon_house import READY, Daemon, Home
@@ -22,8 +22,6 @@ CROWD_ROUNDS = 4
 CROWD_CLIENTS = 3
 # The call at which a crowd's daemon dies is drawn up to this, small numbers as often as large ones.
 CROWD_CALLS_MAX = 600
-# A command that outlives its daemon unless somebody ends it.
-LONG_COMMAND = "sleep 1000"
 
 
 class Answers(PromptScript):
@@ -137,10 +135,11 @@ class Life:
             await client.until_notified("item/agentMessage/delta")
             await self.start_turn(client, answering, "say 1")
             running = await self.start_thread(client, "never")
-            await self.start_turn(
-                client, running, f"run {self._command()}; echo up; {LONG_COMMAND}"
+            turn = await self.start_turn(
+                client, running, f"run {self._command()}; echo $$; {LONG_COMMAND}"
             )
-            await client.until_notified("item/commandExecution/outputDelta")
+            note = await client.until_notified("item/commandExecution/outputDelta")
+            self.ledger.running[turn] = int(note.params["delta"])
             asking = await self.start_thread(client, "untrusted")
             await self.start_turn(client, asking, f"run {self._command()}")
             await client.until_asked()

@@ -25,6 +25,8 @@ SETTLE_SECONDS_MAX = 30.0
 LOOK_AGAIN_SECONDS = 1.0
 # How long a process that was told to end may take on a busy machine.
 ENDING_SECONDS_MAX = 2.0
+# A command that outlives its daemon unless somebody ends it.
+LONG_COMMAND = "sleep 1000"
 
 
 class Ledger(msgspec.Struct):
@@ -33,6 +35,7 @@ class Ledger(msgspec.Struct):
     threads: set[str] = msgspec.field(default_factory=set)
     turns: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)  # id: thread, prompt
     stopped: set[str] = msgspec.field(default_factory=set)  # turns that a client ended or withdrew
+    running: dict[str, int] = msgspec.field(default_factory=dict)  # turn: its command's process
     names: dict[str, set[str | None]] = msgspec.field(
         default_factory=dict
     )  # the names that may stand
@@ -57,6 +60,8 @@ async def broken_promises(home: Home, ledger: Ledger) -> list[str]:
         broken += await accepted_work_runs(client, ledger)
         while not broken and await _answer_questions(client):
             broken += await accepted_work_runs(client, ledger)
+        for turn, pid in ledger.running.items():
+            broken += await _its_command_runs_on(client, ledger, turn, pid)
         broken += await _lists_are_complete(client, ledger)
         for thread in ledger.threads:
             broken += await _thread_is_true(client, ledger, thread)
@@ -97,7 +102,10 @@ def _logs_are_kept(home: Home, ledger: Ledger) -> list[str]:
 
 
 async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
-    """Every accepted prompt comes to an end without anybody attaching, or waits for an answer."""
+    """Every accepted prompt comes to an end without anybody attaching, or waits for an answer.
+
+    But for those whose command was still running: they go on.
+    """
     with trio.move_on_after(SETTLE_SECONDS_MAX):
         while True:
             heard = len(client.notified)
@@ -113,6 +121,22 @@ async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
     ]
 
 
+async def _its_command_runs_on(client: Client, ledger: Ledger, turn: str, pid: int) -> list[str]:
+    """The command of a turn is the process that it was, and ends where the turn is interrupted."""
+    thread, _ = ledger.turns[turn]
+    found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
+    broken = []
+    if {each["id"]: each["status"] for each in found["turns"]}[turn] != "inProgress":
+        broken.append(f"turn {turn} has ended, though its command had not")
+    if LONG_COMMAND.encode() not in b" ".join(_words_of(pid)):
+        return [*broken, f"the command of turn {turn}, process {pid}, does not run any more"]
+    ledger.stopped.add(turn)
+    await client.call("thread/resume", threadId=thread, excludeTurns=True)
+    await client.call("turn/interrupt", threadId=thread, turnId=turn)
+    await client.turn_ended(turn)
+    return broken
+
+
 async def _unfinished(client: Client, ledger: Ledger) -> list[str]:
     """The accepted turns that have not ended and do not wait for a person."""
     unfinished = []
@@ -122,7 +146,7 @@ async def _unfinished(client: Client, ledger: Ledger) -> list[str]:
             continue
         states = {turn["id"]: turn["status"] for turn in found["turns"]}
         for turn, (its_thread, _) in ledger.turns.items():
-            ours = its_thread == thread and turn not in ledger.stopped
+            ours = its_thread == thread and turn not in ledger.stopped | ledger.running.keys()
             if ours and states.get(turn, "inProgress") == "inProgress":
                 unfinished.append(turn)
     return unfinished
@@ -208,7 +232,7 @@ def _nothing_ran_twice(home: Home) -> list[str]:
 
 
 async def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
-    """No process of an earlier daemon is left: its thread was told that the command was interrupted."""
+    """No command is left: those that were running were interrupted, and all others have ended."""
     broken = []
     for pid in home.processes():
         words = _words_of(pid)
