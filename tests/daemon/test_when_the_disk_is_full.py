@@ -136,15 +136,17 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
     home: Home, disk: SmallDisk
 ) -> None:
     line = "x" * 99
-    command = f"until test -e go; do sleep 0.01; done; yes {line} | head -n 600; touch printed"
-    call = Call("shell_command", json.dumps({"command": command}))
+    command = f"echo begun; until test -e go; do sleep 0.01; done; yes {line} | head -n 600"
+    call = Call("shell_command", json.dumps({"command": command, "timeout_ms": 60_000}))
     async with scripted_model([call, Say(("done",))]) as model:
         home.use_model(model.base_url)
         home.start()
         async with connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
-            await client.until_notified("item/started", threadId=thread, times=2)
+            # It runs: from here on its output waits for space, at the keeper and in the log.
+            await client.until_notified("item/commandExecution/outputDelta", threadId=thread)
+            await fill_last_page(client, thread, home)
             disk.fill()
             home.work.joinpath("go").touch()
             await until_stalled(client, thread)
@@ -153,7 +155,7 @@ async def test_a_command_that_prints_on_runs_to_its_end_and_nothing_of_it_is_los
             shown = "".join(
                 str(note.params["delta"]) for note in client.of("item/commandExecution/outputDelta")
             )
-            assert shown == f"{line}\n" * 600
+            assert shown == "begun\n" + f"{line}\n" * 600
             (item,) = [
                 message.params["item"]
                 for message in client.of("item/completed")

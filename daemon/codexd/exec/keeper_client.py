@@ -14,7 +14,6 @@ import errno
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,7 +25,7 @@ from typing import Final
 import trio
 
 from codexd.exec.leftovers import COMMAND_MARK, end_marked
-from codexd.exec.link import Answer, Link
+from codexd.exec.link import SHORT, TRY_SECONDS, Answer, Link, connected
 from codexd.exec.ports import Command, KeeperLost, NoFolder, NotStarted, Owned
 from codexd.exec.running import KeptProcess, KeptServer
 from codexd.keeper import start as keeper_start
@@ -40,7 +39,6 @@ from codexd.machine.umask import umask_for_commands
 
 # A keeper starts in 20 ms; one that dies just now, or whose guard still kills what it left, goes within seconds.
 START_SECONDS_MAX: Final = 10.0
-TRY_SECONDS: Final = 0.01  # between tries to reach a keeper that is just starting or ending
 # The keeper answers within milliseconds; it may hang for a working folder on a disk that does not answer.
 ANSWER_SECONDS_MAX: Final = 10.0
 # What `stop` waits for: SIGTERM, the time to tidy up, SIGKILL.
@@ -85,7 +83,7 @@ class KeeperProcesses:
         if (known := self._kept.get(process_id.encode())) is not None and not known.is_lost:
             return known
         # Not cancelled halfway: what was found has to be somebody's.
-        with trio.CancelScope(shield=True), contextlib.suppress(KeeperLost, OtherKeeper):
+        with trio.CancelScope(shield=True), contextlib.suppress(KeeperLost, NotStarted):
             if (link := await self._reach()) is None:
                 return None
             fields, fds = await link.ask(b"find", process_id.encode())
@@ -101,7 +99,7 @@ class KeeperProcesses:
             if (link := await self._reach()) is None:
                 return []
             (_, *fields), _ = await link.ask(b"owned")
-        except (KeeperLost, OtherKeeper):
+        except (KeeperLost, NotStarted):
             return []
         rows = [fields[place : place + 8] for place in range(0, len(fields), 8)]
         return [_owned(row, is_claimed=row[0] in self._kept) for row in rows]
@@ -115,7 +113,7 @@ class KeeperProcesses:
         """Whether a keeper is there; it is not started."""
         try:
             return await self._reach() is not None
-        except OtherKeeper:
+        except NotStarted:
             return True
 
     async def forget(self, process_id: str) -> None:
@@ -147,15 +145,22 @@ class KeeperProcesses:
         await link.serve()
         kept = [process for process in self._kept.values() if process.link is link]
         # It may live, and have lost the connection only.
-        again = None
-        with contextlib.suppress(OtherKeeper):
-            again = await self._reach()
+        again = await self._reach_again()
         if again is None and kept:
             # How they ended is unknown only once they have.
             await self._end_leftovers()
         for process in kept:
             if again is None or not await _found(process, again):
                 process.lost()
+
+    async def _reach_again(self) -> Link | None:
+        while True:
+            try:
+                return await self._reach()
+            except OtherKeeper:
+                return None
+            except NotStarted:
+                continue  # No descriptor was left for a while: the keeper may live.
 
     # The keeper
 
@@ -181,6 +186,9 @@ class KeeperProcesses:
                     f"the keeper gave no answer for {ANSWER_SECONDS_MAX:g} s"
                 ) from None
         result, *rest = answer[0]
+        if result == SHORT:
+            link.tell(b"forget", command.process_id.encode())
+            raise NotStarted(os.strerror(errno.EMFILE))
         if result != b"ok":
             reason = rest[0].decode(errors="replace")
             raise (
@@ -253,7 +261,10 @@ class KeeperProcesses:
         raise NotStarted(f"the keeper was not there after {START_SECONDS_MAX:g} s")
 
     async def _reach(self) -> Link | None:
-        """A connection to the keeper; None if there is no keeper. Raises: NotStarted, for another version."""
+        """A connection to the keeper; None if there is no keeper.
+
+        Raises: NotStarted: no descriptor is left for it, or, as OtherKeeper, it speaks another version.
+        """
         if self._link is not None and not self._link.is_over:
             return self._link
         async with self._connecting:
@@ -263,8 +274,11 @@ class KeeperProcesses:
         if self._link is not None and not self._link.is_over:
             return self._link
         try:
-            sock = _connected(self._socket())
+            path = self._socket()
         except (OSError, UnusablePath):
+            return None
+        sock = await connected(path, START_SECONDS_MAX)
+        if sock is None:
             return None
         link = Link(sock, self._noted)
         self._early.clear()
@@ -317,9 +331,16 @@ class KeeperProcesses:
     async def _end_leftovers(self) -> None:
         """End what a keeper that died has left, once nobody holds its lock."""
         with trio.move_on_after(START_SECONDS_MAX):
-            while not _is_free(self._folder / "lock"):  # noqa: ASYNC110 - no event is set
+            while not _is_free(self._folder / "lock") or not await self._have_ended():  # noqa: ASYNC110 - no event is set
                 await trio.sleep(TRY_SECONDS)
+
+    async def _have_ended(self) -> bool:
+        """End what is left; False if that could not be looked for, as without descriptors."""
+        try:
             await trio.to_thread.run_sync(end_marked, self._home, abandon_on_cancel=True)
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.asynccontextmanager
@@ -357,26 +378,12 @@ def _check_folder(cwd: str) -> None:
         raise NoFolder("may not be entered")
 
 
-def _connected(path: Path) -> socket.socket:
-    """Raises: OSError."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    try:
-        sock.connect(os.fspath(path))
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
 def _is_free(lock: Path) -> bool:
     try:
         with open(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:  # It is held, or there is no descriptor to look.
+        return error.errno not in (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
     return True
 
 

@@ -6,14 +6,18 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import trio
 
-from codexd.exec.ports import KeeperLost
+from codexd.exec.ports import KeeperLost, NotStarted
 from codexd.keeper import wire
 
 NOTE: Final = b"0"
+TRY_SECONDS: Final = 0.01  # between tries to reach a keeper that is just starting or ending
+# In place of the `ok` of an answer: this process had no descriptor left for those that came beside it.
+SHORT: Final = b"short"
 Note = Callable[[list[bytes]], None]
 Answer = tuple[list[bytes], list[int]]  # its fields, and the descriptors beside it
 
@@ -152,6 +156,9 @@ class Link:
         elif number == NOTE:
             self._note(fields)
         elif (request := self._requests.pop(number, None)) is not None:
+            if len(fds) < int(count):
+                _close(fds)
+                fields[0] = SHORT
             request.answer = (fields, fds)
             request.done.set()
         else:
@@ -162,3 +169,27 @@ def _close(fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)
     fds.clear()
+
+
+async def connected(path: Path, seconds: float) -> socket.socket | None:
+    """A connection to a keeper; None if nobody listens there. Raises: NotStarted: no descriptor was left for so long."""
+    deadline = trio.current_time() + seconds
+    while True:
+        try:
+            return _connected(path)
+        except OSError as error:
+            if trio.current_time() >= deadline:
+                raise NotStarted(f"the keeper cannot be reached: {error}") from error
+        await trio.sleep(TRY_SECONDS)
+
+
+def _connected(path: Path) -> socket.socket | None:
+    """None if nobody listens there. Raises: OSError: there is no descriptor."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.connect(os.fspath(path))
+    except OSError:
+        sock.close()
+        return None
+    return sock

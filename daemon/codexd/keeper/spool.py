@@ -90,9 +90,10 @@ def read_spool(
 
 
 def note_read(fd: int, offset: int, bytes_max: int) -> None:
-    """The reader has all before this offset."""
+    """The reader has all before this offset. Where a full disk does not take it, a writer waits in vain for a moment."""
     if offset >= bytes_max // 2:
-        os.pwrite(fd, offset.to_bytes(_NUMBER_BYTES, "big"), _NUMBER_BYTES)
+        with contextlib.suppress(OSError):
+            os.pwrite(fd, offset.to_bytes(_NUMBER_BYTES, "big"), _NUMBER_BYTES)
 
 
 def _oldest(fd: int, half: int) -> int:

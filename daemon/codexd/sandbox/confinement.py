@@ -9,6 +9,7 @@ else. On macOS, sandbox-exec.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -54,6 +55,8 @@ class Active(msgspec.Struct, frozen=True):
     modes: tuple[SandboxMode, ...]
     # For people: why there is no better mechanism, one sentence each.
     missing: tuple[str, ...] = ()
+    # Whether that holds. It does not where the disk is full, say: then it is looked for again with the next use.
+    is_known: bool = True
 
 
 class Confinement:
@@ -88,10 +91,14 @@ class Confinement:
 
     @property
     def active(self) -> Active:
-        """What works here: looked for once, by trying. The first time takes some milliseconds, in any thread."""
+        """What works here: looked for by trying, until it is known. That takes some milliseconds, in any thread."""
         with self._looking:
-            if self._active is None:
-                self._active = self._look()
+            if self._active is None or not self._active.is_known:
+                try:
+                    self._active = self._look()
+                except (OSError, CannotConfine) as error:
+                    reason = f"What this machine can enforce could not be found out: {error}."
+                    self._active = Active(None, (), (reason,), is_known=False)
             return self._active
 
     def _look(self) -> Active:
@@ -106,10 +113,9 @@ class Confinement:
         return Active(None, (), tuple(missing))
 
     def enforcement(self) -> Enforcement:
-        """The same for a thread's settings."""
-        return Enforcement(
-            (*self.active.modes, "danger-full-access"), self._unsandboxed(), self._domains()
-        )
+        """The same for a thread's settings; all modes where it is not known, and each command is refused then."""
+        modes = self.active.modes if self.active.is_known else _BOTH
+        return Enforcement((*modes, "danger-full-access"), self._unsandboxed(), self._domains())
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Find out what is active, which is logged, and then keep workspaces clean. It does not return."""
@@ -119,7 +125,7 @@ class Confinement:
         if active.mechanism is not None:
             log.info("%s confines commands: %s", active.mechanism, ", ".join(active.modes))
         if "workspace-write" not in active.modes:
-            log.warning("%s", self.advice("workspace-write"))
+            log.warning("%s", _advice(active, "workspace-write"))
         await self.placeholders.keep_swept()
 
     def __call__(self, argv: Argv, sandbox: Sandbox) -> Argv:
@@ -129,25 +135,16 @@ class Confinement:
         """
         if sandbox.mode == "danger-full-access":
             return argv
-        if sandbox.mode not in self.active.modes or self.active.mechanism is None:
-            raise CannotConfine(self.advice(sandbox.mode))
+        active = self.active
+        if sandbox.mode not in active.modes or active.mechanism is None:
+            raise CannotConfine(_advice(active, sandbox.mode))
         # Where the network is a list, a command without a way to its proxy has none.
         domains = sandbox.domains or (sandbox.access.network_access and self._domains())
-        if domains and self.active.mechanism not in _WITH_NAMESPACES:
-            raise CannotConfine(_NO_LIST.format(_NAMES[self.active.mechanism]))
+        if domains and active.mechanism not in _WITH_NAMESPACES:
+            raise CannotConfine(_NO_LIST.format(_NAMES[active.mechanism]))
         sandbox = replace(sandbox, domains=domains)
         view = view_of(sandbox, self._own_folders, self._temporary)
-        return self._confined(self.active.mechanism, argv, view, sandbox.mode)
-
-    def advice(self, mode: SandboxMode) -> str:
-        """Why a mode is not enforced here, and what a person can do."""
-        reasons = " ".join(self.active.missing)
-        install = "sandbox-exec" if sys.platform == "darwin" else "bubblewrap"
-        return (
-            f"the sandbox mode {mode} cannot be enforced on this machine. {reasons} Install {install} or let it work, "
-            "or set `allow_unsandboxed = true` in config.toml to be asked before each command instead, or "
-            '`sandbox_mode = "danger-full-access"`'
-        )
+        return self._confined(active.mechanism, argv, view, sandbox.mode)
 
     def _confined(self, mechanism: Mechanism, argv: Argv, view: View, mode: SandboxMode) -> Argv:
         variables: list[tuple[str, str]] = [("CODEXD_SANDBOX", mode)]
@@ -187,7 +184,10 @@ class Confinement:
         return replace(view, mounts=mounts) if failed else view
 
     def _problem_of(self, mechanism: Mechanism) -> str | None:
-        """Why a mechanism does not work here, as the rest of a sentence; None if it works."""
+        """Why a mechanism does not work here, as the rest of a sentence; None if it works.
+
+        Raises: CannotConfine, OSError: it could not be tried.
+        """
         if mechanism == "seatbelt":
             return None if os.path.exists(SEATBELT) else f"there is no {SEATBELT}"
         if filter_program(os.uname().machine) is None:
@@ -196,10 +196,7 @@ class Confinement:
             return "the program bwrap is not installed"
         if mechanism != "bubblewrap" and (problem := _landlock_problem(mechanism)) is not None:
             return problem
-        try:
-            return _tried(self._confined(mechanism, (_true(),), View(()), "read-only"))
-        except CannotConfine as error:
-            return str(error)
+        return _tried(self._confined(mechanism, (_true(),), View(()), "read-only"))
 
     def _filter_file(self, mechanism: Mechanism) -> str:
         """The file of a mechanism's filter, which is written where it is missing or another. Raises: CannotConfine."""
@@ -251,6 +248,8 @@ class Confinement:
         return shutil.which(name, path=":".join((_SYSTEM_FOLDERS, *own)))
 
 
+# No descriptor, process or memory is left for a try, which says nothing of the mechanism.
+_PASSING_ERRNOS: Final = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _WITH_NAMESPACES: Final[tuple[Mechanism, ...]] = ("bubblewrap", "namespaces")
 _NO_LIST: Final = (
     "a list of domains cannot be enforced on this machine: {} gives commands no network of their own. Set "
@@ -274,6 +273,19 @@ def _candidates() -> Sequence[tuple[Mechanism, tuple[SandboxMode, ...]]]:
     return ()
 
 
+def _advice(active: Active, mode: SandboxMode) -> str:
+    """Why a mode is not enforced here, and what a person can do."""
+    reasons = " ".join(active.missing)
+    if not active.is_known:
+        return f"the sandbox mode {mode} cannot be enforced now. {reasons} The next command tries again"
+    install = "sandbox-exec" if sys.platform == "darwin" else "bubblewrap"
+    return (
+        f"the sandbox mode {mode} cannot be enforced on this machine. {reasons} Install {install} or let it work, "
+        "or set `allow_unsandboxed = true` in config.toml to be asked before each command instead, or "
+        '`sandbox_mode = "danger-full-access"`'
+    )
+
+
 def _landlock_problem(mechanism: Mechanism) -> str | None:
     # ctypes takes some milliseconds to import, and is not needed where there is bubblewrap.
     from codexd.sandbox.inside.kernel import landlock_version
@@ -290,7 +302,7 @@ def _true() -> str:
 
 
 def _tried(argv: Argv) -> str | None:
-    """Run a command that does nothing; why it failed, or None."""
+    """Run a command that does nothing; why it failed, or None. Raises: OSError, for what passes."""
     try:
         ended = subprocess.run(
             argv,
@@ -302,6 +314,8 @@ def _tried(argv: Argv) -> str | None:
             errors="replace",
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        if isinstance(error, OSError) and error.errno in _PASSING_ERRNOS:
+            raise
         return f"it could not be tried: {error}"
     if ended.returncode == 0:
         return None

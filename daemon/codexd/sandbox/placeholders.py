@@ -93,10 +93,11 @@ class Placeholders:
         self._there.set()
 
     def sweep(self) -> bool:
-        """Remove them if no command is confined there; whether they are gone."""
-        with self._alone:
+        """Remove them if no command is confined there; whether they are gone. What fails is tried again later."""
+        with self._alone, contextlib.suppress(OSError):
             settled = time.monotonic() - self._began_at >= SETTLED_SECONDS
             return settled and self._sweep()
+        return False
 
     def _sweep(self) -> bool:
         try:
