@@ -261,10 +261,7 @@ class KeeperProcesses:
         raise NotStarted(f"the keeper was not there after {START_SECONDS_MAX:g} s")
 
     async def _reach(self) -> Link | None:
-        """A connection to the keeper; None if there is no keeper.
-
-        Raises: NotStarted: no descriptor is left for it, or, as OtherKeeper, it speaks another version.
-        """
+        """A connection to the keeper; None if there is none. Raises: OtherKeeper; NotStarted: no descriptor is left."""
         if self._link is not None and not self._link.is_over:
             return self._link
         async with self._connecting:
@@ -274,10 +271,9 @@ class KeeperProcesses:
         if self._link is not None and not self._link.is_over:
             return self._link
         try:
-            path = self._socket()
+            sock = await connected(self._socket(), START_SECONDS_MAX)
         except (OSError, UnusablePath):
             return None
-        sock = await connected(path, START_SECONDS_MAX)
         if sock is None:
             return None
         link = Link(sock, self._noted)
