@@ -134,12 +134,14 @@ class Life:
             await self.start_turn(client, answering, "say 3")
             await client.until_notified("item/agentMessage/delta")
             await self.start_turn(client, answering, "say 1")
-            running = await self.start_thread(client, "never")
-            turn = await self.start_turn(
-                client, running, f"run {self._command()}; echo $$; {LONG_COMMAND}"
-            )
-            note = await client.until_notified("item/commandExecution/outputDelta")
-            self.ledger.running[turn] = int(note.params["delta"])
+            for _ in range(2):
+                running = await self.start_thread(client, "never")
+                line = f"run {self._command()}; echo $$; {LONG_COMMAND}"
+                turn = await self.start_turn(client, running, line)
+                note = await client.until_notified(
+                    "item/commandExecution/outputDelta", threadId=running
+                )
+                self.ledger.running[turn] = int(note.params["delta"])
             asking = await self.start_thread(client, "untrusted")
             await self.start_turn(client, asking, f"run {self._command()}")
             await client.until_asked()

@@ -7,6 +7,7 @@ everything that was accepted has run by itself, and compares.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -62,12 +63,16 @@ async def broken_promises(home: Home, ledger: Ledger) -> list[str]:
             broken += await accepted_work_runs(client, ledger)
         for turn, pid in ledger.running.items():
             broken += await _its_command_runs_on(client, ledger, turn, pid)
+        for turn in list(ledger.running)[:-1]:  # The last one is left for the stop.
+            await _interrupted(client, ledger, turn)
         broken += await _lists_are_complete(client, ledger)
         for thread in ledger.threads:
             broken += await _thread_is_true(client, ledger, thread)
-    broken += _nothing_ran_twice(home) + await _nothing_runs_on(home, daemon)
+    broken += _nothing_ran_twice(home) + await _nothing_runs_on(home, ledger, daemon)
     broken += await _check_finds_nothing(home)
-    broken += await _stops(daemon)
+    broken += await _stops(home, daemon)
+    ledger.stopped |= ledger.running.keys()
+    ledger.running.clear()
     broken += _logs_are_kept(home, ledger)
     # Only now: the whole lines of an append that was cut are no promise, and were cut off.
     ledger.logs = {path.name.removesuffix(".jsonl"): path.read_bytes() for path in home.logs()}
@@ -122,19 +127,25 @@ async def accepted_work_runs(client: Client, ledger: Ledger) -> list[str]:
 
 
 async def _its_command_runs_on(client: Client, ledger: Ledger, turn: str, pid: int) -> list[str]:
-    """The command of a turn is the process that it was, and ends where the turn is interrupted."""
+    """The command of a turn is the process that it was."""
     thread, _ = ledger.turns[turn]
     found = (await client.call("thread/read", threadId=thread, includeTurns=True))["thread"]
     broken = []
     if {each["id"]: each["status"] for each in found["turns"]}[turn] != "inProgress":
         broken.append(f"turn {turn} has ended, though its command had not")
     if LONG_COMMAND.encode() not in b" ".join(_words_of(pid)):
-        return [*broken, f"the command of turn {turn}, process {pid}, does not run any more"]
+        broken.append(f"the command of turn {turn}, process {pid}, does not run any more")
+    return broken
+
+
+async def _interrupted(client: Client, ledger: Ledger, turn: str) -> None:
+    """Interrupt a turn, whose command ends with it."""
+    thread, _ = ledger.turns[turn]
     ledger.stopped.add(turn)
+    del ledger.running[turn]
     await client.call("thread/resume", threadId=thread, excludeTurns=True)
     await client.call("turn/interrupt", threadId=thread, turnId=turn)
     await client.turn_ended(turn)
-    return broken
 
 
 async def _unfinished(client: Client, ledger: Ledger) -> list[str]:
@@ -231,12 +242,13 @@ def _nothing_ran_twice(home: Home) -> list[str]:
     ]
 
 
-async def _nothing_runs_on(home: Home, daemon: Daemon) -> list[str]:
-    """No command is left: those that were running were interrupted, and all others have ended."""
+async def _nothing_runs_on(home: Home, ledger: Ledger, daemon: Daemon) -> list[str]:
+    """No command is left but those of turns that run: all others were interrupted or have ended."""
     broken = []
+    expected = {daemon.pid, *ledger.running.values()}
     for pid in home.processes():
         words = _words_of(pid)
-        if pid == daemon.pid or daemon.pid in _ancestors(pid):
+        if expected & {pid, *_ancestors(pid)}:
             continue
         # What a command has put into the background is ended with it, a moment after it was reported.
         with trio.move_on_after(ENDING_SECONDS_MAX) as ending:
@@ -265,29 +277,37 @@ def _ancestors(pid: int) -> Iterator[int]:
         yield pid
 
 
-async def _stops(daemon: Daemon) -> list[str]:
-    daemon.terminate()
+async def _stops(home: Home, daemon: Daemon) -> list[str]:
+    """`codexctl stop` ends the daemon, and all that runs."""
+    stopped = await _codexctl(home, "stop")
     try:
         code = await daemon.ended()
     except trio.TooSlowError:
         return ["the daemon does not stop"]
-    return [] if code == 0 else [f"the daemon ended with code {code}"]
+    broken = [] if code == 0 else [f"the daemon ended with code {code}"]
+    broken += [f"stop ends with code {stopped.returncode}"] if stopped.returncode else []
+    left = [b" ".join(_words_of(pid)) for pid in home.processes()]
+    return broken + [f"after the stop runs on: {words!r}" for words in left if words]
 
 
 async def _check_finds_nothing(home: Home) -> list[str]:
     """`codexctl fsck` of the living daemon has nothing to say."""
-    checked = await trio.run_process(
-        [sys.executable, "-I", "-m", "codexd_frontends.ctl", "fsck"],
+    checked = await _codexctl(home, "fsck")
+    if checked.returncode == 0:
+        return []
+    said = (checked.stdout + checked.stderr).decode(errors="replace")
+    return [f"fsck ends with code {checked.returncode}: {said}"]
+
+
+async def _codexctl(home: Home, command: str) -> subprocess.CompletedProcess[bytes]:
+    return await trio.run_process(
+        [sys.executable, "-I", "-m", "codexd_frontends.ctl", command],
         env=home.env,
         cwd=home.work,
         capture_stdout=True,
         capture_stderr=True,
         check=False,
     )
-    if checked.returncode == 0:
-        return []
-    said = (checked.stdout + checked.stderr).decode(errors="replace")
-    return [f"fsck ends with code {checked.returncode}: {said}"]
 
 
 def _is_bad(line: str) -> bool:
