@@ -14,6 +14,7 @@ import trio
 import trio.lowlevel
 
 from codexd.exec.keeper_client import KeeperProcesses, OtherKeeper
+from codexd.exec.link import Link
 from codexd.exec.ports import KeeperLost, NotStarted
 from codexd.keeper import start as keeper_start
 from codexd.keeper import wire
@@ -211,6 +212,19 @@ async def test_another_user_is_not_talked_to(tmp_path: Path) -> None:
         os.chmod(path, 0o666)
         assert asked_as(65534, path) == 0
         assert asked_as(0, path) == 1
+
+
+@trio_test
+async def test_a_connection_that_is_closed_before_it_is_served_is_over_at_once() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        link = Link(ours, lambda _: None)
+        link.tell(b"forget", b"p")
+        link.close()
+        await link.serve()
+        assert link.is_over
+        with pytest.raises(KeeperLost):
+            await link.ask(b"owned")
 
 
 @trio_test

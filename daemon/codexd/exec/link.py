@@ -73,7 +73,7 @@ class Link:
         return request.answer
 
     async def serve(self) -> None:
-        """Read and write until the keeper closes the connection."""
+        """Read and write until the keeper closes the connection, or this side has."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
@@ -111,8 +111,10 @@ class Link:
             self._has_unsent.set()
 
     async def _write(self) -> None:
-        while True:
+        while not self.is_over:
             await self._has_unsent.wait()
+            if self.is_over:
+                return
             try:
                 await trio.lowlevel.wait_writable(self._sock)
                 del self._unsent[: self._sock.send(self._unsent)]
@@ -126,7 +128,7 @@ class Link:
     async def _read(self) -> None:
         space = socket.CMSG_SPACE(wire.FDS_MAX * 4)
         flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-        while True:
+        while not self.is_over:  # Who made it may have been cancelled before it is served.
             await trio.lowlevel.wait_readable(self._sock)
             try:
                 data, beside, _, _ = self._sock.recvmsg(wire.READ_BYTES_MAX, space, flags)
