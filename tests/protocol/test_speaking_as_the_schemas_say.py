@@ -502,7 +502,7 @@ THEIRS = [
 
 # Params of Codex's methods that only codexd has.
 OURS = {
-    "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "detachChildren",
+    "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
     "verbosity", "modelProvider", "updateEnvironment", "start",
 }  # fmt: skip
 
