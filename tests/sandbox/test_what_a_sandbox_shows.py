@@ -125,3 +125,4 @@ def test_the_root_folder_may_be_a_root() -> None:
     shown = view(Path("/"))
     assert shown.everything_writable
     assert "/sys" in [mount.path for mount in shown.mounts if mount.kind == "read"]
+    assert shown.placeholders == ()  # no folder is made at the root of the system

@@ -73,6 +73,7 @@ class Arena:
         return subprocess.run(
             self.confined(*argv),
             cwd=cwd or self.base / "workspace",
+            env=_without_pip(),
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
@@ -289,3 +290,8 @@ def arena(
             yield place
     finally:
         shutil.rmtree(base)
+
+
+def _without_pip() -> dict[str, str]:
+    """The environment without the constraints that `make` has pip keep, which name a file of the checkout."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

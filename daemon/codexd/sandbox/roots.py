@@ -66,7 +66,8 @@ def view_of(sandbox: Sandbox, own_folders: Sequence[str], temporary: str | None)
     for root in (*temporaries, *workspaces):
         for path in _protected(root):
             kinds.setdefault(path, "read")
-        if root in workspaces:
+        # Where all of the system may be written, empty folders at its root would protect nothing.
+        if root in workspaces and root != "/":
             missing = [path for path in _named(root) if not os.path.lexists(path)]
             placeholders += missing
             kinds |= dict.fromkeys(missing, "read")
