@@ -41,6 +41,7 @@ from codexd.sessions.answers import (
 from codexd.sessions.registry import Sessions
 from codexd.sessions.session import Session
 from codexd.tools.apply_patch import patch_in
+from codexd.tools.login_env import FORCED, LAST_RESORT_SHELL
 from codexd.tools.registry import CallContext, CallSink
 from codexd.tools.shell import Asked, Gets, Shell, properties_of_commands, sandbox_for, shell_argv
 
@@ -48,22 +49,8 @@ TOOL_NAME: Final = "exec_command"
 YIELD_MS_DEFAULT: Final = 10_000
 YIELD_MS_MIN: Final = 250
 YIELD_MS_MAX: Final = 30_000
-# A program that paints its output, pages it, or asks for the user's language would only confuse a model.
-FORCED_VARIABLES: Final = {
-    "NO_COLOR": "1",
-    "TERM": "dumb",
-    "LANG": "C.UTF-8",
-    "LC_CTYPE": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
-    "COLORTERM": "",
-    "PAGER": "cat",
-    "GIT_PAGER": "cat",
-    "GH_PAGER": "cat",
-    "CODEX_CI": "1",
-}
 # Shells that read a line after `-c`; a model that names anything else gets the last resort, as with Codex.
 KNOWN_SHELLS: Final = frozenset({"bash", "dash", "ksh", "sh", "zsh"})
-LAST_RESORT_SHELL: Final = "/bin/sh"
 SHELL_FOLDERS: Final = "/bin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
 
 
@@ -226,7 +213,7 @@ class _Following:
 
 def _forced(context: CallContext) -> dict[str, str]:
     return {
-        **FORCED_VARIABLES,
+        **FORCED,
         "CODEX_SESSION_ID": context.thread_id,
         "CODEX_THREAD_ID": context.thread_id,
         "CODEX_TOOL_CALL_ID": context.call_id,

@@ -52,7 +52,7 @@ _NOT_PASSED_ON = frozenset(
 
 # The models write POSIX shell, so a command goes to the user's shell only where that reads it.
 _POSIX_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"})
-_SHELL_OF_LAST_RESORT = "/bin/sh"
+LAST_RESORT_SHELL = "/bin/sh"
 
 # What each shell may read at login, beside the files that all shells read. A path that does not exist counts
 # too: it may be created.
@@ -152,7 +152,7 @@ def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> d
 
 def login_shell(own: Mapping[str, str]) -> str:
     """The user's shell: `$SHELL`, or as the user database has it."""
-    return own.get("SHELL") or _entered_shell() or _SHELL_OF_LAST_RESORT
+    return own.get("SHELL") or _entered_shell() or LAST_RESORT_SHELL
 
 
 def command_shell(own: Mapping[str, str]) -> str:
@@ -160,7 +160,7 @@ def command_shell(own: Mapping[str, str]) -> str:
     shell = login_shell(own)
     reads_posix = os.path.basename(shell) in _POSIX_SHELLS
     usable = os.path.isabs(shell) and os.access(shell, os.X_OK)
-    return shell if reads_posix and usable else _SHELL_OF_LAST_RESORT
+    return shell if reads_posix and usable else LAST_RESORT_SHELL
 
 
 def login_files(own: Mapping[str, str]) -> tuple[str, ...]:
