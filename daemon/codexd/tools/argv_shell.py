@@ -20,7 +20,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.tools.apply_patch import patch_in, patch_of_words
-from codexd.tools.registry import CallContext, CallSink
+from codexd.tools.registry import CallContext, CallSink, read_arguments
 from codexd.tools.shell import Asked, Shell, parameters
 
 TOOL_NAME: Final = "shell"
@@ -65,12 +65,9 @@ class ArgvShell:
         return DECLARATION if traits.argv_shell else None
 
     def read_call(self, arguments: str, context: CallContext) -> RunCommand | ApplyPatch | BadCall:
-        try:
-            asked = msgspec.json.decode(arguments, type=_Arguments)
-        except msgspec.ValidationError as error:
-            return _bad(f"{error}")
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _bad(f"they are not JSON ({error})")
+        asked = read_arguments(arguments, _Arguments, _bad)
+        if isinstance(asked, BadCall):
+            return asked
         argv = asked.command
         if not argv or not argv[0].strip():
             return _bad("`command` names no program")

@@ -22,6 +22,7 @@ from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, Tool
 from codexd.tools.output import KeptOutput
 
 A = TypeVar("A", bound=ToolAction)
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 # Asks whether a process of the call may reach a host: None if so, else why not, as the rest of a sentence.
@@ -193,6 +194,16 @@ class Registry:
             text = f"not run: the tool {name} is gone. Nothing was done."
             return ToolResult("failed", text, text)
         return await tool.perform(action, context, sink)
+
+
+def read_arguments(arguments: str, shape: type[S], bad: Callable[[str], BadCall]) -> S | BadCall:
+    """The arguments of a call as a struct; or what `bad` makes of the reason why they are none."""
+    try:
+        return msgspec.json.decode(arguments, type=shape)
+    except msgspec.ValidationError as error:
+        return bad(f"{error}")
+    except (msgspec.DecodeError, UnicodeError) as error:
+        return bad(f"they are not JSON ({error})")
 
 
 def _as_object(arguments: str) -> str:

@@ -41,7 +41,7 @@ from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.following import KEEPER_LOST, Following
 from codexd.tools.guarded import guarded
-from codexd.tools.registry import CallContext, CallSink
+from codexd.tools.registry import CallContext, CallSink, read_arguments
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
@@ -208,12 +208,9 @@ class Shell:
         return None if traits.argv_shell or in_sessions else DECLARATION
 
     def read_call(self, arguments: str, context: CallContext) -> RunCommand | ApplyPatch | BadCall:
-        try:
-            asked = msgspec.json.decode(arguments, type=_Arguments)
-        except msgspec.ValidationError as error:
-            return _bad(f"{error}")
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _bad(f"they are not JSON ({error})")
+        asked = read_arguments(arguments, _Arguments, _bad)
+        if isinstance(asked, BadCall):
+            return asked
         if not asked.command.strip():
             return _bad("`command` is empty")
         if "\0" in asked.command:

@@ -15,7 +15,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.items import PlanStep
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolResult, UpdatePlan
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import CallContext, OutputSink, read_arguments
 
 TOOL_NAME: Final = "update_plan"
 STEPS_MAX: Final = 100  # more than a person follows
@@ -85,12 +85,9 @@ class PlanTool:
         return DECLARATION if thread.reviews is None else None
 
     def read_call(self, arguments: str, context: CallContext) -> UpdatePlan | BadCall:
-        try:
-            asked = msgspec.json.decode(arguments, type=_Arguments)
-        except msgspec.ValidationError as error:
-            return _bad(f"{error}")
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _bad(f"they are not JSON ({error})")
+        asked = read_arguments(arguments, _Arguments, _bad)
+        if isinstance(asked, BadCall):
+            return asked
         if len(asked.plan) > STEPS_MAX:
             return _bad(f"a plan has at most {STEPS_MAX} steps, found {len(asked.plan)}")
         if (

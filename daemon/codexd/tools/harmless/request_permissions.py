@@ -27,7 +27,7 @@ from codexd.core.values.tool_actions import (
     ToolResult,
 )
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import CallContext, OutputSink, read_arguments
 
 TOOL_NAME: Final = "request_permissions"
 FOLDERS_MAX: Final = 16  # a person reads them before an answer
@@ -116,12 +116,9 @@ class PermissionsTool:
         return DECLARATION
 
     def read_call(self, arguments: str, context: CallContext) -> AskPermissions | BadCall:
-        try:
-            asked = msgspec.json.decode(arguments, type=_Arguments)
-        except msgspec.ValidationError as error:
-            return _bad(f"{error}")
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _bad(f"they are not JSON ({error})")
+        asked = read_arguments(arguments, _Arguments, _bad)
+        if isinstance(asked, BadCall):
+            return asked
         network, files = asked.permissions.network, asked.permissions.file_system
         folders = (files.write or ()) if files is not None else ()
         wants_network = network is not None and bool(network.enabled)

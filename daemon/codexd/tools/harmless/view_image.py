@@ -18,7 +18,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.images import BadImage
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import CallContext, OutputSink, read_arguments
 
 TOOL_NAME = "view_image"
 SHOWN = "The image is attached."
@@ -75,12 +75,9 @@ class ViewImageTool:
         return DECLARATION if traits.images and thread.reviews is None else None
 
     def read_call(self, arguments: str, context: CallContext) -> ViewImage | BadCall:
-        try:
-            asked = msgspec.json.decode(arguments, type=_Arguments)
-        except msgspec.ValidationError as error:
-            return _bad(f"{error}")
-        except (msgspec.DecodeError, UnicodeError) as error:
-            return _bad(f"they are not JSON ({error})")
+        asked = read_arguments(arguments, _Arguments, _bad)
+        if isinstance(asked, BadCall):
+            return asked
         if not asked.path.strip():
             return _bad("`path` is empty")
         if "\0" in asked.path:
