@@ -17,7 +17,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -84,19 +84,12 @@ def write_patch(
     """
     files = [_File(write, token) for write in writes]
     _refuse_changed([file for file in files if not file.is_before])
-    with contextlib.ExitStack() as held:
-        try:
-            _make(folders)
-            for file in files:
-                file.hold_folder(held, is_as_shown)
-            _prepare(files, contents)
-            _change(files)
-        except CannotPatch:
-            _take_back(files, folders)
-            raise
-        except OSError as error:
-            _take_back(files, folders)
-            raise _cannot(error) from error
+    with contextlib.ExitStack() as held, _taken_back(files, folders):
+        _make(folders)
+        for file in files:
+            file.hold_folder(held, is_as_shown)
+        _prepare(files, contents)
+        _change(files)
 
 
 def finish_patch(writes: Sequence[PatchedFile], folders: Sequence[str], token: str) -> None:
@@ -110,11 +103,18 @@ def finish_patch(writes: Sequence[PatchedFile], folders: Sequence[str], token: s
     if begun and not all(file.is_kept for file in files):
         _forget(files)
         return
-    try:
+    with _taken_back(files, folders):
         if not begun:
             raise CannotPatch("it was interrupted before the first file was changed")
         _refuse_changed([file for file in files if not (file.is_before or file.is_after)])
         _change(files)
+
+
+@contextlib.contextmanager
+def _taken_back(files: Sequence[_File], folders: Sequence[str]) -> Iterator[None]:
+    """Take a patch back that fails within. Raises: CannotPatch."""
+    try:
+        yield
     except CannotPatch:
         _take_back(files, folders)
         raise
