@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-from codexd.config.policies import access_of, policies_for
+from codexd.config.policies import access_of
 from codexd.core.values.enforced import Sandbox
 from codexd.exec.ports import InputClosed, KeeperLost, NotStarted, Output, Running
 from codexd.protocol import commands as p
@@ -17,6 +17,7 @@ from codexd.protocol.notifications import encode_notification
 from codexd.protocol.policies import sandbox_access, sandbox_mode
 from codexd.protocol.wire.rpc import RpcError, internal_error, invalid_params, state_error
 from codexd.server.connection.connection import Connection
+from codexd.server.methods.lookup import policies_in
 from codexd.server.methods.terminals import check_authority, check_size
 from codexd.server.services import Services
 from codexd.sessions.one_off import NamedCommand, OneOff
@@ -39,25 +40,11 @@ async def command_exec(
     name = params.process_id
     if name is not None and name in connection.commands:
         raise state_error(f'duplicate active command/exec process id: "{name}"', "duplicate")
-    cwd, policy = os.path.join(services.cwd, params.cwd or ""), params.sandbox_policy
-    config = services.config.last_good()
-    mode = sandbox_mode(policy) or policies_for(config, cwd).sandbox
-    access = sandbox_access(policy) or access_of(config, mode, cwd)
-    one_off = OneOff(
-        argv=params.command,
-        cwd=cwd,
-        env=params.env or {},
-        sandbox=Sandbox(mode, cwd, access),
-        must_confine=policy is not None,
-        input="terminal" if params.tty else "pipe" if params.stream_stdin else "none",
-        rows=params.size.rows if params.size else 24,
-        columns=params.size.cols if params.size else 80,
-    )
     named = NamedCommand()
     if name is not None:
         connection.commands[name] = named
     try:
-        running = await services.one_off.start(one_off)
+        running = await services.one_off.start(await _one_off(services, params))
         named.started(running)
         try:
             return await _Capture(services, connection, params).to_end(running)
@@ -69,6 +56,23 @@ async def command_exec(
         named.started(None)
         if name is not None:
             del connection.commands[name]
+
+
+async def _one_off(services: Services, params: p.CommandExecParams) -> OneOff:
+    """The program with what holds it. Raises: RpcError."""
+    cwd, policy = os.path.join(services.cwd, params.cwd or ""), params.sandbox_policy
+    mode = sandbox_mode(policy) or (await policies_in(services, cwd)).sandbox
+    access = sandbox_access(policy) or access_of(services.config.last_good(), mode, cwd)
+    return OneOff(
+        argv=params.command,
+        cwd=cwd,
+        env=params.env or {},
+        sandbox=Sandbox(mode, cwd, access),
+        must_confine=policy is not None,
+        input="terminal" if params.tty else "pipe" if params.stream_stdin else "none",
+        rows=params.size.rows if params.size else 24,
+        columns=params.size.cols if params.size else 80,
+    )
 
 
 async def command_exec_write(

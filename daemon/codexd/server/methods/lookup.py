@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from codexd.config.policies import Policies, policies_for
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
@@ -118,6 +119,14 @@ async def checked_cwd(services: Services, cwd: str) -> str:
     if not is_folder:
         raise invalid_params(f"cwd: expected a directory, found none at {path}")
     return path
+
+
+async def policies_in(services: Services, folder: str) -> Policies:
+    """The policies of a new thread in a folder, by the last good config. Raises: RpcError: its disk does not answer."""
+    try:
+        return await patiently(folder, partial(policies_for, services.config.last_good(), folder))
+    except NoAnswer as error:
+        raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
 
 
 def _absolute(services: Services, cwd: str) -> str:

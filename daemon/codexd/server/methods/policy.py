@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from msgspec.structs import replace
 
-from codexd.config.policies import policies_for
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Questions
 from codexd.core.policy.approval import repository_in_question
@@ -17,14 +14,13 @@ from codexd.core.rules.prefix_rules import PrefixRule, PrefixRules
 from codexd.core.values.enforced import enforced
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import RunCommand
-from codexd.machine.patience import patiently
 from codexd.protocol import rules as m
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import look_up
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import readable_config
-from codexd.server.methods.lookup import checked_cwd, load_thread, open_thread
+from codexd.server.methods.lookup import checked_cwd, load_thread, open_thread, policies_in
 from codexd.server.services import Services
 
 
@@ -101,8 +97,9 @@ async def _settings(services: Services, thread: ThreadActor | None, folder: str 
     enforcement = services.confinement.enforcement()
     if thread is not None and thread.state.settings is not None:
         return replace(thread.state.settings, enforcement=enforcement)
+    readable_config(services)  # A new thread would be refused as well.
     cwd = await checked_cwd(services, folder or str(services.cwd))
-    policies = await patiently(cwd, partial(policies_for, readable_config(services).config, cwd))
+    policies = await policies_in(services, cwd)
     return Settings(
         cwd, "", "", policies.approval_policy, policies.sandbox, enforcement=enforcement
     )

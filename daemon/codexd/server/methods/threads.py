@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TypeVar
 
 import msgspec
 
-from codexd.config.policies import access_of, policies_for
+from codexd.config.policies import access_of
 from codexd.core import commands as c
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings, SettingsChange
-from codexd.machine.patience import patiently
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
 from codexd.protocol import settings as s
@@ -39,6 +37,7 @@ from codexd.server.methods.lookup import (
     find_thread,
     load_thread,
     open_thread,
+    policies_in,
     thread_id_of,
 )
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
@@ -357,7 +356,7 @@ async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
     cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
-    policies = await patiently(cwd, partial(policies_for, config, cwd))
+    policies = await policies_in(services, cwd)
     sandbox = asked.sandbox or policies.sandbox
     return Settings(
         cwd=cwd,
