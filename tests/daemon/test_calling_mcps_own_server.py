@@ -20,6 +20,7 @@ from daemon_client import Client, connected
 from daemon_house import PATIENCE_SECONDS, Home
 from daemon_screen import completed
 from installed_codex import EVERYTHING, needs_everything
+from mcp_house import free_port, over_http
 from trio_test import trio_test
 
 pytestmark = [needs_everything, pytest.mark.slow]
@@ -129,34 +130,17 @@ def is_of(pid: int, home: Home) -> bool:
 
 
 @asynccontextmanager
-async def over_http(port: int) -> AsyncIterator[None]:
-    process = await trio.lowlevel.open_process(
-        ["node", str(EVERYTHING), "streamableHttp"],
-        env={"PATH": os.environ["PATH"], "PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        with trio.fail_after(PATIENCE_SECONDS):
-            while True:
-                try:
-                    await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
-                    break
-                except OSError:
-                    await trio.testing.wait_all_tasks_blocked(0.02)
+async def everything_over_http(port: int) -> AsyncIterator[None]:
+    env = {"PATH": os.environ["PATH"], "PORT": str(port)}
+    async with over_http("node", str(EVERYTHING), "streamableHttp", port=port, env=env):
         yield
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @trio_test
 async def test_what_it_offers_is_used_over_http_through_kills_of_it_and_of_the_daemon(
     home: Home,
 ) -> None:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listener.socket.getsockname()[1]
-    await listener.aclose()
+    port = await free_port()
     replies = [
         call("echo", message="hello"),
         call("trigger-elicitation-request"),
@@ -170,14 +154,14 @@ async def test_what_it_offers_is_used_over_http_through_kills_of_it_and_of_the_d
     async with scripted_model(replies) as model:
         configured(home, model, f'[mcp_servers.every]\nurl = "http://127.0.0.1:{port}/mcp"\n')
         daemon = home.start()
-        async with over_http(port), connected(home.socket) as client:
+        async with everything_over_http(port), connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work))
             turn = await client.start_turn(thread, "go")
             await answer_questions(client)
             await client.turn_ended(turn)
             echo, elicited, long = outputs(model)
             progress = client.of("item/mcpToolCall/progress")
-        async with over_http(port):
+        async with everything_over_http(port):
             async with connected(home.socket) as client:
                 await client.call("thread/resume", threadId=thread)
                 await client.run_turn(thread, "again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Asked, Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone, wait_gone
 from daemon_screen import completed
-from mcp_house import SUPPORT
+from mcp_house import SUPPORT, free_port, over_http
 from trio_test import trio_test
 
 OK: Reply = (Say(("ok",)),)
@@ -148,13 +147,13 @@ async def test_a_server_with_the_official_sdk_over_http_through_a_kill_of_it(hom
         daemon_with(home, address, *replies) as (_, model),
         connected(home.socket) as client,
     ):
-        async with http_server(port):
+        async with over_http(sys.executable, str(SUPPORT / "sdk_server.py"), str(port), port=port):
             thread = await client.start_thread(cwd=str(home.work))
             await client.run_turn(thread, "go")
             assert outputs(model)[0] == '[{"type":"text","text":"one"}]'
             while "mcp__web__more" not in await names_of(client):
                 await trio.testing.wait_all_tasks_blocked(0.01)
-        async with http_server(port):
+        async with over_http(sys.executable, str(SUPPORT / "sdk_server.py"), str(port), port=port):
             await client.run_turn(thread, "again")
             assert outputs(model)[-1] == '[{"type":"text","text":"two"}]'
 
@@ -162,32 +161,6 @@ async def test_a_server_with_the_official_sdk_over_http_through_a_kill_of_it(hom
 async def names_of(client: Client) -> list[str]:
     (server,) = (await client.call("mcpServerStatus/list", detail="toolsAndAuthOnly"))["data"]
     return list(server["codexd"]["modelNames"].values())
-
-
-async def free_port() -> int:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        port: int = listener.socket.getsockname()[1]
-        return port
-
-
-@asynccontextmanager
-async def http_server(port: int) -> AsyncIterator[None]:
-    """The SDK's server over HTTP, until it is killed."""
-    command = [sys.executable, str(SUPPORT / "sdk_server.py"), str(port)]
-    process = await trio.lowlevel.open_process(command, stderr=subprocess.DEVNULL)
-    try:
-        with trio.fail_after(PATIENCE_SECONDS):
-            while True:
-                try:
-                    await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
-                    break
-                except OSError:
-                    await trio.testing.wait_all_tasks_blocked(0.02)
-        yield
-    finally:
-        process.kill()
-        await process.wait()
 
 
 @trio_test

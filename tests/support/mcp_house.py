@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import trio.testing
 
 from codexd.config.keys import Config
 from codexd.config.mcp_table import McpServerTable
@@ -21,6 +22,7 @@ from codexd.mcp.connection import Answered, Asked
 from codexd.mcp.credentials import Logins
 from codexd.mcp.process import ServerWays
 from codexd.mcp.servers import OfferedTool, Servers, Update
+from daemon_house import PATIENCE_SECONDS
 
 SUPPORT = Path(__file__).parent
 
@@ -168,3 +170,33 @@ def pipe_server(mode: str, **members: Any) -> McpServerTable:
 def sdk_server(**members: Any) -> McpServerTable:
     """The server with the official SDK, over stdio."""
     return McpServerTable(command=sys.executable, args=(str(SUPPORT / "sdk_server.py"),), **members)
+
+
+async def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        port: int = listener.socket.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def over_http(
+    *command: str, port: int, env: Mapping[str, str] | None = None
+) -> AsyncIterator[None]:
+    """A server over HTTP on a port, until it is killed."""
+    process = await trio.lowlevel.open_process(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        with trio.fail_after(PATIENCE_SECONDS):
+            while True:
+                try:
+                    await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
+                    break
+                except OSError:
+                    await trio.testing.wait_all_tasks_blocked(0.02)
+        yield
+    finally:
+        process.kill()
+        await process.wait()
