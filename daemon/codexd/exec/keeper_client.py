@@ -165,9 +165,8 @@ class KeeperProcesses:
     # The keeper
 
     async def _start(self, kind: str, command: Command) -> tuple[Answer, Link]:
-        await (
-            trio.lowlevel.checkpoint_if_cancelled()
-        )  # a call that is cancelled already starts nothing
+        # A call that is cancelled already starts nothing.
+        await trio.lowlevel.checkpoint_if_cancelled()
         fields = self._fields(command)
         try:
             # The keeper waits for the folder, and all its processes with it.
@@ -242,9 +241,8 @@ class KeeperProcesses:
             if (process := self._kept.get(rest[0])) is not None:
                 process.told(rest[1:])
             else:
-                self._early[rest[0]] = rest[
-                    1:
-                ]  # The answer to its start is still on its way, or nobody has asked.
+                # The answer to its start is still on its way, or nobody has asked.
+                self._early[rest[0]] = rest[1:]
 
     async def _started(self) -> Link:
         """A connection to the keeper, which is started if there is none. Raises: NotStarted."""

@@ -200,9 +200,8 @@ class Confinement:
 
     def _filter_file(self, mechanism: Mechanism) -> str:
         """The file of a mechanism's filter, which is written where it is missing or another. Raises: CannotConfine."""
-        alone = (
-            mechanism == "landlock"
-        )  # Nothing but the filter stands between a command and the machine.
+        # With landlock alone, nothing but the filter stands between a command and the machine.
+        alone = mechanism == "landlock"
         path = self._folder / ("filter-alone" if alone else "filter")
         program = self._filters[alone]
         try:

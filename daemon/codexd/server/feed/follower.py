@@ -30,9 +30,8 @@ class Follower:
         self.seq = 0  # its position, where it is lagging
         self.review: ReviewProjection | None = None  # its position in a review, if there is one
         self.asked: set[str] = set()  # the approvals that it was asked for
-        self.elicited: set[int] = (
-            set()
-        )  # the questions of MCP servers that it was asked, by request id
+        # The questions of MCP servers that it was asked, by request id.
+        self.elicited: set[int] = set()
         self.trouble: StorageStatus | None = None  # the storage status that it was sent
 
     def take(self, frame: Frame) -> int:
