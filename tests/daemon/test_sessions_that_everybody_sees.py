@@ -248,6 +248,8 @@ async def test_an_interrupt_ends_the_wait_and_not_the_command(home: Home, gate: 
             (listed,) = await terminals(client, threadId=thread)
             script.write(session)
             second = await client.start_turn(thread, "and?")
+            # Before the command ends: a look at what has ended is told to nobody.
+            await client.until(lambda: bool(client.of(TYPED)))
             await through(gate, "on")
             await client.until(lambda: printed(client) == "begun\non\n")
             await client.turn_ended(second)
