@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ for _line in (TABLES / "by_trick.txt").read_text("utf-8").splitlines():
 SETTINGS = Settings("/project", "m", "p", "untrusted", "read-only")
 RULED = LookedUp(rules=rules_of([PrefixRule(pattern=(("ls",), ("a", "b")))]))
 TRICKS = [(name, line) for name, lines in BY_TRICK.items() for line in lines]
+
+
+def takes_no_longer_for_each_letter(
+    judge: Callable[[str], object], longer: str, shorter: str
+) -> bool:
+    """Whether the time of the processor grows with the length at most, and not with its square."""
+
+    def taken(line: str) -> float:
+        began = time.process_time()
+        judge(line)
+        return time.process_time() - began
+
+    def grows_with_the_length() -> bool:
+        # Below a hundredth of a second a clock tells little, and nobody waits.
+        allowed = 3 * len(longer) / len(shorter) * min(taken(shorter) for _ in range(3)) + 0.01
+        return any(taken(longer) < allowed for _ in range(3))
+
+    return any(grows_with_the_length() for _ in range(3))
 
 
 def test_the_table_of_tricky_lines_states_its_count() -> None:
@@ -150,16 +169,16 @@ def test_it_says_which_programs_run_and_where() -> None:
     ],
 )
 def test_a_deeply_nested_or_very_long_line_is_judged_at_once(line: str, piece: str) -> None:
-    def longest(given: str) -> float:
-        began = time.process_time()
+    def judge(given: str) -> None:
         is_read_only(given)
         needs_approval(SETTINGS, RunCommand(given, (), "/project", 1), frozenset(), RULED)
-        return time.process_time() - began
 
-    whole = line.format(piece * ((LINE_CHARS_MAX - 20) // len(piece)))
-    assert any(longest(whole) < 0.1 for _ in range(3))
+    longest = line.format(piece * ((LINE_CHARS_MAX - 20) // len(piece)))
+    shorter = line.format(piece * ((LINE_CHARS_MAX - 20) // len(piece) // 8))
+    assert takes_no_longer_for_each_letter(judge, longest, shorter)
     # A longer line is not read at all.
-    assert any(longest(line.format(piece * (200_000 // len(piece)))) < 0.1 for _ in range(3))
+    unread = line.format(piece * (200_000 // len(piece)))
+    assert takes_no_longer_for_each_letter(judge, unread, longest)
 
 
 @pytest.mark.parametrize(
@@ -178,15 +197,9 @@ def test_a_deeply_nested_or_very_long_line_is_judged_at_once(line: str, piece: s
 )
 @pytest.mark.parametrize("piece", ["../", "./", "/", " ", "1", "1p;", "\\.", "-", "+ ", "%", "en"])
 def test_judging_a_long_line_takes_no_longer_for_each_of_its_letters(line: str, piece: str) -> None:
-    def longest(count: int) -> float:
-        given = line.format(piece * (count // len(piece)))
-        began = time.process_time()
-        is_read_only(given)
-        return time.process_time() - began
-
-    # A quadratic search would need a second for the longest line: of the processor,
-    # however busy the machine is.
-    assert any(longest(LINE_CHARS_MAX - 100) < 0.1 for _ in range(3))
+    longest = line.format(piece * ((LINE_CHARS_MAX - 100) // len(piece)))
+    shorter = line.format(piece * ((LINE_CHARS_MAX - 100) // len(piece) // 8))
+    assert takes_no_longer_for_each_letter(is_read_only, longest, shorter)
 
 
 @settings(max_examples=50)

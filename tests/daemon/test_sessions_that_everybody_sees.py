@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import CURSOR, Client, Json, connected
-from daemon_house import Home, is_gone, wait_gone
+from daemon_house import PATIENCE_SECONDS, Home, is_gone, wait_gone
 from trio_test import trio_test
 
 pytestmark = pytest.mark.slow
@@ -81,6 +82,13 @@ def answers_in(model: ScriptedModel) -> list[str]:
     """What tools have answered, as the last request has it."""
     items = json.loads(model.requests[-1].body)["input"]
     return [item["output"] for item in items if item.get("type") == "function_call_output"]
+
+
+async def until_looked_at(home: Home) -> None:
+    """Until the model looks at a session that runs; clients are told when the look is over."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        while not any(b'"kind":"stdin"' in log.read_bytes() for log in home.logs()):
+            await trio.testing.wait_all_tasks_blocked(0.02)
 
 
 async def terminals(client: Client, **params: Any) -> list[Json]:
@@ -248,8 +256,7 @@ async def test_an_interrupt_ends_the_wait_and_not_the_command(home: Home, gate: 
             (listed,) = await terminals(client, threadId=thread)
             script.write(session)
             second = await client.start_turn(thread, "and?")
-            # Before the command ends: a look at what has ended is told to nobody.
-            await client.until(lambda: bool(client.of(TYPED)))
+            await until_looked_at(home)
             await through(gate, "on")
             await client.until(lambda: printed(client) == "begun\non\n")
             await client.turn_ended(second)
