@@ -8,7 +8,8 @@ noted is handed over again; a handler tells a repeated record by its stream and 
 handled, or read, holds up no other.
 
 Records that a fork shares with its parent are handed over as the parent's. A stream whose file is as long as when all of
-it was handled is not opened at a start: that costs as much as listing it.
+it was handled is not opened at a start: that costs as much as listing it. Nor is one that is older than a consumer that
+begins at a time (`since_us`), whose position in a newer stream is found from its end.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Final, NoReturn, Protocol
 
 import trio
 
-from codexd_eventstore.reading import Pages
+from codexd_eventstore.format.lines import at_us_of
+from codexd_eventstore.reading import Pages, records_back
 from codexd_eventstore.store import Damaged, EventLog, NotFound, Record, Sidecar
 
 # A handler that raises is called again after this long, then after twice as long, up to the longest.
@@ -28,6 +30,8 @@ LONGEST_PAUSE_S: Final = 60.0
 STREAMS_AT_ONCE: Final = 8
 # Streams looked at in one go before other tasks run: some ten microseconds each.
 LOOKED_AT_ONCE: Final = 100
+# How much later than the file system's clock ours may be: it is read by the kernel's ticks.
+CLOCK_SLACK_US: Final = 1_000_000
 
 Handler = Callable[[str, Sequence[Record]], Awaitable[None]]
 
@@ -41,25 +45,33 @@ async def consume(store: Consumed, name: str, handle: Handler) -> NoReturn:
 
     `handle` gets a stream's name and some of its records, and may raise: it gets them again then.
     """
-    consumer = _Consumer(store, name, handle)
-    # It listens before it looks: what changes in between is looked at twice and not missed.
-    with store.changes() as changes:
-        async with trio.open_nursery() as nursery:
-            for _ in range(STREAMS_AT_ONCE):
-                nursery.start_soon(consumer.work, nursery)
-            nursery.start_soon(consumer.look_at_all)
-            while True:
-                for stream in await changes.receive():
-                    consumer.want(stream)
+    await Consumer(store, name, handle).run()
 
 
-class _Consumer:
-    """The streams that wait and the streams that are being handled."""
+class Consumer:
+    """The streams that wait and the streams that are being handled.
 
-    def __init__(self, store: Consumed, name: str, handle: Handler) -> None:
+    Args:
+        gather_s: the changes of so long are handled together, so that a consumer with a cost for each call has fewer.
+        since_us: records from before this time, in microseconds since 1970, are passed over.
+    """
+
+    def __init__(
+        self,
+        store: Consumed,
+        name: str,
+        handle: Handler,
+        *,
+        gather_s: float = 0.0,
+        since_us: int = 0,
+    ) -> None:
         self._store = store
         self._name = name
         self._handle = handle
+        self._gather_s, self._since_us = gather_s, since_us
+        self._hurry = trio.Event()
+        self._looked = False  # at all streams, once
+        self._idle = trio.lowlevel.ParkingLot()
         self._wanted: dict[str, None] = {}  # streams with something new, oldest first
         self._held: set[str] = set()  # being handled, or waiting to be tried again
         self._pauses: dict[str, float] = {}  # of those that failed
@@ -68,23 +80,51 @@ class _Consumer:
         ] = {}  # of those that are handled for the first time since the start
         self._more = trio.lowlevel.ParkingLot()
 
-    def want(self, stream: str) -> None:
+    async def run(self) -> NoReturn:
+        """Hand records over until it is cancelled."""
+        # It listens before it looks: what changes in between is looked at twice and not missed.
+        with self._store.changes() as changes:
+            async with trio.open_nursery() as nursery:
+                for _ in range(STREAMS_AT_ONCE):
+                    nursery.start_soon(self._work, nursery)
+                nursery.start_soon(self._look_at_all)
+                while True:
+                    for stream in await changes.receive():
+                        self._want(stream)
+                    if self._gather_s:
+                        with trio.move_on_after(self._gather_s):
+                            await self._hurry.wait()
+
+    async def wait_idle(self) -> None:
+        """Gather no longer, and return when all that is there is handled."""
+        self._hurry.set()
+        # Twice: the change of a moment ago may still be on its way to this object.
+        for _ in range(2):
+            await trio.lowlevel.checkpoint()
+        while not self._looked or self._wanted or self._held:
+            await self._idle.park()
+
+    def _want(self, stream: str) -> None:
         """Handle a stream's new records as soon as a worker is free."""
         self._wanted[stream] = None
         self._more.unpark()
 
-    async def look_at_all(self) -> None:
+    async def _look_at_all(self) -> None:
         """Want every stream whose file is not as it was when all of it was handled."""
         for archived in (False, True):
             for number, row in enumerate(await self._store.streams(archived=archived)):
                 if number % LOOKED_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
+                if row.modified_us + CLOCK_SLACK_US < self._since_us:
+                    continue
                 handled = await self._store.checkpoint(f"{self._name}.bytes", row.stream)
                 if handled != row.size_bytes:
                     self._sizes[row.stream] = row.size_bytes
-                    self.want(row.stream)
+                    self._want(row.stream)
+        self._looked = True
+        self._idle.unpark_all()
 
-    async def work(self, nursery: trio.Nursery) -> None:
+    async def _work(self, nursery: trio.Nursery) -> None:
         """Handle one stream after the other."""
         while True:
             stream = next((s for s in self._wanted if s not in self._held), None)
@@ -112,6 +152,8 @@ class _Consumer:
         self._held.discard(stream)
         if stream in self._wanted:
             self._more.unpark()
+        elif not self._held:
+            self._idle.unpark_all()
 
     async def _catch_up(self, stream: str) -> None:
         """Hand over all that is new."""
@@ -126,8 +168,17 @@ class _Consumer:
             # A power cut took what was handled and not yet on disk; other records will have those numbers.
             position = head.version
             await store.set_checkpoint(name, stream, position)
+        if position == head.parent_seq and self._since_us:
+            position = max(position, await self._before_beginning(stream))
         async for page in Pages(store, stream, after=position):
             await self._handle(stream, page)
-            await store.set_checkpoint(name, stream, page[-1].seq)
+            await store.set_checkpoint(name, stream, page[-1].seq, written=True)
         if size is not None:
             await store.set_checkpoint(f"{name}.bytes", stream, size)
+
+    async def _before_beginning(self, stream: str) -> int:
+        """The last record from before this consumer's beginning; 0 if there is none."""
+        async for record in records_back(self._store, stream):
+            if at_us_of(record) < self._since_us:
+                return record.seq
+        return 0

@@ -215,8 +215,14 @@ class Sidecar(Protocol):
     async def checkpoint(self, consumer: str, stream: str) -> int:
         """A consumer's position in a stream; 0 at first."""
 
-    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
-        """Remember how far it has come. It may be lost in a crash: delivery is at least once."""
+    async def set_checkpoint(
+        self, consumer: str, stream: str, seq: int, *, written: bool = False
+    ) -> None:
+        """Remember how far it has come. It may be lost in a crash: delivery is at least once.
+
+        Args:
+            written: whether to return only when no death of this process can lose it any more.
+        """
 
 
 class Maintenance(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.consumers import FIRST_PAUSE_S, LONGEST_PAUSE_S, consume
+from codexd_eventstore.consumers import FIRST_PAUSE_S, LONGEST_PAUSE_S, Consumer, consume
 from codexd_eventstore.store import EventStore, Record
 from store_engines import NOON_US, Engine, append, jsonl, log_path, memory, placed, put
 from trio_test import trio_test
@@ -166,3 +166,44 @@ async def test_numbers_that_are_given_again_after_a_power_cut_are_handled(tmp_pa
                 while reader.got != {"a": [2]}:
                     await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
+
+
+@trio_test
+async def test_a_consumer_that_begins_at_a_time_gets_nothing_from_before(tmp_path: Path) -> None:
+    reader = Reader()
+    async with jsonl(tmp_path) as store, trio.open_nursery() as nursery:
+        await append(store, "old", 0)
+        await append(store, "both", 0)
+        await append(store, "both", 1, at_us=NOON_US + 1)
+        await append(store, "both", 2, at_us=NOON_US + 2)
+        consumer = Consumer(store, "reader", reader.handle, since_us=NOON_US + 1)
+        nursery.start_soon(consumer.run)
+        with trio.fail_after(5):
+            await append(store, "new", 0, at_us=NOON_US + 3)
+            await append(store, "old", 1, at_us=NOON_US + 4)
+            while reader.got != {"both": [2, 3], "new": [1], "old": [2]}:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+
+
+@trio_test(autojump=True)
+async def test_changes_are_gathered_unless_somebody_waits_for_their_end(tmp_path: Path) -> None:
+    reader = Reader()
+    async with memory(tmp_path) as store, trio.open_nursery() as nursery:
+        consumer = Consumer(store, "reader", reader.handle, gather_s=1.0)
+        began = trio.current_time()
+        nursery.start_soon(consumer.run)
+        await trio.sleep(0.5)
+        for number in range(4):
+            await append(store, "a", number)
+            await trio.sleep(0.1)
+        await trio.sleep(2)
+        assert [round(at - began, 1) for _, at in reader.calls] == [0.5, 1.5]
+        assert reader.got == {"a": [1, 2, 3, 4]}
+        await append(store, "a", 4)
+        await trio.sleep(0.1)
+        await append(store, "a", 5)
+        await consumer.wait_idle()
+        assert round(trio.current_time() - began, 1) == 3.0
+        assert reader.got == {"a": [1, 2, 3, 4, 5, 6]}
+        nursery.cancel_scope.cancel()

@@ -354,7 +354,9 @@ class MemoryStore:
         check_name(stream, "stream")
         return self._checkpoints.get((consumer, stream), 0)
 
-    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
+    async def set_checkpoint(
+        self, consumer: str, stream: str, seq: int, *, written: bool = False
+    ) -> None:
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         self._checkpoints[consumer, stream] = seq

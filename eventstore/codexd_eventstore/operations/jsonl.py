@@ -231,10 +231,14 @@ class JsonlStore(Engine):
         check_name(stream, "stream")
         return self.notes.checkpoint(stream, consumer)
 
-    async def set_checkpoint(self, consumer: str, stream: str, seq: int) -> None:
+    async def set_checkpoint(
+        self, consumer: str, stream: str, seq: int, *, written: bool = False
+    ) -> None:
         check_name(consumer, "consumer")
         check_name(stream, "stream")
         self.notes.set_checkpoint(stream, consumer, seq)
+        if written:
+            await self.notes.write_out()
 
     async def shut(self) -> None:
         """Have everything on disk and close all files."""
