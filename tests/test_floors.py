@@ -122,6 +122,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.__version__",
             "codexd.config.keys",
             "codexd.config.mcp_table",
+            "codexd.config.otel_table",
             "codexd.core",
             "codexd.exec.ports",
             "codexd.machine.foreign_files",
@@ -137,7 +138,13 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     # A provider's table is described where it is used.
     "codexd.config.keys": frozenset(
-        {"codexd.config.mcp_table", "codexd.core", "codexd.models.provider_table", "msgspec"}
+        {
+            "codexd.config.mcp_table",
+            "codexd.config.otel_table",
+            "codexd.core",
+            "codexd.models.provider_table",
+            "msgspec",
+        }
     ),
     # A proof about expressions that people write
     "codexd.machine.linear": frozenset({"msgspec"}),
@@ -145,6 +152,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.config.keys",
             "codexd.config.mcp_table",
+            "codexd.config.otel_table",
             "codexd.core",
             "codexd.models.provider_table",
             "codexd.machine.foreign_files",
@@ -157,11 +165,13 @@ FLOORS: dict[str, frozenset[str]] = {
         }
     ),
     "codexd.config.mcp_table": frozenset({"msgspec"}),
+    "codexd.config.otel_table": frozenset({"msgspec"}),
     "codexd.config.edit": frozenset({"codexd.config.file", "msgspec"}),
     "codexd.config.effective": frozenset(
         {
             "codexd.config.file",
             "codexd.config.keys",
+            "codexd.config.otel_table",
             "codexd.config.mcp_table",
             "codexd.core",
             "msgspec",

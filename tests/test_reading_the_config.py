@@ -153,7 +153,7 @@ def test_older_and_finer_policies_become_the_policy_that_asks_most(line: str) ->
 def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
     read = parsed(
         'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n'
-        "[history]\n[otel]\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n"
+        "[history]\n[otel]\ntracestate = {}\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n"
         "[model_providers.p]\nsupports_websockets = true\n"
     )
     assert read.warnings == ()

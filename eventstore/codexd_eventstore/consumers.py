@@ -19,7 +19,7 @@ from typing import Final, NoReturn, Protocol
 
 import trio
 
-from codexd_eventstore.format.lines import at_us_of
+from codexd_eventstore.line_start import time_of
 from codexd_eventstore.reading import Pages, records_back
 from codexd_eventstore.store import Damaged, EventLog, NotFound, Record, Sidecar
 
@@ -179,6 +179,6 @@ class Consumer:
     async def _before_beginning(self, stream: str) -> int:
         """The last record from before this consumer's beginning; 0 if there is none."""
         async for record in records_back(self._store, stream):
-            if at_us_of(record) < self._since_us:
+            if time_of(record.seq, record.line) < self._since_us:
                 return record.seq
         return 0

@@ -5,6 +5,7 @@ Law: the time is always equally long, so the type's position follows from the nu
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 # The bytes of `2026-11-21T03:00:00.000000Z`: fixed, so that what follows it is found by counting.
@@ -40,3 +41,16 @@ def type_of(seq: int, line: bytes) -> str:
     """The type that the line of a record bears."""
     begin = type_place(len(str(seq)))
     return _TYPES[line[begin : line.find(b'"', begin)]]
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_of(seq: int, line: bytes) -> int:
+    """The time that the line of a record bears, in microseconds since 1970; 0 where it is no time."""
+    end = type_place(len(str(seq))) - 10
+    try:
+        moment = datetime.fromisoformat(line[end - AT_BYTES : end].decode())
+        return (moment - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, TypeError):
+        return 0

@@ -9,6 +9,7 @@ import msgspec
 from codexd.config.file import ReadConfig
 from codexd.config.keys import Config, ToolsTable
 from codexd.config.mcp_table import McpServerTable
+from codexd.config.otel_table import without_secrets
 from codexd.core.values.shown import REDACTED, shown_url, shown_variable
 
 
@@ -39,6 +40,7 @@ def effective(config: Config) -> bytes:
             model_providers=providers,
             mcp_servers={name: _server(table) for name, table in config.mcp_servers.items()},
             redaction=redaction,
+            otel=without_secrets(config.otel, REDACTED, shown_url),
             # Codex's clients know the table, and not the older form.
             tools=ToolsTable() if isinstance(config.tools.web_search, bool) else config.tools,
         )

@@ -39,6 +39,7 @@ from codexd.config.mcp_table import (
     WrongKey,
     check_server,
 )
+from codexd.config.otel_table import FOREIGN_OTEL_KEYS, OtelTable
 from codexd.machine.foreign_files import read_file
 from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.machine.owners import NotOurs, refuse_unless_ours
@@ -162,6 +163,7 @@ _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]
         "features": FeaturesTable,
         "mcp_servers": McpServerTable,
         "model_providers": ProviderTable,
+        "otel": OtelTable,
         "prices": PriceTable,
         "projects": ProjectTable,
         "redaction": RedactionTable,
@@ -176,6 +178,7 @@ _SEVERAL: Final = frozenset({McpServerTable, McpToolTable, ProviderTable, PriceT
 _FOREIGN: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
     Config: FOREIGN_KEYS,
     McpServerTable: FOREIGN_SERVER_KEYS,
+    OtelTable: FOREIGN_OTEL_KEYS,
     ProviderTable: FOREIGN_PROVIDER_KEYS,
     ToolsTable: FOREIGN_TOOLS_KEYS,
 }

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from codexd.config.mcp_table import McpServerTable
+from codexd.config.otel_table import OtelTable
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.models.provider_table import ProviderTable
 
@@ -188,6 +189,7 @@ class Config(msgspec.Struct, frozen=True):
     redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
+    otel: Annotated[OtelTable, "a table [otel]"] = OtelTable()
     features: Annotated[FeaturesTable, "a table [features]"] = FeaturesTable()
     prices: Prices = {}
     # Of a provider that can search the web: its own copies of pages, or the web itself. None: cached, and live where
@@ -228,7 +230,7 @@ FOREIGN_KEYS = frozenset(
     mcp_oauth_callback_url mcp_oauth_credentials_store memories
     model_auto_compact_token_limit_scope model_catalog_json
     model_supports_reasoning_summaries notice notify openai_base_url
-    otel permissions personality plan_mode_reasoning_effort plugins profile profiles
+    permissions personality plan_mode_reasoning_effort plugins profile profiles
     service_tier shell_environment_policy skills
     sqlite_home suppress_unstable_features_warning tool_output_token_limit tui windows
     disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path

@@ -92,6 +92,7 @@ class DaemonSecrets:
         named = frozenset(config.redaction.variables).union(
             *[table.variables for table in config.model_providers.values()],
             *[table.variables for table in config.mcp_servers.values()],
+            config.otel.variables,
         )
         spared = frozenset(config.redaction.except_variables)
         return self._add(secrets_in(variables, named=named, spared=spared))
@@ -121,6 +122,11 @@ def _written_in(config: Config) -> dict[str, str]:
             for name, value in named.items()
             if len(value) >= SECRET_CHARACTERS_MIN
         }
+    found |= {
+        f"otel.{name}": value.removeprefix("Bearer ")
+        for name, value in config.otel.literal_headers()
+        if len(value) >= SECRET_CHARACTERS_MIN and not _HARMLESS.search(name)
+    }
     for provider, table in config.model_providers.items():
         for name, value in (*table.http_headers.items(), *table.query_params.items()):
             if len(value) >= SECRET_CHARACTERS_MIN and not _HARMLESS.search(name):

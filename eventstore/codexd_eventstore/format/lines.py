@@ -21,7 +21,6 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
 from operator import itemgetter
@@ -31,7 +30,7 @@ from zlib import crc32
 import msgspec
 
 from codexd_eventstore.format.seals import SEAL_BYTES, Seal, seal_in
-from codexd_eventstore.line_start import AT_BYTES, CRC_BYTES, type_place
+from codexd_eventstore.line_start import CRC_BYTES, time_of, type_place
 from codexd_eventstore.store import RECORD_BYTES_MAX, NewEvent, Record, Refused
 
 _END_BYTES: Final = CRC_BYTES + 1  # with the newline
@@ -56,7 +55,6 @@ _MARKS: Final = re.compile(
 # The member before a record's type, at an offset that follows from its number.
 _TYPE_BEGINS: Final = b'","type":"'
 _OPENS, _CLOSES, _NEWLINE = b"{}\n"  # as integers
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RESERVED: Final = re.compile(rb'"(?:v|more|key|parent|synced|data|crc)"')
 # The first letters of `v`, `more`, `key` and `parent`: a record without any of them has no flags.
 _MARK_LETTERS: Final = b"vmkp"
@@ -118,12 +116,7 @@ def at_text(at_us: int) -> bytes:
 
 def at_us_of(record: Record) -> int:
     """The time that a record carries, in microseconds since 1970; 0 where it is no time."""
-    start = 14 + len(str(record.seq))  # `{"seq":`, the number, `,"at":"`
-    try:
-        moment = datetime.fromisoformat(record.line[start : start + AT_BYTES].decode())
-    except ValueError:
-        return 0
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return time_of(record.seq, record.line)
 
 
 def frame(
