@@ -303,6 +303,15 @@ FLOORS: dict[str, frozenset[str]] = {
             "watchfiles",
         }
     ),
+    # The process as a service: what systemd and launchd give it and are told
+    "codexd.service": frozenset(
+        {
+            "codexd.machine.descriptors",
+            "codexd.machine.owners",
+            "codexd.machine.umask",
+            "trio",
+        }
+    ),
     # 4: the socket
     "codexd.server": frozenset(
         {
@@ -332,6 +341,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.sandbox.confinement",
+            "codexd.service",
             "codexd.sessions",
             "codexd.tools.commits",
             "codexd.catalog.prices",
@@ -344,6 +354,7 @@ FLOORS: dict[str, frozenset[str]] = {
     # 5: the composition root
     "codexd.machine.descriptors": frozenset(),
     "codexd.app": EVERYBODY,
+    "codexd.serving": EVERYBODY,
     "codexd.runtime.take_over": EVERYBODY,  # its part of the start
     "codexd.__main__": EVERYBODY,
     "codexd": frozenset(),

@@ -7,11 +7,12 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from codexd import __version__
-from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to
+from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to, log_with
 from codexd.machine.paths import (
     Paths,
     SocketAddress,
@@ -22,9 +23,16 @@ from codexd.machine.paths import (
 )
 from codexd.machine.umask import keep_files_private
 from codexd.protocol.display.visible import visible_line
+from codexd.service.journal import JournalHandler, is_journal
+from codexd.service.manager import Begun, Manager, take_variables
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
 EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM, EXIT_NOT_OURS = 75, 2, 71, 77
+# What a person has set up wrongly: a service manager is not to try again.
+EXIT_CONFIG = 78
+# A model's longest answers take minutes, and a manager that stops a service waits for less.
+DRAIN_SECONDS_MAX = 600.0
+LAYOUT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,22 +44,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.print_paths:
             _print_paths(paths)
             return 0
-        log_to(sys.stderr, logging.INFO, "%(asctime)s %(levelname)s %(message)s")
+        variables = take_variables(os.environ)
+        reopen_log = _open_log(arguments.log, variables.get("JOURNAL_STREAM", ""))
         address = socket_address(parse_socket_url(arguments.listen, paths.socket))
     except (UnusablePath, OSError) as problem:
         _say(problem)
         return EXIT_USAGE
-    return _serve(paths, address)
+    return _serve(paths, address, Begun(Manager(variables), arguments.drain, reopen_log))
 
 
-def _serve(paths: Paths, address: SocketAddress) -> int:
+def _open_log(path: str | None, journal: str) -> Callable[[], None]:
+    """Begin the log: in a file, the journal or stderr. Returns how it is opened again. Raises: OSError."""
+    if path is not None:
+        from codexd.service.log_file import LogFile
+
+        file = LogFile(Path(path).expanduser().absolute())
+        log_with(file, logging.INFO, LAYOUT)
+        return file.reopen
+    if is_journal(2, journal):
+        log_with(JournalHandler(), logging.INFO, "%(message)s")
+    else:
+        log_to(sys.stderr, logging.INFO, LAYOUT)
+    return lambda: None
+
+
+# Longer than the habit: each way to fail has its code, and its own words.
+def _serve(paths: Paths, address: SocketAddress, begun: Begun) -> int:
     gc.disable()  # What is imported stays: to look it through a hundred times is a tenth of the start.
     import trio
 
-    from codexd.app import serve
     from codexd.machine.owners import NotOurs
     from codexd.machine.privacy import keep_memory_private
     from codexd.server.connection.listener import AlreadyServed, NotASocket
+    from codexd.service.passed_sockets import UnusableSocket
+    from codexd.serving import serve
     from codexd_eventstore.log.committer import SWITCH_SECONDS
     from codexd_eventstore.store import Locked, StoreError
 
@@ -63,13 +89,20 @@ def _serve(paths: Paths, address: SocketAddress) -> int:
     keep_memory_private()
     code = 0
     try:
-        trio.run(serve, paths, address, os.environ.copy())
+        passed = trio.run(serve, paths, address, os.environ.copy(), begun)
+        if passed is not None:
+            from codexd.service.in_place import begin_again
+
+            begin_again([sys.executable, *sys.orig_argv[1:]], begun.manager.variables, passed)
     except* (Locked, AlreadyServed) as problems:
         _say(problems.exceptions[0])
         code = EXIT_TRY_LATER
     except* NotASocket as problems:
         _say(f"{problems.exceptions[0]}; the daemon was not started")
         code = EXIT_USAGE
+    except* UnusableSocket as problems:
+        _say(f"{problems.exceptions[0]}; the daemon was not started")
+        code = EXIT_CONFIG
     except* NotOurs as problems:
         print(f"codexd: {problems.exceptions[0]}; the daemon was not started", file=sys.stderr)
         code = EXIT_NOT_OURS
@@ -96,7 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         description="The daemon that owns coding-agent conversations. It runs in the foreground; "
         "codexctl starts it by itself when none runs.",
         epilog="$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
-        "SIGTERM stops it; commands go on, and the next daemon takes them up. `codexctl stop` ends them too.",
+        "SIGTERM stops it; commands go on, and the next daemon takes them up. `codexctl stop` ends them too. "
+        "SIGHUP has it read its configuration and open its log again.",
     )
     parser.add_argument(
         "--listen",
@@ -105,10 +139,31 @@ def _parser() -> argparse.ArgumentParser:
         help="the socket to answer on (default: codexd.sock in the runtime directory)",
     )
     parser.add_argument(
+        "--log",
+        metavar="FILE",
+        help="write the log to this file, and keep some older ones beside it (default: stderr, or the journal "
+        "where stderr leads to it)",
+    )
+    parser.add_argument(
+        "--drain",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="after SIGTERM, let answers of models come to their ends for so long; a second SIGTERM stops at once "
+        "(default: 0)",
+    )
+    parser.add_argument(
         "--print-paths", action="store_true", help="print where things are, and end"
     )
     parser.add_argument("--version", action="version", version=f"codexd {__version__}")
     return parser
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds <= DRAIN_SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"expected 0 to {DRAIN_SECONDS_MAX:g}, found {word}")
+    return seconds
 
 
 def _print_paths(paths: Paths) -> None:

@@ -1,4 +1,4 @@
-"""The composition root: opens, wires, serves, shuts down. Only this file knows all parts.
+"""The composition root: wires, serves, shuts down. Only this file knows all parts.
 
 Start: the store's lock, the socket, answers; only then what the daemon before left. Stop: commands go on at the
 keeper, and the next daemon takes them up; a model's unfinished answer is resumed by it from its draft.
@@ -10,11 +10,9 @@ import datetime
 import functools
 import logging
 import os
-import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import trio
@@ -39,12 +37,9 @@ from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Settings, Tuned
-from codexd.exec.keeper_client import KeeperProcesses, keeper_of
+from codexd.exec.keeper_client import KeeperProcesses
 from codexd.exec.leftovers import home_mark
 from codexd.index.index import SearchIndex
-from codexd.machine.collector import spare_the_collector
-from codexd.machine.descriptors import take_descriptors
-from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
@@ -53,17 +48,18 @@ from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import NoLocalModel
 from codexd.network.commands import CommandNetwork
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
-from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
+from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.actor.ports import World
 from codexd.runtime.daemon_stream import BroughtIn
+from codexd.runtime.draining import Draining
 from codexd.runtime.effects.perform import perform
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, end_unclaimed, take_over
 from codexd.sandbox.confinement import Confinement
-from codexd.server.connection.listener import Listener, accept_all, keep_bound, listening
+from codexd.server.connection.listener import Listener, accept_all, keep_bound
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
 from codexd.server.mcp_host import McpHost
@@ -72,6 +68,9 @@ from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.service.lifetime import SIGNALS, Lifetime
+from codexd.service.manager import Begun
+from codexd.service.watchdog import keep_told
 from codexd.sessions.exec_command import ExecTool
 from codexd.sessions.one_off import OneOffCommands
 from codexd.sessions.registry import Sessions
@@ -87,7 +86,6 @@ from codexd.tools.passed_env import PassedVariables
 from codexd.tools.registry import Registry
 from codexd.tools.shell import Shell
 from codexd_eventstore.memory.store import MemoryStore
-from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import EventStore
 
 if TYPE_CHECKING:
@@ -97,35 +95,8 @@ log = logging.getLogger(__name__)
 
 # How long snapshots may be taken at the end: they spare the next daemon some reading, and nothing else.
 LAST_SNAPSHOTS_SECONDS_MAX = 2.0
-
-
-async def serve(paths: Paths, address: SocketAddress, env: Mapping[str, str]) -> None:
-    """Run the daemon until a signal stops it.
-
-    Raises:
-        Locked, AlreadyServed: another daemon is there.
-        NotOurs: others own or may change a folder of ours.
-        StoreError: the store cannot be opened.
-    """
-    spare_the_collector()
-    take_descriptors()
-    make_own_folder(paths.data_dir)
-    make_own_folder(paths.state_dir)
-    async with AsyncExitStack() as stack:
-        config = LiveConfig(paths.config_file)
-        redaction = DaemonSecrets(config, env)
-        stack.enter_context(clean_logs(redaction.text))
-        store = await stack.enter_async_context(
-            open_jsonl_store(
-                paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
-            )
-        )
-        listener = stack.enter_context(listening(address))
-        home = home_mark(str(paths.data_dir))
-        processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", home))
-        daemon = Daemon(paths, address, env, store, config, redaction, processes)
-        stack.push_async_callback(daemon.providers.aclose)
-        await daemon.run(listener)
+# And requests that were read, which take milliseconds, but for those that wait for a program.
+LAST_ANSWERS_SECONDS_MAX = 2.0
 
 
 class Daemon:
@@ -140,6 +111,7 @@ class Daemon:
         config: LiveConfig,
         redaction: DaemonSecrets,
         processes: KeeperProcesses,
+        begun: Begun,
     ) -> None:
         self._processes, self._sessions = processes, Sessions()
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
@@ -160,16 +132,21 @@ class Daemon:
         self._confinement = Confinement(
             paths.folders, paths.state_dir, env, config.unsandboxed, config.lists_domains
         )
-        domains = DomainList(config, self._rules)
-        self._network = CommandNetwork(paths.runtime_dir / "network", domains.current)
-        memory = MemoryStore(redaction, sealed=True)
+        domains = DomainList(config, self._rules).current
+        self._network = CommandNetwork(paths.runtime_dir / "network", domains)
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
         start, login = processes.start_server, self._login.variables
         self._mcp = McpHost(config, self._hub, start, login, env, paths, redaction.learnt)
-        worlds = {False: self._world(store, env), True: self._world(memory, env)}
-        self._supervisor = Supervisor(worlds.__getitem__, self._audience, perform)
+        memory = self._world(MemoryStore(redaction, sealed=True), env)
+        worlds = {False: self._world(store, env), True: memory}
+        self._own_threads(worlds, begun)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, address)
+
+    def _own_threads(self, worlds: Mapping[bool, World], begun: Begun) -> None:
+        draining = Draining(perform)
+        self._supervisor = Supervisor(worlds.__getitem__, self._audience, draining.perform)
+        self._lifetime = Lifetime(begun, draining.drain)
 
     def _services_of(
         self, worlds: Mapping[bool, World], paths: Paths, address: SocketAddress
@@ -199,7 +176,6 @@ class Daemon:
             paths=paths,
             socket=address.link or address.bind,
             cwd=self._cwd,
-            started_at_ms=time.time_ns() // 1_000_000,
             keeper=lambda: self._processes.keeper_pid,
             known_secrets=lambda: self._redaction.known,
             importer=functools.cache(lambda: self._importer(world)),
@@ -209,6 +185,7 @@ class Daemon:
             confinement=self._confinement,
             sessions=self._sessions,
             one_off=OneOffCommands(self._login, self._processes, self._confinement),
+            lifetime=self._lifetime,
             passed=self._passed,
         )
 
@@ -224,16 +201,17 @@ class Daemon:
             default_model=next(model.id for model in CATALOG if model.is_default),
         )
 
-    async def run(self, listener: Listener) -> None:
-        """Serve until a signal says to stop."""
+    async def run(self, listener: Listener) -> bool:
+        """Serve until a signal or a client says to stop; returns whether another daemon is to follow here."""
         answers = Dispatcher(self._services)
 
         async def serve_one(peer: socket.socket) -> None:
             await self._hub.serve(peer, answers)
 
         # Before the daemon reports that it is ready: a client may ask it to stop at once.
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(*SIGNALS) as signals:
             await self._serve(listener, serve_one, signals)
+        return self._lifetime.restarts
 
     async def _serve(
         self,
@@ -241,8 +219,9 @@ class Daemon:
         serve_one: Callable[[socket.socket], Awaitable[None]],
         signals: AsyncIterator[int],
     ) -> None:
+        store, lifetime = self._services.store, self._lifetime
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._index.run, self._services.store)
+            nursery.start_soon(self._index.run, store)
             nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(self.providers.run)
             nursery.start_soon(self._mcp.servers.run)
@@ -256,8 +235,25 @@ class Daemon:
                 await end_leftovers(self._noted, home_mark(str(self._home)))
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._take_over)
-            await self._until_told_to_stop(signals)
+            nursery.start_soon(keep_told, lifetime.manager, self._status, store.until_written)
+            await lifetime.run(signals, self._report_config, self._status)
+            await self._wind_up(listener)
             nursery.cancel_scope.cancel()
+
+    async def _wind_up(self, listener: Listener) -> None:
+        """Leave new requests to the next daemon, answer the others, and take last snapshots."""
+        listener.retire()
+        with trio.move_on_after(LAST_ANSWERS_SECONDS_MAX):
+            await self._hub.finish()
+        with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
+            await self._supervisor.keep_all()
+
+    def _status(self) -> str:
+        """One line, for `systemctl status`."""
+        threads = self._supervisor.threads
+        running = sum(thread.state.turn is not None for thread in threads)
+        clients = self._hub.connections
+        return f"serves: {running} turns run, {len(threads)} threads loaded, {clients} clients"
 
     async def _take_over(self) -> None:
         await take_over(self._supervisor, self._unfinished, self._index, self._services.store)
@@ -369,13 +365,15 @@ class Daemon:
             models=tuple(FoundModel(found.id, found.context_window) for found in server.models),
         )
 
-    def _report_config(self) -> None:
-        """Log an invalid file once; clients that start a thread get the error too."""
+    def _report_config(self) -> str:
+        """Log an invalid file once; clients that start a thread get the error too. Returns a status."""
         try:
             for warning in self._config.read().warnings:
                 log.warning("%s", warning)
         except InvalidConfig as problem:
             log.error("%s", problem)
+            return f"serves with the last configuration that could be read: {problem}"
+        return self._status()
 
     async def _warm_up(self) -> None:
         """Load what the first turn would wait for: the HTTP library, and a login shell's environment."""
@@ -387,9 +385,3 @@ class Daemon:
             await self._login.variables()
         except (OSError, ImportError) as error:  # No descriptor is left: the turn waits, then.
             log.warning("the first turn will take longer: %s", error)
-
-    async def _until_told_to_stop(self, signals: AsyncIterator[int]) -> None:
-        await signals.__anext__()
-        log.info("stopping: the next daemon takes up what runs")
-        with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
-            await self._supervisor.keep_all()

@@ -285,6 +285,9 @@ class Maintenance(Protocol):
             nothing was imported then. StoreFailed.
         """
 
+    async def until_written(self) -> None:
+        """Return when the append that has waited longest for the disk has ended, well or badly; at once if none waits."""
+
     async def verify(self, stream: str) -> Verdict:
         """Read all of it and check every record; changes nothing."""
 

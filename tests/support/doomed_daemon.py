@@ -36,6 +36,7 @@ from codexd.machine.umask import keep_files_private
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.runtime.images.images import Images
 from codexd.server.connection.listener import listening
+from codexd.service.manager import Begun, Manager
 from codexd.tools.registry import CallContext, CallSink, Registry
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 
@@ -110,7 +111,7 @@ class DoomedDaemon(Daemon):
 
 
 async def serve(paths: Paths, address: SocketAddress) -> None:
-    """As `codexd.app.serve`, without what a service needs."""
+    """As `codexd.serving.serve`, without what a service needs."""
     make_own_folder(paths.data_dir)
     make_own_folder(paths.state_dir)
     env = os.environ.copy()
@@ -125,7 +126,9 @@ async def serve(paths: Paths, address: SocketAddress) -> None:
         listener = stack.enter_context(listening(address))
         mark = home_mark(str(paths.data_dir))
         processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", mark))
-        daemon = DoomedDaemon(paths, address, env, store, config, redaction, processes)
+        daemon = DoomedDaemon(
+            paths, address, env, store, config, redaction, processes, Begun(Manager())
+        )
         stack.push_async_callback(daemon.providers.aclose)
         await daemon.run(listener)
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import msgspec
 import trio
 
-from codexd.app import serve
 from codexd.machine.log_lines import log_to
 from codexd.machine.paths import default_paths, parse_socket_url, socket_address
+from codexd.service.manager import Begun, Manager
+from codexd.serving import serve
 from codexd_eventstore.log.committer import SWITCH_SECONDS
 
 CALIBRATION_BYTES = 1024 * 1024
@@ -61,7 +62,7 @@ def main(report: Path) -> None:
     paths, steps = default_paths(), LongestSteps()
     place = socket_address(parse_socket_url("unix://", paths.socket))
     before = decode_seconds()
-    trio.run(serve, paths, place, os.environ.copy(), instruments=[steps])
+    trio.run(serve, paths, place, os.environ.copy(), Begun(Manager()), instruments=[steps])
     decode = max(before, decode_seconds())
     report.write_text(json.dumps({name: took / decode for name, took in steps.seconds.items()}))
 

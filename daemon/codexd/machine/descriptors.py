@@ -29,3 +29,9 @@ def take_descriptors() -> None:
         with suppress(ValueError, OSError):  # macOS: more than the system allows
             resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
             return
+
+
+def give_descriptors_back() -> None:
+    """Restore the limit that this process was started with: another program takes its place."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_of_commands(), hard))

@@ -48,7 +48,11 @@ def indented(text: str) -> str:
 
 def log_to(stream: TextIO, level: int, layout: str) -> None:
     """Write the process's log to a stream, including a crash of the process."""
-    handler = logging.StreamHandler(stream)
+    log_with(logging.StreamHandler(stream), level, layout)
+
+
+def log_with(handler: logging.Handler, level: int, layout: str) -> None:
+    """The same with a handler."""
     handler.setFormatter(LogLines(logging.Formatter(layout)))
     logging.basicConfig(handlers=[handler], level=level)
     sys.excepthook = _crashed

@@ -18,6 +18,11 @@ def keep_files_private() -> None:
     _given = os.umask(PRIVATE_UMASK)
 
 
+def restore_umask() -> None:
+    """Give this process the umask back that it was started with: another program takes its place."""
+    os.umask(umask_for_commands())
+
+
 def umask_for_commands() -> int:
     """The umask of the person's commands."""
     if _given is not None:

@@ -37,6 +37,27 @@ class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
     mend: str = ""  # how to repair it, as a sentence; "" if nothing need be done
 
 
+class UnfinishedThread(msgspec.Struct, frozen=True, rename="camel"):
+    """A thread that a restarted daemon goes on with."""
+
+    thread_id: str
+    title: str = ""
+    # What is under way: `model`, `tool`, `approval` (it waits for one), `session`, `queued` (a prompt), `title`.
+    doing: str = ""
+
+
+class ServerRestartParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Restart the daemon in its place: the same process id and the same socket, the program that is installed now."""
+
+    wait_seconds: float = 20.0  # how long answers of models may take to come to their ends
+
+
+class ServerRestartResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """The daemon restarts now, and this connection ends."""
+
+    cut: int = 0  # answers and calls that did not end in time; the next daemon takes them up
+
+
 class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The status of the daemon."""
 
@@ -57,6 +78,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     network: str | msgspec.UnsetType = msgspec.UNSET
     indexing: Indexing | None = None  # set while not all threads are in lists and searches
     keeper: int = 0  # the process that owns the commands and outlives the daemon; 0: there is none
+    unfinished: tuple[UnfinishedThread, ...] = ()  # some of those that a restart goes on with
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):

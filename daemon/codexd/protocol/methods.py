@@ -199,6 +199,7 @@ METHODS: dict[str, Method] = {
         c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),
     "review/start": Method(turns.ReviewStartParams, turns.ReviewStartResponse),
+    "server/restart": Method(c.ServerRestartParams, c.ServerRestartResponse),
     "server/status": Method(NoParams, c.ServerStatusResponse, looks=True),
     "store/blobs/sweep": Method(NoParams, c.StoreBlobsSweepResponse),
     "store/blobs/verify": Method(c.StoreBlobsVerifyParams, c.StoreBlobsVerifyResponse, looks=True),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable
+from typing import Final
+
+import trio
 
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
@@ -15,6 +18,8 @@ from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.reviews import RunningReviews
 from codexd.server.feed.thread_view import status_of
+
+FINISH_LOOK_SECONDS: Final = 0.005
 
 
 class Hub:
@@ -70,6 +75,13 @@ class Hub:
             await connection.run()
         finally:
             del self._connections[connection]
+
+    async def finish(self) -> None:
+        """Answer the requests that were read, and end all connections."""
+        for connection in list(self._connections):
+            connection.read_no_more()
+        while self._connections:  # noqa: ASYNC110 - each ends by itself, within milliseconds
+            await trio.sleep(FINISH_LOOK_SECONDS)
 
     def tell(self, frame: Frame, thread_id: ThreadId) -> None:
         for connection in self._connections:

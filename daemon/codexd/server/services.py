@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from codexd.server.mcp_host import McpHost
 from codexd.server.reads.directory import Directory
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.service.lifetime import Lifetime
 from codexd.sessions.one_off import OneOffCommands
 from codexd.sessions.registry import Sessions
 from codexd.tools.passed_env import PassedVariables
@@ -62,7 +64,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     paths: Paths  # codexd keeps all in their folders; nothing else is written there
     socket: Path
     cwd: Path  # where a thread works that names no folder: the home folder of the person
-    started_at_ms: int
+    started_at_ms: int = msgspec.field(default_factory=lambda: time.time_ns() // 1_000_000)
     pid: int = msgspec.field(default_factory=os.getpid)
     keeper: Callable[[], int]  # its process; 0 if there is none
     importer: Callable[[], Importer]
@@ -75,6 +77,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     confinement: Confinement
     sessions: Sessions  # of all threads
     one_off: OneOffCommands
+    lifetime: Lifetime  # of this process
 
     def state_of(self, thread_id: ThreadId) -> ThreadState | None:
         """A thread's state; None where it is not loaded."""

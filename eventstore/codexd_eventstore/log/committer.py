@@ -110,6 +110,12 @@ class Committer:
             return next(iter(self._unwritten))
         return None
 
+    async def until_written(self) -> None:
+        """Return when the oldest batch that waits for the disk has ended, well or badly; at once if none waits."""
+        batch = next(iter(self._unwritten), None)
+        if batch is not None:
+            await batch.done.wait()
+
     async def settle(self, log: Log) -> None:
         """Return when all of a log is on disk. Raises: StoreFailed."""
         while log.unsynced or not log.is_idle or log.is_doubtful:

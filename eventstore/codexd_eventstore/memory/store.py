@@ -271,6 +271,9 @@ class MemoryStore:
         await self.read_blob(sha256)
         return None
 
+    async def until_written(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def verify(self, stream: str) -> Verdict:
         held = self._held(stream)
         own = held.own

@@ -240,6 +240,9 @@ class JsonlStore(Engine):
         if written:
             await self.notes.write_out()
 
+    async def until_written(self) -> None:
+        await self.committer.until_written()
+
     async def shut(self) -> None:
         """Have everything on disk and close all files."""
         for log in self.open_logs.all():

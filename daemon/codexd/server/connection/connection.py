@@ -136,10 +136,9 @@ class Connection:
         self.missed_news = False  # its socket was full when a broadcast was sent
         self.commands: dict[str, NamedCommand] = {}  # that it runs by `command/exec`
         self._sock, self._handlers = sock, handlers
-        self._order = Order()
+        self._order, self._reading = Order(), trio.CancelScope()
         self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
-        self._under_way = 0
-        self._quiet = trio.Event()
+        self._under_way, self._quiet = 0, trio.Event()
 
     @property
     def by(self) -> str:
@@ -152,7 +151,8 @@ class Connection:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.outbox.flush)
-                await self._read(nursery)
+                with self._reading:
+                    await self._read(nursery)
                 await self._finish()
                 nursery.cancel_scope.cancel()
         except* Unread as reasons:
@@ -161,6 +161,10 @@ class Connection:
             self.outbox.close()
             for thread_id in list(self.following):
                 self.leave(thread_id)
+
+    def read_no_more(self) -> None:
+        """Answer what was read, and close: the daemon is about to end."""
+        self._reading.cancel()
 
     def initialize(self, params: InitializeParams) -> None:
         """The handshake: the client's name, and the notifications that it wants."""

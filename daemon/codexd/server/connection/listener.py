@@ -1,4 +1,4 @@
-"""The Unix socket: bound in a private folder, mode 0600, open only to its own user."""
+"""The Unix socket: bound in a private folder, mode 0600, or passed by a service manager; open only to its own user."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import trio
 
 from codexd.machine.paths import SocketAddress, make_folders
 from codexd.server.connection.peers import may_connect, peer_of
+from codexd.service.passed_sockets import PassedSocket
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +41,17 @@ class Listener:
     The bound socket holds its inode, so that no file that comes later has the same number.
     """
 
-    def __init__(self, address: SocketAddress) -> None:
-        """Raises: as `listening`."""
+    def __init__(self, address: SocketAddress, passed: PassedSocket | None = None) -> None:
+        """`passed`: the socket, if a service manager has bound it. Raises: as `listening`."""
         self._address = address
-        self.sock, self._inode = _bound(address)
+        self.is_retired = False  # whether new connections are left to the next process
+        self._is_removed = passed is None or passed.is_own  # at the end: it is nobody else's
+        if passed is None:
+            self.sock, self._inode = _bound(address)
+        else:
+            self.sock = passed.sock
+            # A manager may have bound it long ago, and the runtime folder may have been emptied since.
+            self._inode = _inode_at(address.bind) if _answers(address.bind) else None
 
     def is_in_place(self) -> bool:
         """Whether the path, and its link, still lead to this socket."""
@@ -63,11 +71,26 @@ class Listener:
             _link(self._address.link, self._address.bind)
             return
         self.sock, self._inode = _bound(self._address)
+        self._is_removed = True
         trio.lowlevel.notify_closing(lost)  # `accept_all` continues with the new socket.
         lost.close()
 
+    def retire(self) -> None:
+        """Accept no more: connections wait for the next process, if it gets this socket."""
+        self.is_retired = True
+        trio.lowlevel.notify_closing(self.sock)
+
+    def hand_over(self) -> PassedSocket:
+        """The socket for the next process, which listens there without a gap; it stays in its place."""
+        handed = PassedSocket(self.sock.dup(), self._address.bind, self._is_removed)
+        self._is_removed, self._inode = False, None
+        return handed
+
     def close(self) -> None:
-        """Close it, and remove it and its link."""
+        """Close it, and remove it and its link, unless others have it."""
+        if not self._is_removed:
+            self.sock.close()
+            return
         with suppress(OSError):
             if _inode_at(self._address.bind) == self._inode:
                 self._address.bind.unlink()
@@ -79,8 +102,8 @@ class Listener:
 
 
 @contextmanager
-def listening(address: SocketAddress) -> Iterator[Listener]:
-    """A bound, listening socket; it and its link are removed at the end.
+def listening(address: SocketAddress, passed: PassedSocket | None = None) -> Iterator[Listener]:
+    """A bound, listening socket; it and its link are removed at the end, unless it was passed.
 
     A socket that a dead daemon left is replaced; the caller holds the lock of the store.
 
@@ -89,7 +112,7 @@ def listening(address: SocketAddress) -> Iterator[Listener]:
         NotASocket: what is there is no socket.
         OSError: the system does not let us.
     """
-    listener = Listener(address)
+    listener = Listener(address, passed)
     try:
         yield listener
     finally:
@@ -103,9 +126,9 @@ async def keep_bound(listener: Listener, lock: Path) -> None:
     """
     ours, last_said = _inode_at(lock), ""
     while not _is_replaced(lock, ours):
-        await trio.sleep(LOOK_SECONDS)
         if listener.is_in_place():
             last_said = ""
+            await trio.sleep(LOOK_SECONDS)
             continue
         try:
             listener.bind_again()
@@ -113,6 +136,7 @@ async def keep_bound(listener: Listener, lock: Path) -> None:
             if str(problem) != last_said:
                 log.error("the socket is gone, and cannot be bound again: %s", problem)
             last_said = str(problem)
+            await trio.sleep(LOOK_SECONDS)
         else:
             log.warning("the socket was gone: it is bound again")
     log.error("%s was removed or replaced: this daemon stops, because its home is gone", lock)
@@ -157,16 +181,22 @@ def _inode_at(path: Path) -> tuple[int, int] | None:
 def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise NotASocket(f"expected nothing or a socket at {path}, found a file: not replaced")
+    if _answers(path):
+        raise AlreadyServed(f"another daemon answers on {path}: this one was not started")
+    path.unlink(missing_ok=True)  # It may be a link that leads nowhere.
+
+
+def _answers(path: Path) -> bool:
+    """Whether a process listens at a path."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # The listener may have stopped accepting.
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
-            path.unlink(missing_ok=True)  # It may be a link that leads nowhere.
-            return
+            return False
         except BlockingIOError:
             pass
-    raise AlreadyServed(f"another daemon answers on {path}: this one was not started")
+    return True
 
 
 def _link(link: Path, target: Path) -> None:
@@ -194,7 +224,7 @@ async def accept_all(listener: Listener, serve: Callable[[socket.socket], Awaita
 
 
 async def _accepted(listener: Listener) -> AsyncIterator[socket.socket]:
-    while True:
+    while not listener.is_retired:
         sock = listener.sock
         try:
             peer, _ = sock.accept()

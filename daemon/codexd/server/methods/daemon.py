@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from codexd.config.effective import effective, origins
 from codexd.config.file import InvalidConfig, ReadConfig
 from codexd.core.commands import Rejected
+from codexd.core.state.due import has_work
+from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import methods as m
+from codexd.protocol.display.titles import title_of
 from codexd.protocol.methods import Model
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
@@ -26,6 +31,10 @@ from codexd.server.connection.connection import Connection
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
+# Of the threads that a restart goes on with: a person looks at a few, and more are counted.
+UNFINISHED_MAX: Final = 20
+# The longest answers of models take some minutes.
+RESTART_WAIT_SECONDS_MAX: Final = 600.0
 # The SDK reads the version out of the user agent and switches features by it. This version was measured.
 COMPATIBLE_WITH = "0.169.0"
 
@@ -125,7 +134,34 @@ async def server_status(
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
         keeper=services.keeper(),
+        unfinished=tuple(itertools.islice(_unfinished(services), UNFINISHED_MAX)),
     )
+
+
+async def server_restart(
+    services: Services, connection: Connection, params: c.ServerRestartParams
+) -> c.ServerRestartResponse:
+    """Let the daemon begin again in its place (codexd only)."""
+    seconds = min(max(params.wait_seconds, 0.0), RESTART_WAIT_SECONDS_MAX)
+    return c.ServerRestartResponse(cut=await services.lifetime.restart(seconds))
+
+
+def _unfinished(services: Services) -> Iterator[c.UnfinishedThread]:
+    """The threads that the next daemon goes on with."""
+    for thread in services.supervisor.threads:
+        state, summary = thread.state, thread.summary
+        if has_work(state) and state.reviews is None and not summary.ephemeral:
+            title = title_of(summary.name or summary.preview)
+            yield c.UnfinishedThread(thread.thread_id, title, _doing(state))
+
+
+def _doing(state: ThreadState) -> str:
+    turn = state.turn
+    if turn is None:
+        return "queued" if state.queue else "session" if state.processes else "title"
+    if turn.waits_for_person:
+        return "approval"
+    return "tool" if any(call.running for call in turn.open_calls) else "model"
 
 
 def _troubles(services: Services, damaged: dict[ThreadId, Trouble]) -> Iterator[c.ThreadTrouble]:
