@@ -45,7 +45,7 @@ from codexd.protocol.requests import (
 )
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.client.exits import EXITS
-from codexd_frontends.ctl import SUBCOMMANDS
+from codexd_frontends.subcommands import SUBCOMMANDS
 from docs_laws import laws_page
 from docs_providers import providers_page
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codexd.machine.python_child import python_command
-from codexd_frontends.ctl import SUBCOMMANDS
+from codexd_frontends.subcommands import SUBCOMMANDS
 from daemon_house import PATIENCE_SECONDS, Home
 from hostile_names import OF_THE_START, Traps
 

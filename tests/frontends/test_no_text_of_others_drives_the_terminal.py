@@ -33,7 +33,8 @@ from codexd.protocol.requests import (
 from codexd.protocol.transfer import ThreadImportProgressNotification
 from codexd_frontends.client import messages
 from codexd_frontends.client.approval_messages import ApprovalRequest
-from codexd_frontends.ctl import SUBCOMMANDS, main
+from codexd_frontends.ctl import main
+from codexd_frontends.subcommands import SUBCOMMANDS
 
 from . import said
 from .fake_daemon import FakeDaemon, Json

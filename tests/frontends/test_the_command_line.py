@@ -13,7 +13,8 @@ import pytest
 
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import EXITS
-from codexd_frontends.ctl import SUBCOMMANDS, Subcommand, build_parser, main
+from codexd_frontends.ctl import build_parser, main
+from codexd_frontends.subcommands import SUBCOMMANDS, Subcommand
 
 
 @pytest.mark.parametrize("row", SUBCOMMANDS, ids=lambda row: row.name)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from codexd_frontends.client.exits import EXITS
-from codexd_frontends.ctl import SUBCOMMANDS
+from codexd_frontends.subcommands import SUBCOMMANDS
 from daemon_house import PATIENCE_SECONDS, Home
 from generated_repositories import Made, make_repository
 

@@ -1,4 +1,4 @@
-"""The arguments of subcommands; the table in `ctl` says which subcommand takes which."""
+"""The arguments of subcommands; the table in `subcommands` says which subcommand takes which."""
 
 from __future__ import annotations
 

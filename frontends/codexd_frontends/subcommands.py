@@ -1,0 +1,185 @@
+"""The table of subcommands of codexctl: names, helps, arguments and modules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codexd_frontends import session_arguments as session
+from codexd_frontends.cli import arguments as arg
+from codexd_frontends.cli.argument import Argument
+from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX
+
+
+class Subcommand(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    help: str
+    arguments: tuple[Argument, ...]
+    module: str = ""  # of codexd_frontends.commands; as the subcommand where it is not named here
+    may_start: bool = True  # whether it starts the daemon when none runs
+    typed: str = ""  # what is typed while it runs, for its help
+    below: tuple[
+        Subcommand, ...
+    ] = ()  # one of these follows; `module` runs them, by `arguments.action`
+
+
+SUBCOMMANDS = (
+    Subcommand("send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, arg.PROMPT)),
+    Subcommand(
+        "attach",
+        "follow a thread in a terminal: its last turns, then everything that happens",
+        (arg.THREAD, arg.TURNS_ON_ATTACH, arg.REASONING, arg.NO_INPUT, arg.JSON),
+        typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
+        "  /image FILE  send an image with the next prompt\n"
+        "  /interrupt   interrupt the running turn\n"
+        "  /quit        leave; the thread continues\n"
+        "While an approval is asked for, y, a, n or c answers it.\n"
+        "Ctrl-C interrupts the running turn, a second Ctrl-C leaves, and Ctrl-D leaves at once.\n\n",
+    ),
+    Subcommand("list", "list threads", (arg.ARCHIVED, arg.LIST_LIMIT, arg.SEARCH, arg.JSON)),
+    Subcommand(
+        "search",
+        "find threads by their text",
+        (arg.TERMS, arg.SEARCH_LIMIT, arg.ARCHIVED, arg.KIND, arg.JSON),
+    ),
+    Subcommand(
+        "show",
+        "show the turns of a thread",
+        (
+            arg.THREAD,
+            arg.TURNS,
+            arg.AT_RECORD,
+            arg.INSTRUCTIONS,
+            arg.REASONING,
+            arg.FULL,
+            arg.ITEM,
+            arg.RAW,
+            arg.JSON,
+        ),
+    ),
+    Subcommand(
+        "log", "show the raw records of a thread", (arg.THREAD, arg.FROM, arg.FOLLOW_LOG, arg.JSON)
+    ),
+    Subcommand(
+        "usage",
+        "show the tokens that threads have used, their cost, and why a cache was missed",
+        (arg.SOME_THREAD, arg.DAYS, arg.WHY, arg.JSON),
+    ),
+    Subcommand(
+        "fork", "start a new thread from an old thread", (arg.THREAD, arg.AT_TURN, arg.JSON)
+    ),
+    Subcommand("archive", "put a thread into the archive", (arg.THREAD, arg.JSON)),
+    Subcommand("unarchive", "take a thread out of the archive", (arg.THREAD, arg.JSON), "archive"),
+    Subcommand(
+        "export",
+        "write a thread to a file, to import it elsewhere",
+        (arg.THREAD, arg.OUTPUT, arg.FORCE, arg.JSON),
+    ),
+    Subcommand(
+        "import",
+        "import exported threads, or threads of Codex",
+        (arg.PATHS, arg.DRY_RUN, arg.JSON),
+        "import_",
+    ),
+    Subcommand(
+        "scrub",
+        "remove secrets and other text from a thread and its forks",
+        (arg.THREAD, arg.PATTERNS, arg.SEQS, arg.KNOWN, arg.DRY_RUN, arg.JSON),
+    ),
+    Subcommand(
+        "delete",
+        "delete a thread permanently",
+        (arg.THREAD, arg.DETACH_CHILDREN, arg.YES, arg.JSON),
+    ),
+    Subcommand(
+        "fsck",
+        "check that stored threads and outputs are undamaged",
+        (arg.SOME_THREADS, arg.SALVAGE, arg.SWEEP, arg.JSON),
+    ),
+    Subcommand(
+        "revert",
+        "revert the last turns, or restore reverted turns; files on the disk are not changed",
+        (arg.LAST_OR_THREAD, arg.TO_TURN, arg.UNDO_REVERT, arg.JSON),
+    ),
+    Subcommand(
+        "compact",
+        "shorten the history that the model is sent, preview that, or undo it",
+        (arg.LAST_OR_THREAD, arg.PREVIEW, arg.UNDO_COMPACTION, arg.JSON),
+    ),
+    Subcommand(
+        "pin", "keep a record in every compaction of a thread", (arg.THREAD, arg.PINNED, arg.JSON)
+    ),
+    Subcommand("unpin", "remove the pin of a record", (arg.THREAD, arg.UNPINNED, arg.JSON), "pin"),
+    Subcommand(
+        "review",
+        "have a model review changes without the conversation",
+        (*arg.REVIEWED, arg.JSON),
+    ),
+    Subcommand("rename", "give a thread a name", (arg.THREAD, arg.NAME, arg.JSON)),
+    Subcommand("interrupt", "interrupt the running turn", (arg.THREAD, arg.JSON)),
+    Subcommand("ps", "list the commands and sessions that run", (arg.SOME_THREAD, arg.JSON)),
+    Subcommand("kill", "end a session, or all", (arg.SOME_THREAD, *session.ENDED, arg.JSON)),
+    Subcommand("type", "type into a session", (*session.TYPED, arg.JSON), "type_"),
+    Subcommand(
+        "approve",
+        "show the approval that a thread waits for, and answer it",
+        (arg.THREAD, arg.APPROVAL, *arg.VERDICTS, arg.JSON),
+    ),
+    Subcommand(
+        "policy",
+        "say which commands of the model run, are asked about or refused, and why",
+        (),
+        below=(
+            Subcommand(
+                "check",
+                "say what would happen to a command, by which rule or reason; it is not run",
+                (arg.OF_THREAD, arg.CWD, arg.ESCALATED, arg.JSON, arg.COMMAND),
+            ),
+            Subcommand(
+                "list",
+                "show the rules for commands, and what is allowed for the rest of a thread",
+                (arg.SOME_THREAD, arg.JSON),
+            ),
+            Subcommand(
+                "revoke",
+                "ask again about what was allowed for the rest of a thread",
+                (arg.THREAD, arg.GRANTS, arg.ALL_GRANTS, arg.JSON),
+            ),
+        ),
+    ),
+    Subcommand(
+        "mcp",
+        "list, add, remove and log in to MCP servers",
+        (),
+        below=(
+            Subcommand("list", "list the servers and their states; none is started", (arg.JSON,)),
+            Subcommand("get", "start a server, and show what it offers", (arg.SERVER, arg.JSON)),
+            Subcommand(
+                "add",
+                "add a server to config.toml: a command after `--`, or an address",
+                (arg.SERVER, *arg.NEW_SERVER, arg.JSON),
+            ),
+            Subcommand("remove", "remove a server from config.toml", (arg.SERVER, arg.JSON)),
+            Subcommand(
+                "login",
+                "log in at a server over HTTP, in a browser",
+                (arg.SERVER, arg.SCOPES, arg.NO_BROWSER, arg.JSON),
+            ),
+            Subcommand("logout", "forget the login at a server", (arg.SERVER, arg.JSON)),
+        ),
+    ),
+    Subcommand(
+        "sandbox",
+        "run a command as a model's commands run: in the sandbox of config.toml, or of a mode",
+        (SANDBOX, FOLDER, PROGRAM),
+        may_start=False,
+    ),
+    Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
+    Subcommand("start", "start the daemon", (arg.JSON,)),
+    Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),
+    Subcommand("paths", "show the paths of all files and folders", (arg.JSON,), may_start=False),
+    Subcommand(
+        "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"
+    ),
+)
