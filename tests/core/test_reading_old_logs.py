@@ -11,6 +11,7 @@ from zlib import crc32
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from codexd.core.events import events as e
 from codexd.core.events import history as k
@@ -79,6 +80,7 @@ OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
 PERMISSIONS = (GOLDEN / "permissions-v1.jsonl").read_bytes().splitlines()
 APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
+DENIALS = (GOLDEN / "denials-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -340,6 +342,29 @@ PLANNED: list[Event] = [
     ),
     w.PlanChanged(CallId("c2"), ()),
 ]
+DENIED: list[Event] = [
+    w.ApprovalRequested(
+        ApprovalId("t1/1"),
+        C1,
+        replace(MAKE, escalated=True),
+        "It failed in its sandbox.",
+        "on-request",
+        "0f",
+        ("make",),
+        ToolResult(
+            "failed",
+            "Exit code: 1",
+            "Read-only file system",
+            1,
+            7,
+            21,
+            denied="Read-only file system",
+        ),
+    ),
+    w.ToolEnded(
+        CallId("c2"), ToolResult("failed", "Exit code: 1", exit_code=1, denied="Permission denied")
+    ),
+]
 APPROVED: list[Event] = [
     w.ApprovalRequested(
         ApprovalId("t1/1"),
@@ -434,6 +459,10 @@ def test_approvals_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in APPROVALS] == APPROVED
 
 
+def test_denials_of_version_1_read_as_they_were_meant() -> None:
+    assert [decode_record(line).event for line in DENIALS] == DENIED
+
+
 def test_a_patch_comes_back_with_its_files() -> None:
     patch = ApplyPatch(
         "*** Begin Patch\n*** Add File: n/a\n+x\n*** Update File: b\n*** Move to: c\n-1\n+2\n*** End Patch",
@@ -472,6 +501,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         APPROVALS,
         PERMISSIONS,
         SESSIONS,
+        DENIALS,
     ],
     ids=[
         "patches",
@@ -488,6 +518,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "approvals",
         "permissions",
         "sessions",
+        "denials",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

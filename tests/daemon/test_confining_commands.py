@@ -47,6 +47,8 @@ async def test_a_workspace_is_worked_in_without_a_question_and_nothing_else_is(
         command(f"echo x > {OUTSIDE}"),
         patch("patched"),
         Say(("done",)),
+        command(f"echo x > {OUTSIDE}"),
+        Say(("done",)),
     ]
     async with scripted_model(script) as model:
         daemon.home.use_model(model.base_url)
@@ -54,15 +56,21 @@ async def test_a_workspace_is_worked_in_without_a_question_and_nothing_else_is(
             started = await client.call("thread/start", cwd=str(work), **WORKSPACE)
             assert started["approvalPolicy"] == "on-request"
             assert started["sandbox"]["type"] == "workspaceWrite"
-            await client.run_turn(started["thread"]["id"], "go")
-            assert client.asked == []
-            inside, outside = items(client, "commandExecution")
+            turn = await client.start_turn(started["thread"]["id"], "go")
+            asked = await client.until_asked()
+            await client.decide(asked, "decline")
+            await client.turn_ended(turn)
+            assert "It failed in its sandbox" in asked.params["reason"]
+            await client.run_turn(started["thread"]["id"], "go", approvalPolicy="never")
+            assert client.asked == [asked]
+            inside, outside, never = items(client, "commandExecution")
             assert "cannot create directory" in inside["aggregatedOutput"]
             assert "config.toml: No such file" in inside["aggregatedOutput"]
-            assert outside["status"] == "failed"
+            assert [outside["status"], never["status"]] == ["failed", "failed"]
             (change,) = items(client, "fileChange")
             assert change["status"] == "completed"
         told = [json.loads(request.body) for request in model.requests]
+    assert not await trio.Path(OUTSIDE).exists()
     assert (work / "confined").read_text() == "made\n"
     assert (work / "patched").read_text() == "new\n"
     texts = json.dumps(told)

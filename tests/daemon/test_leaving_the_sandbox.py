@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
+import trio
 
+from codexd.core.decide.transition import SECOND_RUN
 from codexd.models.scripted.scripts import Call, Part, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
@@ -34,9 +37,16 @@ def ask(**permissions: object) -> Reply:
     return (Call("request_permissions", msgspec.json.encode(arguments).decode()),)
 
 
+def commands(client: Client) -> list[Json]:
+    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
+
+
+def shown(client: Client) -> str:
+    return "".join(note.params["delta"] for note in client.of("item/commandExecution/outputDelta"))
+
+
 def statuses(client: Client) -> list[str]:
-    items = completed(client).values()
-    return [item["status"] for item in items if item["type"] == "commandExecution"]
+    return [item["status"] for item in commands(client)]
 
 
 @contextmanager
@@ -76,8 +86,12 @@ async def test_a_command_that_a_rule_allows_runs_outside_of_the_sandbox(home: Ho
                     "policy/check", threadId=thread, command=f"touch {outside}/a"
                 )
                 assert (checked["decision"], checked["outsideSandbox"]) == ("runs", True)
-                for _ in lines:
+                for _ in lines[:2]:
                     await client.run_turn(thread, "go")
+                assert client.asked == []
+                turn = await client.start_turn(thread, "go")
+                await client.decide(await client.until_asked(), "decline")
+                await client.turn_ended(turn)
         # A line of which a rule allows only a part stays inside, and so does what no rule allows.
         assert statuses(client) == ["completed", "completed", "failed"]
         assert made_in(outside) == ["a"]
@@ -110,12 +124,14 @@ async def test_a_person_grants_folders_for_a_turn_or_for_the_thread_and_takes_th
                     check_permissions_asked(params)
                 assert params["permissions"] == {"fileSystem": {"write": [once, denied]}}
                 assert "the model says: May I?" in params["reason"]
+                await client.decide(await client.until_asked(2), "decline")
                 await client.turn_ended(turn)
                 granted = '{\\"permissions\\":{\\"file_system\\":{\\"write\\":[\\"' + once
                 assert granted.encode() in model.requests[1].body
                 turn = await client.start_turn(thread, "go")
+                await client.decide(await client.until_asked(3), "decline")
                 await answer(
-                    client, 2, permissions={"fileSystem": {"write": [ever]}}, scope="session"
+                    client, 4, permissions={"fileSystem": {"write": [ever]}}, scope="session"
                 )
                 await client.turn_ended(turn)
                 assert statuses(client) == ["completed", "failed", "failed"]
@@ -127,9 +143,11 @@ async def test_a_person_grants_folders_for_a_turn_or_for_the_thread_and_takes_th
                 (grant,) = (await client.call("policy/list", threadId=thread))["grants"]
                 assert (grant["kind"], grant["line"]) == ("permissions", f"write in {ever}")
                 await client.call("policy/revoke", threadId=thread, all=True)
-                await client.run_turn(thread, "go")
                 turn = await client.start_turn(thread, "go")
-                await answer(client, 1, permissions={})
+                await client.decide(await client.until_asked(1), "decline")
+                await client.turn_ended(turn)
+                turn = await client.start_turn(thread, "go")
+                await answer(client, 2, permissions={})
                 await client.turn_ended(turn)
                 assert b"a person refused this call" in model.requests[-1].body
         assert made_in(root) == ["ever/a", "once/a"]
@@ -152,3 +170,47 @@ async def test_no_patch_of_a_workspace_grants_itself_rules(home: Home) -> None:
             await client.decide(asked, "decline")
             await client.turn_ended(turn)
             assert not (home.path / "rules").exists()
+
+
+@pytest.mark.slow
+@trio_test
+async def test_what_failed_inside_runs_again_outside_once_a_person_says_so(home: Home) -> None:
+    gate = home.root / "gate"
+    os.mkfifo(gate)
+    with outside_folder() as outside:
+        line = f"echo one >> ran; echo begun; touch {outside}/a || exit 1; read x < {gate}; echo $x"
+        async with scripted_model([run(line), OK]) as model:
+            home.use_model(model.base_url)
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
+                await client.start_turn(thread, "go")
+                await client.until_asked()
+            daemon.kill()  # The question stays open.
+            daemon = home.start()
+            async with connected(home.socket) as client:
+                await client.call("thread/resume", threadId=thread)
+                asked = await client.until_asked()
+                assert asked.params["reason"].startswith(
+                    "It failed in its sandbox (Read-only file system)"
+                )
+                assert (home.work / "ran").read_text() == "one\n"
+                await client.decide(asked, "accept")
+                await client.until(lambda: shown(client).count("begun") == 2, "the second attempt")
+            daemon.kill()  # The second attempt goes on, and is adopted.
+            home.start()
+            async with connected(home.socket) as client:
+                await client.call("thread/resume", threadId=thread)
+                await trio.to_thread.run_sync(gate.write_text, "two\n")
+                await client.until_notified("turn/completed")
+                (item,) = commands(client)
+                assert (item["status"], item["exitCode"]) == ("completed", 0)
+                assert item["aggregatedOutput"] == shown(client)
+                inside, outside_of_it = shown(client).split(SECOND_RUN)
+                assert inside.startswith("begun\ntouch: ")
+                assert outside_of_it == "begun\ntwo\n"
+        assert b"It ran twice: in the sandbox, where it failed with exit code 1" in (
+            model.requests[-1].body
+        )
+        assert (home.work / "ran").read_text() == "one\none\n"
+        assert made_in(outside) == ["a"]

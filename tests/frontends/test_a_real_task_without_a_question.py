@@ -137,7 +137,8 @@ def test_what_leaves_the_folder_is_not_done_unasked(home: Home) -> None:
     ]
     with playing(*tries) as model:
         home.configure(CONFIG.format(url=model.base_url, folder=home.work))
-        sent = codexctl(home, "send", "--json", "leave the folder")
+        never = ("--approval-policy", "never")
+        sent = codexctl(home, "send", "--json", *never, "leave the folder")
         assert sent.code == 0, sent
         thread = str(sent.lines[0]["threadId"])
         (turn,) = codexctl(home, "show", thread, "--json").json["turns"]

@@ -184,6 +184,7 @@ class Processes(Protocol):
         """`input` and `errors` of the command do not count. Raises: NotStarted."""
 
 
-def process_id_of(thread_id: str, call_id: str) -> str:
+def process_id_of(thread_id: str, call_id: str, attempt: int = 1) -> str:
     """The id of the process of a tool call, so that the next daemon can derive it from the log."""
-    return hashlib.sha256(f"{thread_id}/{call_id}".encode()).hexdigest()[:32]
+    again = f"/{attempt}" if attempt > 1 else ""
+    return hashlib.sha256(f"{thread_id}/{call_id}{again}".encode()).hexdigest()[:32]

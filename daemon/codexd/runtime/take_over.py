@@ -62,7 +62,7 @@ def _wanted(thread: ThreadActor) -> set[str]:
     turn = thread.state.turn
     calls = [process.call for process in thread.state.processes]
     calls += turn.open_calls if turn is not None else ()
-    return {process_id_of(thread.thread_id, call.call_id) for call in calls}
+    return {process_id_of(thread.thread_id, call.call_id, call.attempt) for call in calls}
 
 
 async def take_over(

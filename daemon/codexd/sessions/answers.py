@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from codexd.core.policy.sandbox_denial import sandbox_hint
+from codexd.core.policy.sandbox_denial import denial_sign, sandbox_hint
 from codexd.core.values.tool_actions import ToolResult
 from codexd.core.values.truncate import BYTES_PER_TOKEN, tokens_of, truncate_middle
 from codexd.sessions.session import Session
@@ -74,4 +74,5 @@ def ended_result(session: Session, model_text: str = "") -> ToolResult:
         code,
         round(session.running.seconds() * 1000),
         output.total_bytes,
+        denied=None if code is None else denial_sign(session.sandbox, code, model_text),
     )

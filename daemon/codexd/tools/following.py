@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from codexd.core.policy.sandbox_denial import sandbox_hint
+from codexd.core.policy.sandbox_denial import denial_sign, sandbox_hint
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.tool_actions import RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
@@ -87,4 +87,5 @@ def _ended(
         exit_code=exit_code,
         duration_ms=round(seconds * 1000),
         output_bytes=kept.total_bytes,
+        denied=None if code is None else denial_sign(sandbox, code, cut),
     )

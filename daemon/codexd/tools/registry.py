@@ -19,6 +19,7 @@ from codexd.core.values.foreign_json import whole_characters
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, ToolResult
+from codexd.exec.ports import process_id_of
 from codexd.tools.output import KeptOutput
 
 A = TypeVar("A", bound=ToolAction)
@@ -85,6 +86,14 @@ class CallContext(msgspec.Struct, frozen=True):
     # Whether its end is still awaited: a call that was interrupted is cancelled, and so is one whose daemon stops.
     is_awaited: Callable[[], bool] = lambda: True
     sessions: SessionLog = NO_SESSIONS
+    attempt: int = (
+        1  # 2: it failed in its sandbox, and a person allowed it to run once more, without
+    )
+
+    @property
+    def process_id(self) -> str:
+        """The id of the process of the call."""
+        return process_id_of(self.thread_id, self.call_id, self.attempt)
 
 
 class OutputSink(Protocol):

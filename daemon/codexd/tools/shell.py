@@ -33,7 +33,6 @@ from codexd.exec.ports import (
     NotStarted,
     Processes,
     Running,
-    process_id_of,
 )
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
@@ -242,7 +241,7 @@ class Shell:
     ) -> ToolResult:
         """Start the command of a call, or adopt it, and follow it; or say why it was not run."""
         sandbox = sandbox_for(action, context)
-        way = self._network.way_out(process_id_of(context.thread_id, context.call_id), sandbox)
+        way = self._network.way_out(context.process_id, sandbox)
         try:
             async with self._network.open(way, context.ask_host, following.tell):
                 process = await self._process(action, context, sandbox, way, gets)
@@ -274,7 +273,7 @@ class Shell:
         try:
             if context.again != "adopt":
                 return await self._start(action, context, sandbox, way, gets)
-            found = await self._processes.find(process_id_of(context.thread_id, context.call_id))
+            found = await self._processes.find(context.process_id)
             return ToolResult("aborted", RESTARTED) if found is None else found
         except KeeperLost as lost:
             return ToolResult("aborted", KEEPER_LOST, str(lost))
@@ -300,7 +299,7 @@ class Shell:
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
             return _not_found(missing)
         command = Command(
-            process_id=process_id_of(context.thread_id, context.call_id),
+            process_id=context.process_id,
             owner=context.thread_id,
             argv=argv,
             cwd=action.cwd,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, assert_never
 
+from msgspec.structs import replace
+
 from codexd.core import commands as c
 from codexd.core.commands import Rejected, ToolCallDone
 from codexd.core.decide.hosts import answer_about_host, check_answer
 from codexd.core.decide.lookups import Lookups
-from codexd.core.decide.transition import Transition
+from codexd.core.decide.transition import Transition, not_again
 from codexd.core.events import events as e
 from codexd.core.policy.action_kinds import kind_of, request_for
 from codexd.core.policy.approval import (
@@ -19,13 +21,16 @@ from codexd.core.policy.approval import (
     proposed_rule,
     refused,
     runs_guarded,
+    session_key,
     stood_in_for,
 )
 from codexd.core.policy.grants import grant_id
-from codexd.core.policy.looked_up import LookedUp
+from codexd.core.policy.looked_up import NOTHING_LOOKED_UP, LookedUp
 from codexd.core.policy.permission_rules import granted_text, within
-from codexd.core.state.turn import OpenCall, host_question
-from codexd.core.values.ids import ApprovalId
+from codexd.core.policy.sandbox_denial import escalation_hint
+from codexd.core.state.turn import OpenCall, Turn, host_question
+from codexd.core.values.enforced import sandbox_of
+from codexd.core.values.ids import ApprovalId, CallId
 from codexd.core.values.tool_actions import (
     AskPermissions,
     Permissions,
@@ -44,6 +49,7 @@ NOBODY_TO_ASK = (
     "Nothing was done."
 )
 PLAN_UPDATED = "Plan updated"
+FAILED_INSIDE = "It failed in its sandbox ({sign}), and may have done a part of its work. Run it again outside of it?"
 
 
 def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
@@ -58,6 +64,9 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
         return
     allowed = transition.state.allowed_for_session
+    outside = kind_of(action).approval.outside(settings, action)
+    if outside is not None and session_key(outside) in allowed:
+        action = outside  # or it would have to fail before it is run as a person has allowed
     reason = needs_approval(settings, action, allowed, looked_up)
     refusal = kind_of(action).refusal(action) or stood_in_for(action)
     refusal = refusal or refused(settings, action, looked_up)
@@ -75,17 +84,40 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         guarded = runs_guarded(settings, action, allowed, looked_up)
         transition.add(e.ToolStarted(call_id, action, guarded))
         return
-    transition.add(
-        e.ApprovalRequested(
-            ApprovalId(f"{turn.turn_id}/{turn.questions + 1}"),
-            call_id,
-            action,
-            reason,
-            settings.approval_policy,
-            action_hash(action),
-            proposed_rule(settings, action, looked_up),
-        )
+    transition.add(_question(turn, call_id, action, reason, looked_up))
+
+
+def _question(
+    turn: Turn,
+    call_id: CallId,
+    action: ToolAction,
+    reason: str,
+    looked_up: LookedUp = NOTHING_LOOKED_UP,
+) -> e.ApprovalRequested:
+    return e.ApprovalRequested(
+        ApprovalId(f"{turn.turn_id}/{turn.questions + 1}"),
+        call_id,
+        action,
+        reason,
+        turn.settings.approval_policy,
+        action_hash(action),
+        proposed_rule(turn.settings, action, looked_up),
     )
+
+
+def ask_outside(transition: Transition, call: OpenCall, result: ToolResult) -> bool:
+    """Ask whether a call that its sandbox seems to have stopped may run once more, without; whether that is asked."""
+    turn = transition.turn
+    if result.denied is None or call.first is not None or call.action is None:
+        return False
+    outside = kind_of(call.action).approval.outside(turn.settings, call.action)
+    if outside is None:
+        return False
+    hint = escalation_hint(sandbox_of(turn.settings))  # The question takes its place.
+    first = replace(result, model_text=result.model_text.removesuffix(f"\n{hint}"))
+    question = _question(turn, call.call_id, outside, FAILED_INSIDE.format(sign=result.denied))
+    transition.add(replace(question, first=first))
+    return True
 
 
 def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
@@ -119,7 +151,7 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
         case "accept" | "acceptForSession":
             _accepted(transition, call, command.decision, granted)
         case "decline" | "cancel":
-            transition.add(e.ToolEnded(call.call_id, declined(command.instead)))
+            transition.add(e.ToolEnded(call.call_id, not_again(call, declined(command.instead))))
             if command.decision == "cancel":
                 transition.interrupt(command.open_items, "interrupted")
         case _:
@@ -136,7 +168,8 @@ def _accepted(
     assert call.action is not None
     refusal = not_as_asked(call.action, call.asked_hash)
     if refusal is not None:
-        transition.add(e.ToolEnded(call.call_id, ToolResult("failed", refusal, refusal)))
+        result = not_again(call, ToolResult("failed", refusal, refusal))
+        transition.add(e.ToolEnded(call.call_id, result))
     elif granted is None:
         transition.add(e.ToolStarted(call.call_id, call.action))
     else:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import KeptItems, ModelDone, OpenItem, ToolCallDone
-from codexd.core.decide.approvals import NOBODY_TO_ASK, admit
+from codexd.core.decide.approvals import NOBODY_TO_ASK, admit, ask_outside
 from codexd.core.decide.compaction import (
     TOO_LONG,
     ask_for_less,
@@ -20,7 +20,12 @@ from codexd.core.decide.compaction import (
 )
 from codexd.core.decide.hosts import ask_about_host, withdraw_host_questions
 from codexd.core.decide.lookups import Lookups
-from codexd.core.decide.transition import Transition, end_processes, process_ended
+from codexd.core.decide.transition import (
+    Transition,
+    end_processes,
+    process_ended,
+    ran_again,
+)
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.action_kinds import after_crash, request_for
@@ -216,7 +221,9 @@ def decide_tools(
         case c.ReportToolEnded():
             if command.process is None:
                 withdraw_host_questions(transition, call.call_id)
-            transition.add(e.ToolEnded(call.call_id, command.result, command.process))
+            if command.process is not None or not ask_outside(transition, call, command.result):
+                result = ran_again(call, command.result)
+                transition.add(e.ToolEnded(call.call_id, result, command.process))
         case _:
             assert_never(command)
 

@@ -31,6 +31,15 @@ Commands that were running were ended, and may have done part of their work. \
 Look at the present state before you repeat or rely on anything from that turn.
 </turn_aborted>"""
 ABORTED_CALL = "aborted by the user: the call was stopped, and its result is not known"
+NOT_AGAIN = (
+    "The user was asked whether it may run again outside of the sandbox. It was not run again:"
+)
+RAN_AGAIN = (
+    "It ran twice: in the sandbox, where it failed with exit code {}; and once more outside of the sandbox, as the user "
+    "allowed. This is the result of the second time:"
+)
+# Among the output of such a call, where that of the second time begins.
+SECOND_RUN = "\n[codexd: that was in the sandbox; from here on it runs outside of it]\n"
 # The answer to a call whose session goes on.
 ABORTED_WAIT = "aborted by the user: the command was not waited for. It runs on with session ID {}."
 STILL_RUNNING = "These sessions were not ended and still run: {}."
@@ -81,7 +90,12 @@ class Transition:
         printed = (
             item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
         )
-        self.add(e.ToolEnded(call_id, ToolResult("aborted", answer, next(printed, ""))))
+        result = ToolResult("aborted", answer, next(printed, ""))
+        calls = self.state.turn.open_calls if self.state.turn is not None else ()
+        call = next((call for call in calls if call.call_id == call_id), None)
+        if call is not None:
+            result = ran_again(call, result) if call.running else not_again(call, result)
+        self.add(e.ToolEnded(call_id, result))
 
     def interrupt(
         self,
@@ -105,6 +119,27 @@ class Transition:
         note = aborted_note(tuple(process.process for process in self.state.processes))
         self.add(e.ContextAdded("turn_aborted", "user", note))
         self.add(e.TurnInterrupted(reason))
+
+
+def not_again(call: OpenCall, why: ToolResult) -> ToolResult:
+    """The result of a call that is not run (again): of its attempt in its sandbox, if there was one, and why."""
+    first = call.first
+    if first is None:
+        return why
+    return replace(first, model_text=f"{first.model_text}\n{NOT_AGAIN}\n{why.model_text}")
+
+
+def ran_again(call: OpenCall, result: ToolResult) -> ToolResult:
+    """The result of a call that has run, with that of its attempt in its sandbox, if there was one."""
+    if call.first is None:
+        return result
+    before = RAN_AGAIN.format(call.first.exit_code)
+    return replace(result, model_text=f"{before}\n{result.model_text}")
+
+
+def second_run_at(call: OpenCall) -> int:
+    """Where the output of a call's second attempt begins, in bytes from the beginning; 0 if it is the first."""
+    return 0 if call.first is None else call.first.output_bytes + len(SECOND_RUN.encode())
 
 
 def session_of(call: OpenCall) -> ProcessId | None:
@@ -159,6 +194,8 @@ def process_ended(process: OpenProcess, result: ToolResult) -> e.ProcessEnded:
     """The end of a process, with the call that began it."""
     call = process.call
     of = None if process.turn_id is None else SessionCall(call.call_id, process.turn_id)
-    left = None if process.end_told else process.collected_bytes
+    # The result has the output of both attempts.
+    collected = second_run_at(call) + process.collected_bytes
+    left = None if process.end_told else collected
     result = replace(result, collected_bytes=left)
     return e.ProcessEnded(process.process, result, of, call.action, call.spawned_ms)

@@ -43,6 +43,8 @@ class ApprovalRequested(Fact, frozen=True):
     action_hash: str | None = None  # of the exact action, without placeholders for its secrets
     # The beginning of commands that an answer may allow for ever.
     proposed_rule: tuple[str, ...] | None = None
+    # The call ran in its sandbox, with this result: the question is whether it runs once more, without.
+    first: ToolResult | None = None
 
 
 class ApprovalDecided(Fact, frozen=True):

@@ -78,6 +78,8 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     # The words of a rule by which it would not be asked about again, and why an answer makes no rule of some words.
     proposal: Callable[[Settings, A, LookedUp], tuple[str, ...] | None] = lambda *_: None
     rule_problem: Callable[[A, tuple[str, ...]], str | None] = lambda *_: NO_RULES_FOR_IT
+    # The action without its sandbox, which a person is asked about where it has failed in it; None: nobody is asked.
+    outside: Callable[[Settings, A], A | None] = lambda *_: None
     # Without an approval, it is performed so that it cannot start other programs.
     guarded: bool = False
     # The folder whose repository `reason` depends on.
@@ -95,6 +97,7 @@ _OF_COMMANDS: Final[Approval[Any]] = Approval(
     by_rule=command_rules.command_by_rule,
     proposal=command_rules.command_proposal,
     rule_problem=command_rules.command_rule_problem,
+    outside=command_rules.command_outside,
     guarded=True,
     repository=command_rules.command_repository,
 )

@@ -19,7 +19,12 @@ from codexd.core.shell.read_only_commands import (
     reading_of_parts,
 )
 from codexd.core.shell.shell_line import SimpleCommand
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox, is_refused
+from codexd.core.values.enforced import (
+    enforced_policy,
+    enforced_sandbox,
+    is_confined,
+    is_refused,
+)
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ExecCommand, RunCommand
 
@@ -92,6 +97,17 @@ def command_permitted(
     if settings.approval_policy == "never" and action.escalated:
         return replace(action, escalated=False)
     return action
+
+
+def command_outside(settings: Settings, action: RunCommand) -> RunCommand | None:
+    """The command without its sandbox, which a person is asked about where it has failed in it; None: nobody is asked.
+
+    A sandbox lets everything be read, so it is not why a command fails that is known to only read.
+    """
+    if action.escalated or not is_confined(settings) or settings.approval_policy == "never":
+        return None
+    only_reads = not _has_other_shell(action) and reading_of(action.command) is not None
+    return None if only_reads else replace(action, escalated=True)
 
 
 def command_by_rule(action: RunCommand, looked_up: LookedUp) -> bool:

@@ -26,7 +26,13 @@ from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import answer_text
 from codexd.core.values.review_target import ReviewTarget
 from codexd.core.values.settings import Settings, Tuning
-from codexd.core.values.tool_actions import Decision, ReachHost, ToolAction, WriteStdin
+from codexd.core.values.tool_actions import (
+    Decision,
+    ReachHost,
+    ToolAction,
+    ToolResult,
+    WriteStdin,
+)
 
 
 class ModelCall(msgspec.Struct, frozen=True):
@@ -60,6 +66,12 @@ class OpenCall(msgspec.Struct, frozen=True):
     again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
     spawned_ms: int | None = None  # Unix
+    first: ToolResult | None = None  # of the attempt in its sandbox, after which a person is asked
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that runs or is asked about."""
+        return 1 if self.first is None else 2
 
 
 class HostQuestion(msgspec.Struct, frozen=True):
@@ -215,13 +227,16 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             about = HostQuestion(event.approval_id, event.call_id, event.action)
             return replace(turn, questions=turn.questions + 1, hosts=(*turn.hosts, about))
         case e.ApprovalRequested():
-            return _with_call(
+            questioned = _with_call(
                 replace(turn, questions=turn.questions + 1),
                 event.call_id,
                 action=event.action,
                 approval_id=event.approval_id,
                 asked_hash=event.action_hash,
             )
+            if event.first is None:
+                return questioned
+            return _attempted(questioned, event.call_id, event.first)
         case e.ApprovalDecided():
             if host_question(turn, event.approval_id) is not None:
                 return _host_decided(turn, event)
@@ -245,6 +260,13 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
             return replace(turn, open_calls=left, needs_model=True)
         case _:
             assert_never(event)
+
+
+def _attempted(turn: Turn, call_id: CallId, first: ToolResult) -> Turn:
+    """The turn after a call's first attempt, of which nothing runs any more."""
+    return _with_call(
+        turn, call_id, running=False, again=None, pid=None, spawned_ms=None, first=first
+    )
 
 
 def waits_for_another(turn: Turn, call: OpenCall) -> bool:

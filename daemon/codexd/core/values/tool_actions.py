@@ -276,3 +276,5 @@ class ToolResult(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     # Of a session: how much of its output, in bytes from its beginning, answers to the model have. At the end of a
     # process None: the model was told its end.
     collected_bytes: int | None = None
+    # The words by which its sandbox seems to have stopped it; None: it does not seem so.
+    denied: str | None = None

@@ -9,6 +9,7 @@ from contextlib import suppress
 import msgspec
 
 from codexd.core.commands import OpenItem, Recover, TakenFrom
+from codexd.core.decide.transition import second_run_at
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId
@@ -84,17 +85,26 @@ def _whole_lines(name: str, lines: Sequence[bytes]) -> Iterator[tuple[TextPart, 
 
 
 def take_up_outputs(streaming: Streaming, state: ThreadState, left: Mapping[str, bytes]) -> None:
-    """Show what the commands that may be adopted had printed, before anybody is told more of it."""
+    """Show what the commands that may be adopted, or run again, had printed, before anybody is told more of it."""
     calls = [process.call for process in state.processes]
-    calls += [call for call in (state.turn.open_calls if state.turn else ()) if call.running]
+    calls += [
+        call
+        for call in (state.turn.open_calls if state.turn else ())
+        if call.running or call.first is not None
+    ]
     for call in calls:
-        if call.action is None or call.call_id not in left:
+        # A power cut may have taken the draft; of a first attempt the log has the ends.
+        printed = left.get(call.call_id) or (call.first.output.encode() if call.first else b"")
+        if call.action is None or not printed:
             continue
         kind = kind_of(call.action)
         if kind.after_crash == "adopt":
             lasts = kind.session(call.action) is not None
+            again_from = second_run_at(call) if call.approval_id is None else len(printed)
             with suppress(StoreFailed):  # A full disk: it is shown again once there is space.
-                streaming.open_output(call.call_id, lasts=lasts, left=left[call.call_id])
+                streaming.open_output(
+                    call.call_id, lasts=lasts, left=printed, again_from=again_from
+                )
 
 
 def _left_outputs(drafts: Sequence[LeftDraft]) -> dict[str, bytes]:

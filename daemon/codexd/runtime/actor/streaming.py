@@ -170,17 +170,18 @@ class Streaming:
         self._disk_full()
 
     def open_output(
-        self, call_id: CallId, *, lasts: bool = False, left: bytes = b""
+        self, call_id: CallId, *, lasts: bool = False, left: bytes = b"", again_from: int = 0
     ) -> StreamingOutput:
         """A command is about to write, or runs since the daemon before, with what that had kept of its output.
 
-        `lasts`: it writes also where its turn is interrupted. Raises: StoreFailed.
+        `lasts`: it writes also where its turn is interrupted. `again_from`: where in `left` the output begins that will
+        be fed once more. Raises: StoreFailed.
         """
         header = _encode(OutputHeader(call_id))
         draft = self._store.open_draft(self._stream, self._name("output"), header)
         output = StreamingOutput(call_id, draft, self._cleaner(), lasts=lasts)
         if left:
-            output.take_up(left)
+            output.take_up(left, again_from)
         self.outputs[call_id] = output
         return output
 

@@ -55,13 +55,14 @@ class StreamingOutput:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
 
-    def take_up(self, left: bytes) -> None:
-        """Begin with what the daemon before had kept, and screens have. All of the output will be fed once more.
+    def take_up(self, left: bytes, again_from: int = 0) -> None:
+        """Begin with what the daemon before had kept, and screens have. The output from `again_from` on will be fed
+        once more.
 
         Raises: StoreFailed.
         """
         self.add(left)
-        self._known_bytes = len(left)
+        self._known_bytes = max(0, len(left) - again_from)
 
     def clean(self, chunk: bytes) -> bytes:
         """More output came: the part of it that may be kept and shown."""

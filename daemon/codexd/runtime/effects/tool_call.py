@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.hosts import found_answer, open_question
+from codexd.core.decide.transition import SECOND_RUN, second_run_at
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.policy.approval import not_as_asked
 from codexd.core.state.due import RunTool
@@ -123,9 +125,8 @@ class ToolRunning:
         if refusal is not None:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
-        # What it prints is not to be lost.
-        lasts = kind_of(call.action).session(call.action) is not None
-        await thread.stall.until_written(lambda: self._open_output(lasts=lasts))
+        await thread.stall.until_written(partial(self._open_output, call))
+        self.output(SECOND_RUN.encode() if call.attempt > 1 and not runs_already else b"")
         context = CallContext(
             settings.cwd,
             thread.thread_id,
@@ -138,6 +139,7 @@ class ToolRunning:
             self.ask_host,
             lambda: not self._is_given_up(),
             ThreadSessions(thread, self._call_id),
+            call.attempt,
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -172,8 +174,23 @@ class ToolRunning:
             # It could not be adopted: what the daemon before had kept of its output is all there is.
             streaming = self._thread.streaming.outputs.get(self._call_id)
             result = replace(result, output=ends_of(streaming.text()) if streaming else "")
-        kept = await self._kept(result)
+        kept = await self._kept(self._with_first(result))
         await self._report(self._ended(kept))
+
+    def _with_first(self, result: ToolResult) -> ToolResult:
+        """The result with all that the call has printed, in its sandbox and outside of it."""
+        call, _ = self._find()
+        streaming = self._thread.streaming.outputs.get(self._call_id)
+        if call is None or result.status == "aborted":
+            return result
+        if call.first is not None:
+            output = f"{call.first.output}{SECOND_RUN}{result.output}"
+            size_bytes = second_run_at(call) + result.output_bytes
+            return replace(result, output=output, output_bytes=size_bytes)
+        if result.denied is not None and streaming is not None:
+            # As it is in its file, without secrets: a second attempt goes on behind it.
+            return replace(result, output_bytes=streaming.printed_bytes)
+        return result
 
     def _ended(
         self, result: ToolResult, leaves: ProcessId | None = None
@@ -202,10 +219,11 @@ class ToolRunning:
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
 
-    async def _open_output(self, *, lasts: bool) -> None:
-        if (
-            self._call_id not in self._thread.streaming.outputs
-        ):  # of a process that is adopted it is there
+    async def _open_output(self, call: OpenCall) -> None:
+        # Of a process that is adopted it is there, and of an attempt before this one.
+        if self._call_id not in self._thread.streaming.outputs and call.action is not None:
+            # What a session prints is not to be lost.
+            lasts = kind_of(call.action).session(call.action) is not None
             self._thread.streaming.open_output(self._call_id, lasts=lasts)
 
     async def _catch_up(self) -> None:
