@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from codexd.config import file as c
-from codexd.config.file import KEY_DOTS_MAX, WARNINGS_MAX, InvalidConfig, parse_config
+from codexd.config.file import WARNINGS_MAX, InvalidConfig, parse_config
+from codexd.config.layers import toml_file as c
+from codexd.config.layers.toml_file import KEY_DOTS_MAX
 from peak_memory import HAS_PROC, peak_mib
 
 MANY = 200_000

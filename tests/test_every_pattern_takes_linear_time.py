@@ -28,7 +28,7 @@ SMALL = 2**11
 LARGER = 2**12
 # What these pass over they match, so that nothing passes over it again; or they begin a line.
 EACH_LETTER_ONCE = {
-    "codexd.config.file._TEXT",  # a text or a comment, which may be open
+    "codexd.config.layers.toml_file._TEXT",  # a text or a comment, which may be open
     "codexd.core.values.foreign_json._STRING",  # a string, which may be open
     "codexd.core.shell.read_only_commands._DEVICE",  # a run of slashes and dots from its beginning
     "codexd.core.events.title._MARKS",  # at the beginning of the text alone
@@ -40,7 +40,7 @@ EACH_LETTER_ONCE = {
 }
 # Made where they are used: of literal texts, of those above, or of what a library says of a config file.
 MADE_ELSEWHERE = {
-    "codexd/config/file.py: re.search('at line (\\\\d+)', str(error))",
+    "codexd/config/layers/toml_file.py: re.search('at line (\\\\d+)', str(error))",
     "codexd/importing/rollout/settings.py: re.sub('[^a-z]', '', name.lower())",
     "codexd/index/query/search.py: re.compile(re.escape(term), re.IGNORECASE)",
     "codexd/machine/linear.py: re.compile(text.encode())",

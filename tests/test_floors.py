@@ -83,6 +83,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.sandbox.__main__": frozenset(
         {
             "codexd.config.file",
+            "codexd.config.layers",
             "codexd.config.policies",
             "codexd.core",
             "codexd.machine.owners",
@@ -90,7 +91,19 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.sandbox",
         }
     ),
-    "codexd.config.policies": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
+    "codexd.config.policies": frozenset(
+        {"codexd.config.keys", "codexd.config.layers", "codexd.core", "msgspec"}
+    ),
+    # Where settings come from: tables, without a type for any key
+    "codexd.config.layers": frozenset(
+        {
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.patience",
+            "codexd.machine.paths",
+            "msgspec",
+        }
+    ),
     "codexd.tools": frozenset(
         {
             "codexd.core",
@@ -151,26 +164,23 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.config.file": frozenset(
         {
             "codexd.config.keys",
+            "codexd.config.layers",
             "codexd.config.mcp_table",
             "codexd.config.otel_table",
             "codexd.core",
             "codexd.models.provider_table",
-            "codexd.machine.foreign_files",
-            "codexd.machine.owners",
-            "codexd.machine.patience",
             "codexd.machine.linear",
-            "codexd.machine.paths",
             "msgspec",
-            "platformdirs",
         }
     ),
     "codexd.config.mcp_table": frozenset({"msgspec"}),
     "codexd.config.otel_table": frozenset({"msgspec"}),
-    "codexd.config.edit": frozenset({"codexd.config.file", "msgspec"}),
+    "codexd.config.edit": frozenset({"codexd.config.file", "codexd.config.layers", "msgspec"}),
     "codexd.config.effective": frozenset(
         {
             "codexd.config.file",
             "codexd.config.keys",
+            "codexd.config.layers",
             "codexd.config.otel_table",
             "codexd.config.mcp_table",
             "codexd.core",
@@ -181,6 +191,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.config.file",
             "codexd.config.keys",
+            "codexd.config.layers",
             "codexd.machine.owners",
             "codexd.machine.patience",
         }
@@ -331,6 +342,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.rule_files",
             "codexd.config.edit",
             "codexd.config.effective",
+            "codexd.config.layers",
             "codexd.config.mcp_table",
             "codexd.exec.ports",
             "codexd.mcp",

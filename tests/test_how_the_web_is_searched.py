@@ -75,10 +75,15 @@ def test_the_table_says_where_and_how_it_searches() -> None:
         "user_location": {"type": "approximate", "country": "DE", "city": "B"},
         "search_context_size": "high",
     }
-    assert json.loads(effective(config(text)))["tools"]["web_search"]["context_size"] == "high"
+    assert (
+        json.loads(effective(parse_config(text.encode(), "c.toml")))["tools"]["web_search"][
+            "context_size"
+        ]
+        == "high"
+    )
     # Codex's clients know the table only.
-    older = json.loads(effective(config("[tools]\nweb_search = true")))
-    assert older["tools"] == {"web_search": None}
+    older = json.loads(effective(parse_config(b"[tools]\nweb_search = true", "c.toml")))
+    assert older["tools"]["web_search"] is None
 
 
 PROVIDERS = """

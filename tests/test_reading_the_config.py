@@ -9,14 +9,7 @@ import msgspec
 import pytest
 
 from codexd.config.effective import effective, origins
-from codexd.config.file import (
-    InvalidConfig,
-    ReadConfig,
-    dotted,
-    line_of,
-    parse_config,
-    read_config,
-)
+from codexd.config.file import ReadConfig, parse_config, read_config
 from codexd.config.keys import (
     Config,
     PriceTable,
@@ -25,6 +18,7 @@ from codexd.config.keys import (
     TitlesTable,
     expectations,
 )
+from codexd.config.layers.toml_file import InvalidConfig, dotted, line_of
 from codexd.models.provider import Provider
 from codexd.models.provider_table import ProviderTable
 
@@ -152,7 +146,7 @@ def test_older_and_finer_policies_become_the_policy_that_asks_most(line: str) ->
 
 def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
     read = parsed(
-        'notify = ["say"]\nprofile = "x"\n[features]\na = true\n[tui]\nb = 1\n'
+        'notify = ["say"]\n[features]\na = true\n[tui]\ntheme = "dark"\n'
         "[history]\n[otel]\ntracestate = {}\n[sandbox_workspace_write]\n[profiles.x]\nmodel = 3\n"
         "[model_providers.p]\nsupports_websockets = true\n"
     )
@@ -364,14 +358,14 @@ def test_a_dotted_key_is_quoted_where_it_must_be() -> None:
 
 
 def test_the_settings_in_force_are_shown_without_secrets() -> None:
-    told = json.loads(effective(parsed(WHOLE).config))
+    told = json.loads(effective(parsed(WHOLE)))
     assert told["model"] == "gpt-6"
     assert told["on_restart"] == "interrupt"
     provider = told["model_providers"]["house"]
     assert provider["http_headers"] == {"X-Team": "[redacted]"}
     assert provider["query_params"] == {"api-version": "[redacted]"}
     assert provider["env_http_headers"] == {"X-Token": "HOUSE_TOKEN"}
-    assert b"secret" not in effective(parsed(WHOLE).config)
+    assert b"secret" not in effective(parsed(WHOLE))
 
 
 KEYS = (
@@ -393,7 +387,7 @@ def test_a_key_in_place_of_a_variables_name_is_not_shown(key: str) -> None:
         [redaction.patterns]
         mine = "hunter22"
     """
-    told = effective(parsed(text).config).decode()
+    told = effective(parsed(text)).decode()
     assert key not in told
     assert "hunter22" not in told
     assert json.loads(told)["model_providers"]["p"]["env_key"] == "[redacted]"
@@ -412,7 +406,7 @@ def test_a_key_in_place_of_a_variables_name_is_not_shown(key: str) -> None:
     ],
 )
 def test_a_variables_name_is_shown(name: str) -> None:
-    told = json.loads(effective(parsed(f'[model_providers.p]\nenv_key = "{name}"\n').config))
+    told = json.loads(effective(parsed(f'[model_providers.p]\nenv_key = "{name}"\n')))
     assert told["model_providers"]["p"]["env_key"] == name
 
 
@@ -432,13 +426,13 @@ def test_a_variables_name_is_shown(name: str) -> None:
     ],
 )
 def test_an_address_is_shown_without_user_password_and_query(url: str, shown: str) -> None:
-    told = effective(parsed(f'[model_providers.p]\nbase_url = "{url}"\n').config)
+    told = effective(parsed(f'[model_providers.p]\nbase_url = "{url}"\n'))
     assert json.loads(told)["model_providers"]["p"]["base_url"] == shown
     assert b"hunter" not in told
 
 
 def test_an_unset_setting_is_null() -> None:
-    assert json.loads(effective(Config()))["model"] is None
+    assert json.loads(effective(parsed("")))["model"] is None
 
 
 def test_each_setting_is_shown_with_its_file() -> None:

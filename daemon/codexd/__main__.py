@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from codexd import __version__
 from codexd.machine.log_lines import ENTRY_CHARACTERS_MAX, log_to, log_with
@@ -25,6 +25,9 @@ from codexd.machine.umask import keep_files_private
 from codexd.protocol.display.visible import visible_line
 from codexd.service.journal import JournalHandler, is_journal
 from codexd.service.manager import Begun, Manager, take_variables
+
+if TYPE_CHECKING:
+    from codexd.config.layers.stack import Sources
 
 # sysexits.h: another daemon is there (try again later), a bad argument, the system cannot, others could.
 EXIT_TRY_LATER, EXIT_USAGE, EXIT_SYSTEM, EXIT_NOT_OURS = 75, 2, 71, 77
@@ -50,7 +53,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UnusablePath, OSError) as problem:
         _say(problem)
         return EXIT_USAGE
-    return _serve(paths, address, Begun(Manager(variables), arguments.drain, reopen_log))
+    begun = Begun(Manager(variables), arguments.drain, reopen_log)
+    try:
+        sources = _sources(arguments)
+    except ValueError as problem:
+        _say(f"{problem}; the daemon was not started")
+        return EXIT_USAGE
+    return _serve(paths, address, begun, sources)
+
+
+def _sources(arguments: argparse.Namespace) -> Sources:
+    """The settings of the command line. Raises: ValueError."""
+    from codexd.config.layers.flags import flags_table
+    from codexd.config.layers.stack import Sources
+
+    flags = flags_table(arguments.config)
+    return Sources(profile=arguments.profile, flags=flags, strict=arguments.strict_config)
 
 
 def _open_log(path: str | None, journal: str) -> Callable[[], None]:
@@ -69,7 +87,7 @@ def _open_log(path: str | None, journal: str) -> Callable[[], None]:
 
 
 # Longer than the habit: each way to fail has its code, and its own words.
-def _serve(paths: Paths, address: SocketAddress, begun: Begun) -> int:
+def _serve(paths: Paths, address: SocketAddress, begun: Begun, sources: Sources) -> int:
     gc.disable()  # What is imported stays: to look it through a hundred times is a tenth of the start.
     import trio
 
@@ -89,7 +107,7 @@ def _serve(paths: Paths, address: SocketAddress, begun: Begun) -> int:
     keep_memory_private()
     code = 0
     try:
-        passed = trio.run(serve, paths, address, os.environ.copy(), begun)
+        passed = trio.run(serve, paths, address, os.environ.copy(), begun, sources)
         if passed is not None:
             from codexd.service.in_place import begin_again
 
@@ -151,6 +169,23 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="after SIGTERM, let answers of models come to their ends for so long; a second SIGTERM stops at once "
         "(default: 0)",
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a setting that counts before those of all files, e.g. -c model_reasoning_effort=low; the value is "
+        "TOML, or else a text",
+    )
+    parser.add_argument(
+        "--profile", metavar="NAME", help="use NAME.config.toml beside config.toml as well"
+    )
+    parser.add_argument(
+        "--strict-config",
+        action="store_true",
+        help="refuse config files with keys that nobody knows, instead of warning",
     )
     parser.add_argument(
         "--print-paths", action="store_true", help="print where things are, and end"

@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -339,10 +340,12 @@ class Daemon:
         return Titles(table.model) if table.by_model else None
 
     def _read_instructions(self, cwd: str) -> UserInstructions:
-        return read_user_instructions(cwd, rules_of(self._config.last_good(), self._homes))
+        with suppress(InvalidConfig):  # The last good settings hold then.
+            self._config.read_in(cwd)
+        return read_user_instructions(cwd, rules_of(self._config.in_folder(cwd), self._homes))
 
     def _tuning(self, settings: Settings) -> Tuned:
-        model, config = find_model(settings.model), self._config.last_good()
+        model, config = find_model(settings.model), self._config.in_folder(settings.cwd)
         tuned = tuned_to(settings, model)
         window = self.providers.window(settings.provider, settings.model)
         more = complaints_about(model, config, window)
@@ -350,7 +353,8 @@ class Daemon:
 
     def _limits(self, settings: Settings) -> Limits:
         window = self.providers.window(settings.provider, settings.model)
-        return limits_of(find_model(settings.model), self._config.last_good(), window)
+        config = self._config.in_folder(settings.cwd)
+        return limits_of(find_model(settings.model), config, window)
 
     async def _find_local(self, name: str | None, model: str | None) -> ProviderFindLocalResponse:
         try:

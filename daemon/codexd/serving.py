@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from msgspec.structs import replace
+
 from codexd.app import Daemon
+from codexd.config.layers.stack import ALONE, SYSTEM_FILE, Sources
 from codexd.config.live import LiveConfig
 from codexd.exec.keeper_client import keeper_of
 from codexd.exec.leftovers import home_mark
 from codexd.machine.collector import spare_the_collector
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
-from codexd.machine.paths import Paths, SocketAddress
+from codexd.machine.paths import Paths, SocketAddress, codex_home
 from codexd.redaction.daemon_secrets import DaemonSecrets, clean_logs
 from codexd.server.connection.listener import listening
 from codexd.service.manager import Begun
@@ -21,9 +24,15 @@ from codexd_eventstore.operations.jsonl import open_jsonl_store
 
 
 async def serve(
-    paths: Paths, address: SocketAddress, env: Mapping[str, str], begun: Begun
+    paths: Paths,
+    address: SocketAddress,
+    env: Mapping[str, str],
+    begun: Begun,
+    asked: Sources = ALONE,
 ) -> PassedSocket | None:
     """Run the daemon until a signal stops it; if another is to follow in this process, returns its socket.
+
+    `asked`: the profile and the flags of the command line.
 
     Raises:
         Locked, AlreadyServed: another daemon is there.
@@ -39,7 +48,8 @@ async def serve(
     if passed is not None and passed.path != address.bind:
         address = SocketAddress(passed.path)
     async with AsyncExitStack() as stack:
-        config = LiveConfig(paths.config_file)
+        sources = replace(asked, codex_home=codex_home(env), system=SYSTEM_FILE)
+        config = LiveConfig(paths.config_file, sources)
         redaction = DaemonSecrets(config, env)
         stack.enter_context(clean_logs(redaction.text))
         store = await stack.enter_async_context(

@@ -235,9 +235,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         ),
     ],
     "config/read": [
-        methods.ConfigReadResponse(
-            msgspec.Raw(effective(CONFIG.config)), msgspec.Raw(origins(CONFIG))
-        )
+        methods.ConfigReadResponse(msgspec.Raw(effective(CONFIG)), msgspec.Raw(origins(CONFIG)))
     ],
     "command/exec": [commands.CommandExecResponse(1, "out", "bad")],
     "command/exec/resize": [commands.CommandExecResizeResponse()],

@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from codexd.config.file import InvalidConfig, dotted, parse_config, settings_in
+from codexd.config.file import parse_config
+from codexd.config.layers.toml_file import InvalidConfig, dotted, settings_in
 
 TABLE: Final = "mcp_servers"
 # As Codex accepts them: they are parts of the names of tools.

@@ -1,26 +1,24 @@
-"""Reads config.toml into a frozen `Config`. Opens only the given file.
+"""Reads the layers of the configuration into one frozen `Config`.
 
-Law: a file is used as a whole or not at all. Keys of codexd are checked, and an error names file, line
-and key, what was expected and what was found. Keys that only Codex has are ignored silently, so that both
-can share a file. An unknown key gives a warning that names the nearest known key.
+Law: a file is used as a whole or not at all. All layers are merged first, and then converted once. Keys of codexd are
+checked, and an error names file, line and key, what was expected and what was found. Keys that only Codex has are
+ignored silently, so that both can share a file. An unknown key gives a warning that names the nearest known key.
 
     InvalidConfig    the user's file cannot be used
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import re
-from collections.abc import Collection, Iterator, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from codexd.config.keys import (
-    FOREIGN_KEYS,
-    FOREIGN_PROVIDER_KEYS,
-    FOREIGN_TOOLS_KEYS,
     Config,
     FeaturesTable,
     PriceTable,
@@ -31,123 +29,77 @@ from codexd.config.keys import (
     WorkspaceWriteTable,
     expectations,
 )
+from codexd.config.layers.known_keys import (
+    Kind,
+    codex_keys,
+    unknown_keys,
+    with_absolute_paths,
+    wrong_values,
+)
+from codexd.config.layers.layer import Layer, UserSource, merged, setter_of, version_of
+from codexd.config.layers.stack import ALONE, Sources, read_layers, user_layer
+from codexd.config.layers.toml_file import (
+    InvalidConfig,
+    KeyPath,
+    Table,
+    dotted,
+    parse_toml,
+    value_at,
+)
 from codexd.config.mcp_table import (
-    FOREIGN_SERVER_KEYS,
     McpOAuthTable,
     McpServerTable,
     McpToolTable,
     WrongKey,
     check_server,
 )
-from codexd.config.otel_table import FOREIGN_OTEL_KEYS, OtelTable
-from codexd.machine.foreign_files import read_file
+from codexd.config.otel_table import OtelTable
 from codexd.machine.linear import NotLinear, linear_pattern
-from codexd.machine.owners import NotOurs, refuse_unless_ours
-from codexd.machine.patience import impatiently
 from codexd.models.provider_table import ProviderTable
 
+__all__ = ["InvalidConfig", "ReadConfig", "all_keys", "convert", "parse_config", "read_config"]
+
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
-
-
-class InvalidConfig(Exception):
-    """A config file cannot be used, and was not."""
-
-    def __init__(self, file: str, line: int | None, key: str | None, problem: str) -> None:
-        subject = f"`{key}`: " if key else ""
-        super().__init__(f"{_place(file, line)}: {subject}{problem}; nothing of the file was used")
-        self.file = file
-        self.line = line
-        self.key = key  # dotted
-        self.problem = problem
+# Unknown keys that are reported: for each the file is searched for its line.
+WARNINGS_MAX = 32
 
 
 class ReadConfig(msgspec.Struct, frozen=True):
     """A config and its source."""
 
     config: Config
-    file: str
-    version: str  # of the file's bytes: `sha256:…`
-    keys: tuple[str, ...] = ()  # the dotted keys of codexd that the file sets
+    file: str  # config.toml of the person
+    version: str  # of that file's values: `sha256:…`
+    keys: tuple[str, ...] = ()  # the dotted keys of codexd that are set
     warnings: tuple[str, ...] = ()  # each a sentence with file and line
+    layers: tuple[Layer, ...] = ()  # the lowest first
+    table: Table = {}  # of all layers that count
 
 
-# A config has a few pages; a larger file is an error, and each request would have to read it.
-CONFIG_BYTES_MAX = 256 * 1024
+def read_config(
+    file: Path,
+    sources: Sources = ALONE,
+    folder: str | None = None,
+    overrides: Table | None = None,
+) -> ReadConfig:
+    """The settings of a person's file and of all other layers; a missing file is an empty one.
 
-# Unknown keys that are reported: for each the file is searched for its line.
-WARNINGS_MAX = 32
-# Dots of one line, outside of strings: the library stores every prefix of a dotted key, so a key of 200,000 parts
-# takes all memory. The longest known key has three.
-KEY_DOTS_MAX = 64
-# A string or a comment of TOML, complete or up to the end of the file; linear, since every repeat is possessive.
-_TEXT = re.compile(
-    r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|'''
-    r"""'''(?:[^']|'(?!''))*+(?:''')?|"""
-    r""""(?:[^"\\\n]|\\.)*+"?|"""
-    r"""'[^'\n]*+'?|#[^\n]*+""",
-    re.DOTALL,
-)
-
-Table = dict[str, object]  # as tomllib gives it: checked here, and nowhere else
-
-
-def read_config(file: Path) -> ReadConfig:
-    """The config in a file; a missing file is an empty one. Raises: InvalidConfig."""
-    try:
-        content = impatiently(file, partial(_content, file))
-    except FileNotFoundError:
-        content = b""
-    except NotOurs as error:
-        raise InvalidConfig(str(file), None, None, str(error)) from error
-    except OSError as error:
-        raise InvalidConfig(str(file), None, None, f"cannot be read: {error.strerror}") from error
-    if len(content) > CONFIG_BYTES_MAX:
-        problem = f"expected at most {CONFIG_BYTES_MAX} bytes, found more"
-        raise InvalidConfig(str(file), None, None, problem)
-    return parse_config(content, str(file))
-
-
-def _content(file: Path) -> bytes:
-    """Raises: OSError, NotOurs."""
-    content = read_file(file, CONFIG_BYTES_MAX + 1)
-    # This file decides which server receives the conversations, and when no person is asked.
-    refuse_unless_ours(file)
-    refuse_unless_ours(file.parent)
-    return content
+    `folder`: with those of the project that the folder is in. Raises: InvalidConfig.
+    """
+    layers = read_layers(file, sources, all_keys(), folder, overrides)
+    return convert(layers, strict=sources.strict)
 
 
 def parse_config(content: bytes, file: str) -> ReadConfig:
-    """The config in the bytes of a file; `file` is for messages. Raises: InvalidConfig."""
-    import hashlib
-    import tomllib
-
-    try:
-        text = content.decode("utf-8-sig")  # An editor of Windows puts a byte order mark in front.
-        _check_keys(text, file)
-        tables = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InvalidConfig(file, line, None, "expected UTF-8, found other bytes") from error
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = int(found[1]) if found else text.count("\n") + 1
-        raise InvalidConfig(file, line, None, f"not TOML: {error}") from error
-    except RecursionError as error:
-        raise InvalidConfig(file, None, None, "not TOML: it is nested without end") from error
-    version = "sha256:" + hashlib.sha256(content).hexdigest()
-    return _Reader(file, text).read(tables, version)
+    """The config in the bytes of one file; `file` is for messages. Raises: InvalidConfig."""
+    read = parse_toml(content, file)
+    table = with_absolute_paths(read.table, os.path.dirname(file), all_keys())
+    return convert([Layer(UserSource(file), table, file, read.text)])
 
 
-def _check_keys(text: str, file: str) -> None:
-    """Check that the library can parse all keys. Raises: InvalidConfig."""
-    if text.count(".") <= KEY_DOTS_MAX:
-        return
-    # The line ends of a multi-line string are kept, so that lines keep their numbers.
-    bare = _TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
-    for number, line in enumerate(bare.split("\n"), start=1):
-        if line.count(".") > KEY_DOTS_MAX:
-            problem = f"expected keys of at most {KEY_DOTS_MAX} dots in a line, found more"
-            raise InvalidConfig(file, number, None, problem)
+def convert(layers: Sequence[Layer], *, strict: bool = False) -> ReadConfig:
+    """The settings of these layers, the lowest first. `strict`: an unknown key is an error. Raises: InvalidConfig."""
+    return _Reader(layers, is_strict=strict).read()
 
 
 # The library's message for a missing key.
@@ -174,37 +126,90 @@ _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]
     McpServerTable: {"oauth": McpOAuthTable, "tools": McpToolTable},
 }
 _SEVERAL: Final = frozenset({McpServerTable, McpToolTable, ProviderTable, PriceTable, ProjectTable})
-# The keys of a table that only Codex has.
-_FOREIGN: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
-    Config: FOREIGN_KEYS,
-    McpServerTable: FOREIGN_SERVER_KEYS,
-    OtelTable: FOREIGN_OTEL_KEYS,
-    ProviderTable: FOREIGN_PROVIDER_KEYS,
-    ToolsTable: FOREIGN_TOOLS_KEYS,
-}
+
+
+@functools.cache
+def all_keys() -> dict[str, Any]:
+    """The kinds of all known keys: those of Codex, and those that only codexd has."""
+    keys = _with_own(Config, codex_keys().keys)
+    keys["profiles"] = {"*": {key: kind for key, kind in keys.items() if key != "profiles"}}
+    return keys
+
+
+def _with_own(struct: type[msgspec.Struct], theirs: Kind) -> dict[str, Any]:
+    keys = dict(theirs) if isinstance(theirs, dict) else {}
+    for key in struct.__struct_fields__:
+        inner, kind = _TABLES.get(struct, {}).get(key), keys.get(key, "any")
+        if inner is None:  # Its type is checked by the struct; a path is made absolute before.
+            keys[key] = kind if kind in ("path", "paths") else "any"
+        elif inner in _SEVERAL:
+            keys[key] = {"*": _with_own(inner, kind.get("*", {}) if isinstance(kind, dict) else {})}
+        else:
+            keys[key] = _with_own(inner, kind)
+    return keys
 
 
 class _Reader:
-    """Reads one file once."""
+    """Reads some layers once."""
 
-    def __init__(self, file: str, text: str) -> None:
-        self._file = file
-        self._text = text
+    def __init__(self, layers: Sequence[Layer], *, is_strict: bool) -> None:
+        self._layers, self._is_strict = layers, is_strict
+        self._user = user_layer(layers)
         self._warnings: list[str] = []
         self._keys: list[str] = []
         self._unknown = 0
 
-    def read(self, tables: Table, version: str) -> ReadConfig:
-        policy = tables.get("approval_policy")
+    def read(self) -> ReadConfig:
+        for layer in self._layers:
+            if layer.disabled is None:
+                self._look_for_mistakes(layer)
+        table = whole = merged(self._layers)
+        policy = whole.get("approval_policy")
         if policy == "on-failure" or (isinstance(policy, dict) and "granular" in policy):
-            tables = {**tables, "approval_policy": "untrusted"}  # Codex asks more finely.
-        config = self._table(tables, (), Config)
+            table = {**whole, "approval_policy": "untrusted"}  # Codex asks more finely.
+        config = self._table(table, (), Config)
         self._check_patterns(config.redaction.patterns)
         self._check_domains(config.features.proxy.domains)
         if self._unknown > WARNINGS_MAX:
             more = self._unknown - WARNINGS_MAX
-            self._warnings.append(f"{self._file}: {more} more unknown keys were ignored.")
-        return ReadConfig(config, self._file, version, tuple(self._keys), tuple(self._warnings))
+            self._warnings.append(f"{self._user.file}: {more} more unknown keys were ignored.")
+        return ReadConfig(
+            config,
+            self._user.file,
+            version_of(self._user.table),
+            tuple(self._keys),
+            tuple(self._warnings),
+            tuple(self._layers),
+            whole,
+        )
+
+    def _look_for_mistakes(self, layer: Layer) -> None:
+        """Warn of unknown keys, and of values that Codex refuses and codexd does not use."""
+        self._warnings += layer.warnings
+        for at, known in unknown_keys(layer.table, all_keys()):
+            self._report_unknown(layer, at, known)
+        for at, expected in wrong_values(layer.table, all_keys()):
+            if len(self._warnings) < WARNINGS_MAX:
+                self._warnings.append(
+                    f"{layer.place(at)}: `{dotted(at)}`: expected {expected}, found "
+                    f"{_shown(value_at(layer.table, at), at[-1])}; codexd does not use it, and Codex refuses it."
+                )
+
+    def _report_unknown(self, layer: Layer, at: KeyPath, known: Collection[str]) -> None:
+        near = _nearest(at[-1], known)
+        if self._is_strict:
+            hint = f", did you mean `{near}`?" if near else ""
+            problem = f"unknown configuration field{hint}"
+            raise InvalidConfig(layer.file or "-c", layer.line(at), dotted(at), problem)
+        # Codex has many features, and they come and go.
+        if at[0] == "features" and near is None:
+            return
+        self._unknown += 1
+        if self._unknown <= WARNINGS_MAX:
+            hint = f", did you mean `{near}`? It" if near else "; it"
+            self._warnings.append(
+                f"{layer.place(at)}: unknown key `{dotted(at)}`{hint} was ignored."
+            )
 
     def _check_patterns(self, patterns: Mapping[str, str]) -> None:
         for name, regex in patterns.items():
@@ -232,7 +237,8 @@ class _Reader:
                 raise self._problem(at, "nothing would be left: set `enabled = false` instead")
 
     def _problem(self, at: tuple[str, ...], problem: str) -> InvalidConfig:
-        return InvalidConfig(self._file, line_of(self._text, at), dotted(at), problem)
+        layer = setter_of(self._layers, at) or self._user
+        return InvalidConfig(layer.file or "-c", layer.line(at), dotted(at), problem)
 
     def _tables(
         self, tables: object, at: tuple[str, ...], struct: type[S], expected: str
@@ -263,31 +269,14 @@ class _Reader:
                 where = at if unset else (*at, wrong.key)
                 found = "neither" if unset else _shown(table[wrong.key], wrong.key)
                 problem = f"expected {wrong.expected}, found {found}"
-                line = line_of(self._text, where)
-                raise InvalidConfig(self._file, line, dotted(where), problem) from wrong
+                raise self._problem(where, problem) from wrong
         return read
 
     def _known(self, table: Table, at: tuple[str, ...], struct: type[msgspec.Struct]) -> Table:
-        """The keys of a table that codexd uses; warns of unknown keys."""
-        keys = struct.__struct_fields__
-        allowed = {*keys, *_FOREIGN.get(struct, ())}
-        # Codex has many features, and they come and go.
-        for key in () if struct is FeaturesTable else table:
-            if key not in allowed:
-                self._unknown += 1
-                if self._unknown <= WARNINGS_MAX:
-                    self._warn((*at, key), allowed)
-        known = {key: value for key, value in table.items() if key in keys}
+        """The keys of a table that codexd uses."""
+        known = {key: table[key] for key in table if key in struct.__struct_fields__}
         self._keys += [dotted((*at, key)) for key in known if key not in _TABLES.get(struct, {})]
         return known
-
-    def _warn(self, at: tuple[str, ...], allowed: Collection[str]) -> None:
-        import difflib
-
-        near = difflib.get_close_matches(at[-1], sorted(allowed), n=1)
-        hint = f", did you mean `{near[0]}`? It" if near else "; it"
-        place = _place(self._file, line_of(self._text, at))
-        self._warnings.append(f"{place}: unknown key `{dotted(at)}`{hint} was ignored.")
 
     def _struct(self, table: Table, at: tuple[str, ...], struct: type[S]) -> S:
         try:
@@ -297,8 +286,7 @@ class _Reader:
             if missing is not None:
                 key = missing[1]
                 problem = f"expected {expectations(struct)[key]}, found nothing"
-                place = line_of(self._text, at)
-                raise InvalidConfig(self._file, place, dotted((*at, key)), problem) from error
+                raise self._problem((*at, key), problem) from error
             key = str(error).rpartition("`$.")[2].partition("[")[0].partition(".")[0].rstrip("`")
             raise self._invalid((*at, key), expectations(struct)[key], table[key]) from error
 
@@ -316,55 +304,8 @@ def _shown(found: object, key: str) -> str:
     return text if len(text) <= FOUND_SHOWN_MAX else text[: FOUND_SHOWN_MAX - 1] + "…"
 
 
-def _place(file: str, line: int | None) -> str:
-    return file if line is None else f"{file}:{line}"
+def _nearest(key: str, known: Collection[str]) -> str | None:
+    import difflib
 
-
-_BARE = re.compile(r"[A-Za-z0-9_-]++")
-_SEGMENT = re.compile(
-    r"""\s*+("(?P<double>(?:[^"\\]|\\.)*+)"|'(?P<single>[^']*+)'|(?P<bare>[A-Za-z0-9_-]++))\s*+"""
-)
-_TRIPLE = re.compile(r'"""|\'\'\'')
-
-
-def dotted(segments: tuple[str, ...]) -> str:
-    """A key path as TOML spells it, quoted where it must be."""
-    return ".".join(s if _BARE.fullmatch(s) else msgspec.json.encode(s).decode() for s in segments)
-
-
-def line_of(text: str, at: tuple[str, ...]) -> int | None:
-    """The line that sets a key, or that of the nearest table around it. tomllib does not report lines."""
-    best: tuple[int, int] | None = None
-    for number, segments in settings_in(text):
-        within = segments == at[: len(segments)]
-        if within and (best is None or len(segments) > best[0]):
-            best = len(segments), number
-    return best[1] if best else None
-
-
-def settings_in(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Each line that names a table or sets a key, with its full key path."""
-    table: tuple[str, ...] = ()
-    fence = ""  # the quotes of the current multi-line string
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not fence:
-            header = line.lstrip().startswith("[")
-            segments = _segments(line.lstrip().lstrip("[") if header else line)
-            table = segments if header and segments else table
-            if segments:
-                yield number, segments if header else table + segments
-        for mark in _TRIPLE.findall(line):
-            fence = "" if fence == mark else fence or mark
-
-
-def _segments(line: str) -> tuple[str, ...]:
-    """The dotted key at the beginning of a line, if the line is a header or an assignment."""
-    found: list[str] = []
-    at = 0
-    while segment := _SEGMENT.match(line, at):
-        found.append(segment["bare"] or segment["single"] or segment["double"] or "")
-        at = segment.end()
-        if line[at : at + 1] != ".":
-            return tuple(found) if line[at : at + 1] in ("=", "]") else ()
-        at += 1
-    return ()
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return near[0] if near else None

@@ -1,4 +1,4 @@
-"""The keys of config.toml: their types and defaults, and the keys that only Codex has.
+"""The keys of config.toml that codexd uses: their types and defaults.
 
 A key's type and the text in its `Annotated` are also the source of the errors and of the reference page.
 """
@@ -216,27 +216,3 @@ def _words(hint: Any) -> str:
     if origin in (Union, UnionType):
         return _words(arguments[0])
     return {str: "a string", bool: "true or false"}.get(hint, "a table of strings")
-
-
-# Keys of Codex that codexd does not use: they give no warning.
-FOREIGN_KEYS = frozenset(
-    """
-    agents allow_login_shell analytics approvals_reviewer apps background_terminal_max_timeout
-    browser_use chatgpt_base_url check_for_update_on_startup cli_auth_credentials_store commit_attribution
-    computer_use default_permissions desktop disable_paste_burst
-    experimental_instructions_file experimental_use_unified_exec_tool
-    feedback file_opener forced_chatgpt_workspace_id forced_login_method ghost_snapshot
-    history hooks instructions js_repl_node_path log_dir marketplaces
-    mcp_oauth_callback_url mcp_oauth_credentials_store memories
-    model_auto_compact_token_limit_scope model_catalog_json
-    model_supports_reasoning_summaries notice notify openai_base_url
-    permissions personality plan_mode_reasoning_effort plugins profile profiles
-    service_tier shell_environment_policy skills
-    sqlite_home suppress_unstable_features_warning tool_output_token_limit tui windows
-    disable_response_storage preferred_auth_method experimental_use_rmcp_client zsh_path
-    """.split()  # noqa: SIM905 (as a list it would be eighty lines)
-)
-FOREIGN_TOOLS_KEYS = frozenset({"client_search_provider", "view_image"})
-FOREIGN_PROVIDER_KEYS = frozenset(
-    {"env_key_instructions", "supports_websockets", "websocket_connect_timeout_ms", "auth", "aws"}
-)

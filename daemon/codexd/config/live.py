@@ -1,6 +1,6 @@
-"""The current config.toml: read again as a whole when the file has changed.
+"""The current configuration: read again as a whole when one of its files has changed.
 
-If the file cannot be used, `read` raises. Running work continues with `last_good`.
+If a file cannot be used, `read` raises. Running work continues with `last_good`.
 """
 
 from __future__ import annotations
@@ -8,39 +8,68 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from codexd.config.file import InvalidConfig, ReadConfig, read_config
 from codexd.config.keys import Config
+from codexd.config.layers.layer import version_of
+from codexd.config.layers.projects import has_project_files
+from codexd.config.layers.stack import ALONE, Sources, user_file
+from codexd.config.layers.toml_file import Table
 from codexd.machine.owners import NotOurs
 from codexd.machine.patience import impatiently
 
+# Folders whose projects have settings of their own: more are not worked in at once.
+FOLDERS_MAX: Final = 256
+
+_Stamp = tuple[int, int, int, int]
+
 
 class LiveConfig:
-    """The settings of one file."""
+    """The settings in force, of codexd's own config.toml and of the other layers."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._stamp: tuple[int, int, int, int] | None = None
-        self._read = ReadConfig(Config(), str(file), "sha256:")
+    def __init__(self, file: Path, sources: Sources = ALONE) -> None:
+        self.file, self.sources = file, sources  # `file` is the one that is written
+        self._stamps: tuple[_Stamp, ...] | None = None
+        self._read = ReadConfig(Config(), str(file), version_of({}))
         self._problem: InvalidConfig | None = None
+        self._in_folders: dict[str, Config] = {}
 
     def read(self) -> ReadConfig:
         """The settings in force. Raises: InvalidConfig."""
-        stamp = self._stamp_now()
-        if stamp != self._stamp:
-            self._stamp, self._problem = stamp, None
+        stamps = tuple(map(_stamp, self._files()))
+        if stamps != self._stamps:
+            problem: InvalidConfig | None = None
             try:
-                self._read = read_config(self.file)
-            except InvalidConfig as problem:
-                self._problem = problem
-                if isinstance(problem.__cause__, NotOurs):
-                    # The repair may be a folder's mode, which the stamp does not show.
-                    self._stamp = None
+                self._read = read_config(self.file, self.sources)
+            except InvalidConfig as found:
+                problem = found
+            # The repair of a foreign file may be a folder's mode, which the stamps do not show.
+            is_foreign = problem is not None and isinstance(problem.__cause__, NotOurs)
+            self._problem, self._stamps = problem, None if is_foreign else stamps
         if self._problem is not None:
             # Otherwise each raise would extend the traceback.
             raise self._problem.with_traceback(None)
         return self._read
+
+    def read_in(self, folder: str, overrides: Table | None = None) -> ReadConfig:
+        """The settings in force for a thread in this folder, with those of its project; `overrides` are of its client.
+
+        It reads the folder's disk, so it is called in a thread. Raises: InvalidConfig.
+        """
+        read = self.read()
+        if has_project_files(folder, read.config.project_root_markers):
+            read = read_config(self.file, self.sources, folder)
+            if len(self._in_folders) >= FOLDERS_MAX:
+                self._in_folders.pop(next(iter(self._in_folders)))
+            self._in_folders[folder] = read.config
+        else:
+            self._in_folders.pop(folder, None)
+        return read_config(self.file, self.sources, folder, overrides) if overrides else read
+
+    def in_folder(self, folder: str) -> Config:
+        """The settings for a thread in this folder, as they were when they were read for it last."""
+        return self._in_folders.get(folder) or self.last_good()
 
     def unsandboxed(self) -> bool:
         """Whether commands run without a sandbox where none can be enforced."""
@@ -63,10 +92,19 @@ class LiveConfig:
         except InvalidConfig:
             return self._read.config
 
-    def _stamp_now(self) -> tuple[int, int, int, int]:
-        try:
-            found = impatiently(self.file, partial(os.stat, self.file))
-        except OSError as error:
-            return (0, 0, 0, error.errno or 0)  # reading the file raises the same error
-        # Includes ctime, which changes with owner and mode.
-        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    def _files(self) -> list[Path]:
+        """The files that decide, the missing ones included."""
+        sources, home = self.sources, self.sources.codex_home
+        files = [self.file] if home is None else [self.file, home / "config.toml"]
+        if sources.profile is not None:
+            files.append(user_file(self.file, sources).with_name(f"{sources.profile}.config.toml"))
+        return files if sources.system is None else [*files, sources.system]
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        found = impatiently(file, partial(os.stat, file))
+    except OSError as error:
+        return (0, 0, 0, error.errno or 0)  # reading the file raises the same error
+    # Includes ctime, which changes with owner and mode.
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

@@ -118,8 +118,6 @@ class McpServerTable(msgspec.Struct, frozen=True):
         return own or self.default_tools_approval_mode or "auto"
 
 
-# Keys that Codex knows and that mean nothing to codexd: they give no warning.
-FOREIGN_SERVER_KEYS = frozenset({"name", "environment_id", "experimental_environment"})
 _OF_A_PROCESS = ("args", "env", "env_vars", "cwd")
 _OF_HTTP = (
     "url",

@@ -113,12 +113,6 @@ class OtelTable(msgspec.Struct, frozen=True):
                     yield name, value
 
 
-# Keys of Codex that codexd does not use.
-FOREIGN_OTEL_KEYS: Final = frozenset(
-    {"log_agent_responses", "log_guardian_assessments", "tracestate"}
-)
-
-
 def without_secrets(table: OtelTable, value: str, address: Callable[[str], str]) -> OtelTable:
     """The table for a reader: each header has this value, and each endpoint is shown by `address`."""
 

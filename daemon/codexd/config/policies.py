@@ -10,6 +10,7 @@ import os
 import msgspec
 
 from codexd.config.keys import Config
+from codexd.config.layers.projects import trust_of
 from codexd.core.decide.lookups import Here
 from codexd.core.values.settings import ApprovalPolicy, SandboxAccess, SandboxMode
 
@@ -52,18 +53,5 @@ def _trust_level(config: Config, folder: str) -> str | None:
     """What a person said of the folder, or of the repository that it is in."""
     if not config.projects:
         return None
-    for place in (folder, _repository_root(folder)):
-        project = config.projects.get(place)
-        if project is not None and project.trust_level is not None:
-            return project.trust_level
-    return None
-
-
-def _repository_root(folder: str) -> str:
-    place = folder
-    while not os.path.lexists(os.path.join(place, ".git")):
-        above = os.path.dirname(place)
-        if above == place:
-            return folder
-        place = above
-    return place
+    levels = {key: project.trust_level for key, project in config.projects.items()}
+    return trust_of(levels, folder).level

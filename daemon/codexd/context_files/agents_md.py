@@ -24,7 +24,7 @@ from codexd.core.values.agents_md import InstructionFile, UserInstructions
 from codexd.core.values.settings import Notice
 from codexd.machine.foreign_files import NotAFile, open_file, read_up_to
 from codexd.machine.owners import foreign_owner
-from codexd.machine.paths import Paths, home_folder
+from codexd.machine.paths import Paths, codex_home
 
 NAMES = ("AGENTS.override.md", "AGENTS.md")
 # Folders between a project's root and the working directory: more is a loop of links.
@@ -47,10 +47,7 @@ INSTRUCTIONS_BYTES_MAX: Final = 1024 * 1024
 
 def instruction_homes(paths: Paths, env: Mapping[str, str]) -> tuple[Path, ...]:
     """The folders of the person's own instructions: codexd's, then that of Codex."""
-    given = env.get("CODEX_HOME", "")
-    # The daemon's working directory is /, so a relative path means nothing.
-    original = Path(given) if given.startswith("/") else home_folder(env) / ".codex"
-    return (paths.config_file.parent, original)
+    return (paths.config_file.parent, codex_home(env))
 
 
 def rules_of(config: Config, homes: Sequence[Path]) -> Rules:

@@ -97,6 +97,13 @@ def home_folder(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
+def codex_home(environ: Mapping[str, str]) -> Path:
+    """The folder of Codex's own files, which codexd may read: `$CODEX_HOME`, else ~/.codex."""
+    given = environ.get("CODEX_HOME", "")
+    # The daemon's working directory is /, so a relative path means nothing.
+    return Path(given) if given.startswith("/") else home_folder(environ) / ".codex"
+
+
 def _linux(environ: Mapping[str, str], sessions: Path) -> tuple[Path, Path, Path, Path]:
     # By hand, because importing platformdirs takes 30 ms, a third of what a frontend needs to start.
     home = home_folder(environ)

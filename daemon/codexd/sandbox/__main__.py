@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn, get_args
 
 from codexd.config.file import InvalidConfig, read_config
+from codexd.config.layers.stack import sources_here
 from codexd.config.policies import access_of, policies_for
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.settings import SandboxMode
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> NoReturn:
     try:
         paths = default_paths()
         make_own_folder(paths.state_dir)
-        config = read_config(paths.config_file).config
+        config = read_config(paths.config_file, sources_here(os.environ), folder).config
         mode: SandboxMode = policies_for(config, folder).sandbox
         for known in get_args(SandboxMode):
             mode = known if modes == [known] else mode

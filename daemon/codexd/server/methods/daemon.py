@@ -6,16 +6,18 @@ import itertools
 import os
 import platform
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from codexd.config.effective import effective, origins
+from codexd.config.effective import effective, layers_shown, origins
 from codexd.config.file import InvalidConfig, ReadConfig
 from codexd.core.commands import Rejected
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
+from codexd.machine.patience import NoAnswer, patiently
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import methods as m
 from codexd.protocol.display.titles import title_of
@@ -25,9 +27,11 @@ from codexd.protocol.wire.rpc import (
     ErrorData,
     RpcError,
     already_initialized,
+    invalid_params,
 )
 from codexd.runtime.troubles import Trouble
 from codexd.server.connection.connection import Connection
+from codexd.server.methods.lookup import checked_cwd
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -74,10 +78,16 @@ async def config_read(
     services: Services, connection: Connection, params: m.ConfigReadParams
 ) -> m.ConfigReadResponse:
     """The settings in force, secrets left out: those that have a place there, and any that is known."""
-    read = readable_config(services)
-    shown = services.known_secrets()(effective(read.config))
+    if params.cwd is None:
+        read = readable_config(services)
+    else:
+        read = await config_in(services, await checked_cwd(services, params.cwd))
+    redact = services.known_secrets()
+    layers = msgspec.json.encode(layers_shown(read.layers) if params.include_layers else None)
     return m.ConfigReadResponse(
-        msgspec.Raw(shown), msgspec.Raw(origins(read)), msgspec.Raw(b"null")
+        msgspec.Raw(redact(effective(read))),
+        msgspec.Raw(origins(read)),
+        msgspec.Raw(redact(layers)),
     )
 
 
@@ -177,7 +187,23 @@ def readable_config(services: Services) -> ReadConfig:
     try:
         return services.config.read()
     except InvalidConfig as problem:
-        raise RpcError(INTERNAL_ERROR, str(problem), ErrorData("invalid_config")) from problem
+        raise _invalid(problem) from problem
+
+
+async def config_in(
+    services: Services, folder: str, overrides: dict[str, object] | None = None
+) -> ReadConfig:
+    """The config of a thread in a folder, with its project's. Raises: RpcError, as `readable_config` does."""
+    try:
+        return await patiently(folder, partial(services.config.read_in, folder, overrides))
+    except InvalidConfig as problem:
+        raise _invalid(problem) from problem
+    except NoAnswer as error:
+        raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
+
+
+def _invalid(problem: InvalidConfig) -> RpcError:
+    return RpcError(INTERNAL_ERROR, str(problem), ErrorData("invalid_config"))
 
 
 async def provider_find_local(
