@@ -335,6 +335,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.core",
             "codexd_eventstore",
             "codexd.config.file",
+            "codexd.config.keys",
             "codexd.machine.foreign_files",
             "codexd.machine.linear",
             "codexd.config.live",

@@ -81,7 +81,7 @@ def test_the_values_of_headers_are_shown_to_nobody() -> None:
         '[otel]\nexporter = { otlp-http = { endpoint = "http://c", headers = { a = "secret-1" } } }\n'
         'trace_exporter = { otlp-grpc = { endpoint = "http://c", headers = { b = "secret-2" } } }\n'
     )
-    shown = effective(read.config)
+    shown = effective(read)
     assert b"secret" not in shown
     http = json.loads(shown)["otel"]["exporter"]["otlp-http"]
     assert (http["endpoint"], http["headers"]) == ("http://c", {"a": "[redacted]"})

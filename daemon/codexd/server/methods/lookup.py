@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from codexd.config.keys import Config
 from codexd.config.policies import Policies, policies_for
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
@@ -121,10 +122,14 @@ async def checked_cwd(services: Services, cwd: str) -> str:
     return path
 
 
-async def policies_in(services: Services, folder: str) -> Policies:
-    """The policies of a new thread in a folder, by the last good config. Raises: RpcError: its disk does not answer."""
+async def policies_in(services: Services, folder: str, config: Config | None = None) -> Policies:
+    """The policies of a new thread in a folder, by this config, or by the last good one of the folder.
+
+    Raises: RpcError: its disk does not answer.
+    """
+    config = config or services.config.in_folder(folder)
     try:
-        return await patiently(folder, partial(policies_for, services.config.last_good(), folder))
+        return await patiently(folder, partial(policies_for, config, folder))
     except NoAnswer as error:
         raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
 

@@ -19,7 +19,7 @@ from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.lookups import look_up
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.daemon import readable_config
+from codexd.server.methods.daemon import config_in
 from codexd.server.methods.lookup import checked_cwd, load_thread, open_thread, policies_in
 from codexd.server.services import Services
 
@@ -97,9 +97,9 @@ async def _settings(services: Services, thread: ThreadActor | None, folder: str 
     enforcement = services.confinement.enforcement()
     if thread is not None and thread.state.settings is not None:
         return replace(thread.state.settings, enforcement=enforcement)
-    readable_config(services)  # A new thread would be refused as well.
     cwd = await checked_cwd(services, folder or str(services.cwd))
-    policies = await policies_in(services, cwd)
+    read = await config_in(services, cwd)  # A new thread would be refused as well.
+    policies = await policies_in(services, cwd, read.config)
     return Settings(
         cwd, "", "", policies.approval_policy, policies.sandbox, enforcement=enforcement
     )

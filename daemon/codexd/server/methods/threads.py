@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from codexd.config.keys import Config
 from codexd.config.policies import access_of
 from codexd.core import commands as c
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
@@ -27,7 +28,7 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.daemon import readable_config
+from codexd.server.methods.daemon import config_in
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
@@ -85,8 +86,9 @@ async def _started(
     named: ThreadId | None,
 ) -> ThreadActor:
     """A new thread, with the id that was recorded for its key, if there is one."""
-    settings = await _new_settings(services, thread_change(params))
-    read = readable_config(services)
+    cwd = await checked_cwd(services, params.cwd or str(services.cwd))
+    read = await config_in(services, cwd)
+    settings = await _new_settings(services, thread_change(params), cwd, read.config)
     command = c.StartThread(
         settings=settings,
         originator=connection.client.name if connection.client is not None else "",
@@ -349,14 +351,14 @@ async def _resumed_from(
     return MethodResult(answered.result, lambda: connection.follow(thread.thread_id, begin))
 
 
-async def _new_settings(services: Services, asked: SettingsChange) -> Settings:
+async def _new_settings(
+    services: Services, asked: SettingsChange, cwd: str, config: Config
+) -> Settings:
     """The settings of a new thread: the request's, else the config's, else the defaults."""
-    config = readable_config(services).config
     default_model = next(model.id for model in services.models if model.is_default)
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
-    cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
-    policies = await policies_in(services, cwd)
+    policies = await policies_in(services, cwd, config)
     sandbox = asked.sandbox or policies.sandbox
     return Settings(
         cwd=cwd,
