@@ -48,11 +48,15 @@ _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNOREC
 def effective(read: ReadConfig) -> bytes:
     """The settings in force as JSON, by their names in config.toml, with secrets left out.
 
-    What is not set has the value that Codex shows, or that of codexd, for a key that only codexd has.
+    What is not set has codexd's default; tables that are not set are shown as Codex shows them.
     """
     known, own = codex_keys(), msgspec.json.decode(_own(read.config))
     table = shown(read.table)
-    whole = {key: value for key, value in own.items() if key not in known.unset or key in table}
+    whole = {
+        key: value
+        for key, value in own.items()
+        if key in table or key not in known.unset or not (value is None or isinstance(value, dict))
+    }
     whole = merged_tables(_filled(table, ()), whole)
     if isinstance(table.get("approval_policy"), dict):
         whole["approval_policy"] = table["approval_policy"]
