@@ -170,6 +170,23 @@ def _parser() -> argparse.ArgumentParser:
         help="after SIGTERM, let answers of models come to their ends for so long; a second SIGTERM stops at once "
         "(default: 0)",
     )
+    _add_settings(parser)
+    parser.add_argument(
+        "--print-paths", action="store_true", help="print where things are, and end"
+    )
+    parser.add_argument("--version", action="version", version=f"codexd {__version__}")
+    return parser
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 <= seconds <= DRAIN_SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"expected 0 to {DRAIN_SECONDS_MAX:g}, found {word}")
+    return seconds
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """The arguments that are settings."""
     parser.add_argument(
         "-c",
         "--config",
@@ -187,18 +204,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="refuse config files with keys that nobody knows, instead of warning",
     )
-    parser.add_argument(
-        "--print-paths", action="store_true", help="print where things are, and end"
-    )
-    parser.add_argument("--version", action="version", version=f"codexd {__version__}")
-    return parser
-
-
-def _seconds(word: str) -> float:
-    seconds = float(word)
-    if not 0 <= seconds <= DRAIN_SECONDS_MAX:
-        raise argparse.ArgumentTypeError(f"expected 0 to {DRAIN_SECONDS_MAX:g}, found {word}")
-    return seconds
 
 
 def _print_paths(paths: Paths) -> None:
