@@ -84,6 +84,8 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.config.file",
             "codexd.config.layers",
+            "codexd.config.keys",
+            "codexd.config.permission_profiles",
             "codexd.config.policies",
             "codexd.core",
             "codexd.machine.owners",
@@ -91,8 +93,17 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.sandbox",
         }
     ),
+    "codexd.config.permission_profiles": frozenset(
+        {"codexd.config.keys", "codexd.core", "msgspec"}
+    ),
     "codexd.config.policies": frozenset(
-        {"codexd.config.keys", "codexd.config.layers", "codexd.core", "msgspec"}
+        {
+            "codexd.config.keys",
+            "codexd.config.layers",
+            "codexd.config.permission_profiles",
+            "codexd.core",
+            "msgspec",
+        }
     ),
     # Where settings come from: tables, without a type for any key
     "codexd.config.layers": frozenset(
@@ -339,6 +350,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.foreign_files",
             "codexd.machine.linear",
             "codexd.config.live",
+            "codexd.config.permission_profiles",
             "codexd.config.policies",
             "codexd.config.rule_files",
             "codexd.config.edit",

@@ -8,7 +8,7 @@ import pytest
 
 from codexd.config.keys import Config, ProjectTable, WorkspaceWriteTable
 from codexd.config.policies import Policies, access_of, here_of, policies_for
-from codexd.core.values.settings import SandboxAccess
+from codexd.core.values.settings import NO_PROFILE, ActiveProfile, SandboxAccess
 
 
 @pytest.fixture
@@ -23,19 +23,25 @@ def config(trusted: Path, level: str) -> Config:
 
 
 def test_a_folder_that_nobody_trusts_is_read_only(project: Path) -> None:
-    assert policies_for(Config(), str(project)) == Policies("on-request", "read-only")
+    assert policies_for(Config(), str(project)) == Policies(
+        "on-request", "read-only", SandboxAccess(), ActiveProfile(":read-only")
+    )
     assert policies_for(config(project.parent, "trusted"), str(project)).sandbox == "read-only"
 
 
 @pytest.mark.parametrize("folder", [".", "sub", "sub/deep"])
 def test_a_trusted_project_is_writable_from_all_of_its_folders(project: Path, folder: str) -> None:
     found = policies_for(config(project, "trusted"), str(project / folder))
-    assert found == Policies("on-request", "workspace-write")
+    assert found == Policies(
+        "on-request", "workspace-write", SandboxAccess(), ActiveProfile(":workspace")
+    )
 
 
 def test_in_an_untrusted_project_a_person_is_asked(project: Path) -> None:
     found = policies_for(config(project, "untrusted"), str(project))
-    assert found == Policies("untrusted", "workspace-write")
+    assert found == Policies(
+        "untrusted", "workspace-write", SandboxAccess(), ActiveProfile(":workspace")
+    )
 
 
 def test_what_is_configured_comes_first(project: Path) -> None:
@@ -44,7 +50,9 @@ def test_what_is_configured_comes_first(project: Path) -> None:
         sandbox_mode="danger-full-access",
         projects={str(project): ProjectTable("untrusted")},
     )
-    assert policies_for(own, str(project)) == Policies("never", "danger-full-access")
+    assert policies_for(own, str(project)) == Policies(
+        "never", "danger-full-access", SandboxAccess(), NO_PROFILE
+    )
 
 
 def test_the_table_of_the_mode_counts_in_that_mode_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from codexd.protocol import (
     history,
     mcp,
     methods,
+    models,
     notifications,
     policies,
     searching,
@@ -193,11 +194,13 @@ def settled(kind: type[msgspec.Struct], **more: object) -> list[msgspec.Struct]:
                 "cwd": "/w",
                 "approvalPolicy": "untrusted",
                 "sandbox": policy,
+                "activePermissionProfile": profile,
                 **more,
             },
             kind,
         )
         for policy in POLICIES
+        for profile in (None, {"id": ":workspace"}, {"id": "p", "extends": ":workspace"})
     ]
 
 
@@ -262,21 +265,31 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         mcp.ListMcpServerStatusResponse(data=SERVERS, next_cursor=cursor) for cursor in (None, "s")
     ],
     "model/list": [
-        methods.ModelListResponse(()),
-        methods.ModelListResponse(
+        models.ModelListResponse(()),
+        models.ModelListResponse(
             (
-                methods.Model(
+                models.Model(
                     id="m",
                     model="m",
                     display_name="M",
                     description="d",
-                    supported_reasoning_efforts=(methods.ReasoningEffortOption("low", "d"),),
+                    supported_reasoning_efforts=(models.ReasoningEffortOption("low", "d"),),
                     default_reasoning_effort="low",
                     is_default=True,
                 ),
             ),
             "1",
         ),
+    ],
+    "permissionProfile/list": [
+        models.PermissionProfileListResponse(
+            (
+                models.PermissionProfileSummary(":workspace", None, allowed=True),
+                models.PermissionProfileSummary("p", "d", allowed=False),
+            ),
+            cursor,
+        )
+        for cursor in (None, "2")
     ],
     "review/start": [
         turns.ReviewStartResponse(
@@ -435,6 +448,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
                 cwd="/w",
                 approval_policy="never",
                 sandbox_policy=policy,
+                active_permission_profile=policies.ActivePermissionProfile("p", "q"),
                 model="m",
                 model_provider="p",
                 effort="low",

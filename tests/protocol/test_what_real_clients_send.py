@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.core.values.items import TextInput
-from codexd.core.values.settings import SandboxAccess, SandboxMode, SettingsChange
+from codexd.core.values.settings import NO_PROFILE, SandboxAccess, SandboxMode, SettingsChange
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import (
     approval_policy,
@@ -14,7 +14,7 @@ from codexd.protocol.policies import (
     sandbox_mode,
     sandbox_policy,
 )
-from codexd.protocol.settings import settings_change, thread_change
+from codexd.protocol.settings import asked_permissions, settings_change, thread_change
 from codexd.protocol.threads import (
     After,
     ThreadForkParams,
@@ -132,7 +132,9 @@ def test_a_thread_is_started() -> None:
     asked = params(THREAD_START)
     assert isinstance(asked, ThreadStartParams)
     assert asked.thread_source == "user"
-    read_only = SettingsChange(cwd="/w", sandbox="read-only", access=SandboxAccess())
+    read_only = SettingsChange(
+        cwd="/w", sandbox="read-only", access=SandboxAccess(), profile=NO_PROFILE
+    )
     assert thread_change(asked) == read_only
 
 
@@ -178,7 +180,7 @@ def test_a_turn_is_started() -> None:
     assert asked.input == (TextInput("say 5"),)
     assert asked.client_user_message_id == "d5ee"
     assert settings_change(asked) == SettingsChange(
-        cwd="/w", model="mock-model", approval_policy="on-request"
+        cwd="/w", model="mock-model", approval_policy="on-request", has_environment=True
     )
 
 
@@ -196,7 +198,78 @@ def test_a_collaboration_mode_goes_before_the_members_beside_it() -> None:
         summary="auto",
         sandbox="workspace-write",
         access=SandboxAccess(writable_roots=("/x",)),
+        profile=NO_PROFILE,
     )
+
+
+# As Codex's TUI 0.171 has a title made; members without a value are left out.
+TITLE_START = (
+    '{"id":7,"method":"thread/start","params":{"model":"m","modelProvider":"p","cwd":"/w","approvalPolicy":"never",'
+    '"sandbox":null,"permissions":":read-only","config":{"features.apps":false,"tools.update_plan.enabled":false,'
+    '"web_search":"disabled","features.shell_tool":false,"features.request_permissions_tool":false,'
+    '"features.view_image":false,"cloud.skills.enabled":false,"mcp_servers":{},"features.unified_exec":false},'
+    '"ephemeral":true,"threadSource":"thread_title","environments":[],"dynamicTools":[]}}'
+)
+EVERY_FEATURE = (
+    "mcp_servers", "request_permissions_tool", "shell_tool", "unified_exec", "update_plan", "view_image", "web_search",
+)  # fmt: skip
+
+
+def test_a_title_is_made_by_a_thread_that_executes_nothing() -> None:
+    asked = params(TITLE_START)
+    assert isinstance(asked, ThreadStartParams)
+    assert asked_permissions(asked) == ":read-only"
+    assert thread_change(asked) == SettingsChange(
+        cwd="/w",
+        model="m",
+        provider="p",
+        approval_policy="never",
+        has_environment=False,
+        features_off=EVERY_FEATURE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "off"),
+    [
+        ("{}", None),
+        ('{"features":{"a_later_one":false}}', None),
+        ('{"features":{"shell_tool":false,"view_image":true}}', ("shell_tool",)),
+        ('{"features":{"shell_tool":false},"features.shell_tool":true}', ()),
+        (
+            '{"tools":{"update_plan":{"enabled":false},"view_image":false}}',
+            ("update_plan", "view_image"),
+        ),
+        ('{"web_search":"live","mcp_servers":{"docs":{"command":"x"}}}', ()),
+    ],
+)
+def test_features_are_read_from_tables_and_from_dotted_keys(
+    config: str, off: tuple[str, ...] | None
+) -> None:
+    asked = params(f'{{"id":1,"method":"thread/start","params":{{"config":{config}}}}}')
+    assert isinstance(asked, ThreadStartParams)
+    assert thread_change(asked).features_off == off
+
+
+@pytest.mark.parametrize(
+    ("members", "change"),
+    [
+        ('"environments":[]', (None, False)),
+        ('"environments":[],"cwd":"/w"', ("/w", False)),
+        ('"environments":[{"environmentId":"local","cwd":"/v"}],"cwd":"/w"', ("/v", True)),
+        ('"cwd":"/w"', ("/w", True)),
+        ('"environments":null', (None, None)),
+    ],
+)
+def test_a_folder_alone_selects_the_environment_again(
+    members: str, change: tuple[str | None, bool | None]
+) -> None:
+    asked = params(
+        f'{{"id":1,"method":"turn/start","params":{{"threadId":"T","input":[],{members}}}}}'
+    )
+    assert isinstance(asked, TurnStartParams)
+    found = settings_change(asked)
+    assert (found.cwd, found.has_environment) == change
 
 
 def test_a_turn_is_steered() -> None:

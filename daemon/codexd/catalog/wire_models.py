@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from codexd.models.catalog import Model
-from codexd.protocol.methods import Model as WireModel
-from codexd.protocol.methods import ReasoningEffortOption
+from codexd.protocol.models import Model as WireModel
+from codexd.protocol.models import ReasoningEffortOption
 
 
 def wire_model(model: Model) -> WireModel:

@@ -21,7 +21,9 @@ import msgspec
 from codexd.config.keys import (
     Config,
     FeaturesTable,
+    PermissionProfileTable,
     PriceTable,
+    ProfileNetworkTable,
     ProjectTable,
     RedactionTable,
     TitlesTable,
@@ -116,6 +118,7 @@ _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]
         "mcp_servers": McpServerTable,
         "model_providers": ProviderTable,
         "otel": OtelTable,
+        "permissions": PermissionProfileTable,
         "prices": PriceTable,
         "projects": ProjectTable,
         "redaction": RedactionTable,
@@ -124,8 +127,11 @@ _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]
         "tools": ToolsTable,
     },
     McpServerTable: {"oauth": McpOAuthTable, "tools": McpToolTable},
+    PermissionProfileTable: {"network": ProfileNetworkTable},
 }
-_SEVERAL: Final = frozenset({McpServerTable, McpToolTable, ProviderTable, PriceTable, ProjectTable})
+_SEVERAL: Final = frozenset(
+    {McpServerTable, McpToolTable, PermissionProfileTable, ProviderTable, PriceTable, ProjectTable}
+)
 
 
 @functools.cache

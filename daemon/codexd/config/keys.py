@@ -21,6 +21,7 @@ ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
 Effort = Annotated[str, 'a string, such as "low", "medium" or "high"']
 ModelName = Annotated[str, "the name of a model, a string"]
 ProviderName = Annotated[str, "the name of a provider, a string"]
+ProfileName = Annotated[str, "the name of a permission profile, a string"]
 LocalProvider = Annotated[str, '"ollama", "lmstudio", "llamacpp" or "vllm"']
 Tokens = Annotated[int, Meta(gt=0), "a number of tokens, an integer above 0"]
 ContextTokens = Annotated[int, Meta(gt=0), "a number of tokens in context, an integer above 0"]
@@ -43,6 +44,7 @@ class ProjectTable(msgspec.Struct, frozen=True):
     trust_level: Literal["trusted", "untrusted"] | None = None
 
 
+FileAccess = Literal["read", "write", "deny", "none"]  # none: as deny, in older files
 DomainPermissions = Annotated[
     Mapping[str, Literal["allow", "deny"]], 'a table of domains, each "allow" or "deny"'
 ]
@@ -87,6 +89,31 @@ class WorkspaceWriteTable(msgspec.Struct, frozen=True):
     network_access: bool = False
     exclude_tmpdir_env_var: bool = False  # $TMPDIR is not writable
     exclude_slash_tmp: bool = False  # /tmp is not writable
+
+
+class ProfileNetworkTable(msgspec.Struct, frozen=True):
+    """A table `[permissions.NAME.network]`."""
+
+    enabled: bool | None = None  # None: as the profile that it extends, else off
+    domains: DomainPermissions = {}  # they hold where `features.network_proxy` is enabled
+
+
+class PermissionProfileTable(msgspec.Struct, frozen=True):
+    """A table `[permissions.NAME]`: what commands may do, under a name. The keys are Codex's."""
+
+    description: str | None = None
+    extends: str | None = None  # ":read-only", ":workspace", or another profile
+    # More folders in which the rules for ":workspace_roots" hold; false takes away what an extended profile adds.
+    workspace_roots: Annotated[Mapping[str, bool], "a table of folders, each true or false"] = {}
+    # A path, ":root", ":workspace_roots", ":tmpdir" or ":slash_tmp", with what commands may do there, or with a table
+    # of paths below it.
+    filesystem: Annotated[
+        Mapping[str, int | FileAccess | Mapping[str, FileAccess]],
+        'a table of paths, each "read", "write" or "deny", or a table of paths below it',
+    ] = {}
+    network: Annotated[ProfileNetworkTable, "a table [permissions.NAME.network]"] = (
+        ProfileNetworkTable()
+    )
 
 
 class RedactionTable(msgspec.Struct, frozen=True):
@@ -157,6 +184,9 @@ class Config(msgspec.Struct, frozen=True):
     sandbox_workspace_write: Annotated[WorkspaceWriteTable, "a table [sandbox_workspace_write]"] = (
         WorkspaceWriteTable()
     )
+    # The permission profile of new threads, in place of `sandbox_mode`; None: as `sandbox_mode` says.
+    default_permissions: ProfileName | None = None
+    permissions: Annotated[Mapping[str, PermissionProfileTable], "tables [permissions.NAME]"] = {}
     allow_unsandboxed: bool = (
         False  # a machine that cannot enforce the sandbox asks before commands
     )

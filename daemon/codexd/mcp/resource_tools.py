@@ -83,6 +83,8 @@ OWN_CALLS: Final = frozenset((OWN, tool) for tool in RESOURCE_TOOLS)
 class ResourceTool:
     """One of them."""
 
+    features = frozenset({"mcp_servers"})
+
     def __init__(self, name: str) -> None:
         self.name = name
 

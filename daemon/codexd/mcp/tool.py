@@ -44,6 +44,8 @@ class Audience(Protocol):
 class McpTool:
     """One tool of one server."""
 
+    features = frozenset({"mcp_servers"})
+
     def __init__(self, offered: OfferedTool, servers: Servers) -> None:
         self.name, self._of, self._servers = offered.name, offered, servers
         self._declaration = declaration(offered.tool, offered.name)

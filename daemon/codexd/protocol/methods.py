@@ -6,14 +6,14 @@ answered with an empty result from `EMPTY_ANSWERS`; any other name is unknown.
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
 from codexd.protocol import history as h
-from codexd.protocol import mcp, rules, settings, transfer, turns
+from codexd.protocol import mcp, models, rules, settings, transfer, turns
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol import usage as u
@@ -63,45 +63,6 @@ class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
     codex_home: str
     platform_family: str
     platform_os: str
-
-
-class ModelListParams(msgspec.Struct, frozen=True, rename="camel"):
-    """List models."""
-
-    cursor: str | None = None
-    limit: int | None = None
-    include_hidden: bool | None = None
-    model_provider: str | None = None
-
-
-class ReasoningEffortOption(msgspec.Struct, frozen=True, rename="camel"):
-    """A reasoning effort that a model supports."""
-
-    reasoning_effort: str
-    description: str
-
-
-class Model(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A model, as a model picker shows it."""
-
-    id: str
-    model: str
-    upgrade: str | None = None  # the model that replaces it
-    display_name: str
-    description: str
-    hidden: bool = False
-    supported_reasoning_efforts: tuple[ReasoningEffortOption, ...] = ()
-    default_reasoning_effort: str
-    input_modalities: tuple[Literal["text", "image", "audio"], ...] = ("text", "image")
-    supports_personality: bool = False
-    is_default: bool = False
-
-
-class ModelListResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """A page of models."""
-
-    data: tuple[Model, ...]
-    next_cursor: str | None = None
 
 
 class AccountReadParams(msgspec.Struct, frozen=True, rename="camel"):
@@ -191,7 +152,10 @@ METHODS: dict[str, Method] = {
     "mcpServerStatus/list": Method(
         mcp.ListMcpServerStatusParams, mcp.ListMcpServerStatusResponse, looks=True, large=True
     ),
-    "model/list": Method(ModelListParams, ModelListResponse, looks=True),
+    "model/list": Method(models.ModelListParams, models.ModelListResponse, looks=True),
+    "permissionProfile/list": Method(
+        models.PermissionProfileListParams, models.PermissionProfileListResponse, looks=True
+    ),
     "policy/check": Method(rules.PolicyCheckParams, rules.PolicyCheckResponse, looks=True),
     "policy/list": Method(rules.PolicyListParams, rules.PolicyListResponse, looks=True),
     "policy/revoke": Method(rules.PolicyRevokeParams, rules.PolicyRevokeResponse),

@@ -14,7 +14,7 @@ from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol import mcp
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
-from codexd.protocol.policies import SandboxPolicy
+from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
 from codexd.protocol.usage import ThreadTokenUsage
@@ -87,6 +87,7 @@ class ThreadSettings(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     approval_policy: ApprovalPolicy
     approvals_reviewer: Literal["user"] = "user"
     sandbox_policy: SandboxPolicy
+    active_permission_profile: ActivePermissionProfile | None = None
     model: str
     model_provider: str
     service_tier: str | None = None

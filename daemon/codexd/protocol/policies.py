@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from codexd.core.values.settings import ApprovalPolicy, SandboxAccess, SandboxMode
+from codexd.core.values.settings import ActiveProfile, ApprovalPolicy, SandboxAccess, SandboxMode
 
 
 class GranularPolicy(msgspec.Struct, frozen=True):
@@ -55,6 +55,18 @@ class ExternalSandbox(msgspec.Struct, frozen=True, rename="camel", tag="external
 
 
 SandboxPolicy = ReadOnly | WorkspaceWrite | DangerFullAccess | ExternalSandbox
+
+
+class ActivePermissionProfile(msgspec.Struct, frozen=True):
+    """The permission profile that the sandbox comes from."""
+
+    id: str
+    extends: str | None = None
+
+
+def active_profile(profile: ActiveProfile) -> ActivePermissionProfile | None:
+    """The profile as the wire has it; None if the sandbox comes from none."""
+    return ActivePermissionProfile(profile.id, profile.extends) if profile.id else None
 
 
 def sandbox_mode(policy: SandboxPolicy | None) -> SandboxMode | None:

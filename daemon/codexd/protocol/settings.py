@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import msgspec
 
-from codexd.core.values.settings import SandboxAccess, SandboxMode, SettingsChange
-from codexd.protocol.policies import approval_policy, sandbox_access, sandbox_mode
-from codexd.protocol.threads import (
+from codexd.core.values.settings import NO_PROFILE, SandboxAccess, SandboxMode, SettingsChange
+from codexd.protocol.config_overrides import (
+    NO_OVERRIDES,
     ConfigOverrides,
-    ThreadForkParams,
-    ThreadResumeParams,
-    ThreadStartParams,
     WorkspaceWriteOverrides,
+    features_off,
 )
-from codexd.protocol.turns import SettingsParams, TurnStartParams
+from codexd.protocol.policies import approval_policy, sandbox_access, sandbox_mode
+from codexd.protocol.threads import ThreadForkParams, ThreadResumeParams, ThreadStartParams
+from codexd.protocol.turns import AskedEnvironment, SettingsParams, TurnStartParams
+
+OfThread = ThreadStartParams | ThreadResumeParams | ThreadForkParams
 
 
 class ThreadSettingsUpdateParams(SettingsParams, frozen=True, kw_only=True):
@@ -30,18 +32,62 @@ class ThreadSettingsUpdateResponse(msgspec.Struct, frozen=True):
     """The settings are in force; clients that follow the thread are notified."""
 
 
-def thread_change(
-    params: ThreadStartParams | ThreadResumeParams | ThreadForkParams,
-) -> SettingsChange:
+OfTurn = TurnStartParams | ThreadSettingsUpdateParams
+
+
+class Contradiction(Exception):
+    """Two members of the params exclude each other. The message is a sentence without its end."""
+
+
+def asked_permissions(params: OfThread | OfTurn) -> str | None:
+    """The permission profile that the params name. Raises: Contradiction."""
+    other, named = "sandbox", params.permissions
+    if isinstance(params, OfTurn):
+        other, is_there = "sandboxPolicy", params.sandbox_policy is not None
+    else:
+        is_there = params.sandbox is not None
+    if named is not None and is_there:
+        raise Contradiction(f"`permissions` cannot be combined with `{other}`")
+    if named is None and not is_there and not isinstance(params, OfTurn):
+        return params.config.default_permissions if params.config is not None else None
+    return named
+
+
+def asked_environments(params: OfThread | OfTurn) -> tuple[AskedEnvironment, ...] | None:
+    """The environments that the params choose; None if they choose none."""
+    return (
+        None if isinstance(params, ThreadResumeParams | ThreadForkParams) else params.environments
+    )
+
+
+def asked_change(params: OfThread | OfTurn) -> SettingsChange:
+    """The change in the params, without a permission profile; `cwd` is as the client sent it."""
+    return settings_change(params) if isinstance(params, OfTurn) else thread_change(params)
+
+
+def _has_environment(chosen: tuple[AskedEnvironment, ...] | None) -> bool | None:
+    return None if chosen is None else bool(chosen)
+
+
+def _cwd(params: OfThread | OfTurn) -> str | None:
+    chosen = asked_environments(params)
+    return chosen[0].cwd if chosen else params.cwd
+
+
+def thread_change(params: OfThread) -> SettingsChange:
     """The change in the params of a thread; `cwd` is as the client sent it."""
-    config = params.config or ConfigOverrides()
+    config = params.config or NO_OVERRIDES
+    mode = params.sandbox or config.sandbox_mode
     return SettingsChange(
-        cwd=params.cwd,
+        cwd=_cwd(params),
         model=params.model or config.model,
         provider=params.model_provider or config.model_provider,
         approval_policy=approval_policy(params.approval_policy or config.approval_policy),
-        sandbox=params.sandbox or config.sandbox_mode,
-        access=_access(params.sandbox or config.sandbox_mode, config),
+        sandbox=mode,
+        access=_access(mode, config),
+        profile=None if mode is None else NO_PROFILE,
+        has_environment=_has_environment(asked_environments(params)),
+        features_off=features_off(config),
         effort=config.model_reasoning_effort,
         summary=config.model_reasoning_summary,
         verbosity=config.model_verbosity,
@@ -63,16 +109,21 @@ def _access(mode: SandboxMode | None, config: ConfigOverrides) -> SandboxAccess 
     return None if given == SandboxAccess() else given
 
 
-def settings_change(params: TurnStartParams | ThreadSettingsUpdateParams) -> SettingsChange:
+def settings_change(params: OfTurn) -> SettingsChange:
     """The change in the params of a turn, or between turns; `cwd` is as the client sent it."""
     mode = params.collaboration_mode.settings if params.collaboration_mode else None
+    has_environment = _has_environment(params.environments)
+    if has_environment is None and params.cwd is not None:
+        has_environment = True
     return SettingsChange(
-        cwd=params.cwd,
+        cwd=_cwd(params),
         model=(mode.model if mode else None) or params.model,
         provider=params.model_provider if isinstance(params, ThreadSettingsUpdateParams) else None,
         approval_policy=approval_policy(params.approval_policy),
         sandbox=sandbox_mode(params.sandbox_policy),
         access=sandbox_access(params.sandbox_policy),
+        profile=None if params.sandbox_policy is None else NO_PROFILE,
+        has_environment=has_environment,
         effort=(mode.reasoning_effort if mode else None) or params.effort,
         summary=params.summary,
         verbosity=params.verbosity,

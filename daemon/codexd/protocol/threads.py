@@ -7,15 +7,16 @@ results are always written, `null` if there is no value.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from codexd.core.values.items import ThreadItem
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.protocol.codexd_methods import ImportedFrom, Indexing
-from codexd.protocol.policies import AskedPolicy, SandboxPolicy
-from codexd.protocol.turns import Turn
+from codexd.protocol.config_overrides import ConfigOverrides
+from codexd.protocol.policies import ActivePermissionProfile, AskedPolicy, SandboxPolicy
+from codexd.protocol.turns import AskedEnvironment, Turn
 
 Raw = msgspec.Raw
 
@@ -94,44 +95,13 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     turns: tuple[Turn | Raw, ...] = ()  # Raw: turns that are encoded already
 
 
-class WorkspaceWriteOverrides(msgspec.Struct, frozen=True):
-    """The table `[sandbox_workspace_write]` of config.toml."""
-
-    writable_roots: tuple[str, ...] = ()
-    network_access: bool = False
-    exclude_tmpdir_env_var: bool = False
-    exclude_slash_tmp: bool = False
-
-
-def _dotted(key: str) -> Any:
-    return msgspec.field(default=None, name=f"sandbox_workspace_write.{key}")
-
-
-class ConfigOverrides(msgspec.Struct, frozen=True):
-    """The keys of config.toml that a client may set for one thread; others are ignored."""
-
-    model: str | None = None
-    model_provider: str | None = None
-    approval_policy: AskedPolicy | None = None
-    sandbox_mode: SandboxMode | None = None
-    model_reasoning_effort: str | None = None
-    model_reasoning_summary: str | None = None
-    model_verbosity: Literal["low", "medium", "high"] | None = None
-    developer_instructions: str | None = None
-    sandbox_workspace_write: WorkspaceWriteOverrides | None = None
-    # The same, as clients flatten tables.
-    sandbox_writable_roots: tuple[str, ...] | None = _dotted("writable_roots")
-    sandbox_network_access: bool | None = _dotted("network_access")
-    sandbox_exclude_tmpdir_env_var: bool | None = _dotted("exclude_tmpdir_env_var")
-    sandbox_exclude_slash_tmp: bool | None = _dotted("exclude_slash_tmp")
-
-
 class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     cwd: str | None = None  # a relative path is resolved by the server
     model: str | None = None
     model_provider: str | None = None
     approval_policy: AskedPolicy | None = None
     sandbox: SandboxMode | None = None
+    permissions: str | None = None  # the name of a permission profile, in place of `sandbox`
     config: ConfigOverrides | None = None
     base_instructions: str | None = None
     developer_instructions: str | None = None
@@ -141,6 +111,7 @@ class ThreadStartParams(_Overrides, frozen=True, kw_only=True):
     """Start a thread."""
 
     ephemeral: bool | None = None
+    environments: tuple[AskedEnvironment, ...] | None = None  # empty: nothing is executed
     history_mode: Literal["legacy", "paginated"] | None = None
     thread_source: str | None = None
     idempotency_key: str | None = None  # codexd only: requests with the same key start one thread
@@ -193,6 +164,7 @@ class _Settled(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     approval_policy: ApprovalPolicy
     approvals_reviewer: Literal["user"] = "user"
     sandbox: SandboxPolicy
+    active_permission_profile: ActivePermissionProfile | None = None
     reasoning_effort: str | None = None
     seq: int | msgspec.UnsetType = msgspec.UNSET  # codexd only: notifications follow this event
 

@@ -51,6 +51,13 @@ class CollaborationMode(msgspec.Struct, frozen=True):
     settings: ModeSettings
 
 
+class AskedEnvironment(msgspec.Struct, frozen=True, rename="camel"):
+    """An environment that a client chooses; codexd has only `local`."""
+
+    environment_id: str
+    cwd: str
+
+
 class SettingsParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A thread, and settings for its next turns; null changes nothing."""
 
@@ -58,6 +65,9 @@ class SettingsParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     cwd: str | None = None
     approval_policy: AskedPolicy | None = None
     sandbox_policy: SandboxPolicy | None = None
+    permissions: str | None = None  # the name of a permission profile, in place of `sandboxPolicy`
+    # The first is that of the next turns, and empty is none: nothing is executed then. `cwd` alone selects `local`.
+    environments: tuple[AskedEnvironment, ...] | None = None
     model: str | None = None
     effort: str | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None

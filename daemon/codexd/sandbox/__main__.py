@@ -10,10 +10,12 @@ import sys
 from typing import NoReturn, get_args
 
 from codexd.config.file import InvalidConfig, read_config
+from codexd.config.keys import Config
 from codexd.config.layers.stack import sources_here
+from codexd.config.permission_profiles import UnusableProfile
 from codexd.config.policies import access_of, policies_for
 from codexd.core.values.enforced import CannotConfine, Sandbox
-from codexd.core.values.settings import SandboxMode
+from codexd.core.values.settings import SandboxAccess, SandboxMode
 from codexd.machine.owners import NotOurs, make_own_folder
 from codexd.machine.paths import UnusablePath, default_paths
 from codexd.sandbox.confinement import Confinement
@@ -33,10 +35,8 @@ def main(arguments: list[str]) -> NoReturn:
         paths = default_paths()
         make_own_folder(paths.state_dir)
         config = read_config(paths.config_file, sources_here(os.environ), folder).config
-        mode: SandboxMode = policies_for(config, folder).sandbox
-        for known in get_args(SandboxMode):
-            mode = known if modes == [known] else mode
-        access, domains = access_of(config, mode, folder), config.features.proxy.enabled
+        mode, access = _permissions(config, folder, modes)
+        domains = config.features.proxy.enabled
         if access.network_access and domains and mode != "danger-full-access":
             sys.stderr.write(NO_PROXY)
         confinement = Confinement(
@@ -48,6 +48,24 @@ def main(arguments: list[str]) -> NoReturn:
     except (CannotConfine, InvalidConfig, NotOurs, UnusablePath, OSError) as error:
         sys.stderr.write(f"codexctl: {argv[0]} was not run: {error}\n")
         sys.exit(FAILED_EXIT_CODE)
+
+
+def _permissions(
+    config: Config, folder: str, modes: list[str]
+) -> tuple[SandboxMode, SandboxAccess]:
+    """The given mode, or the configured permissions. Raises: CannotConfine."""
+    for known in get_args(SandboxMode):
+        if modes == [known]:
+            return known, access_of(config, known, folder)
+    try:
+        found = policies_for(config, folder)
+    except UnusableProfile as problem:
+        raise CannotConfine(str(problem)) from problem
+    if found.profile.unenforced is not None:
+        raise CannotConfine(
+            f"the permission profile {found.profile.id} {found.profile.unenforced}, which codexd cannot enforce"
+        )
+    return found.sandbox, found.access
 
 
 if __name__ == "__main__":

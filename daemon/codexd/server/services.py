@@ -16,7 +16,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.machine.paths import Paths
 from codexd.protocol.codexd_methods import ProviderFindLocalResponse
-from codexd.protocol.methods import Model
+from codexd.protocol.models import Model
 from codexd.redaction.redactor import Redactor
 from codexd.runtime.actor.lookups import LookupSource
 from codexd.runtime.daemon_stream import BroughtIn

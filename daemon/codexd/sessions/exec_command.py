@@ -42,7 +42,7 @@ from codexd.sessions.registry import Sessions
 from codexd.sessions.session import Session
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.login_env import FORCED, LAST_RESORT_SHELL
-from codexd.tools.registry import CallContext, CallSink
+from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink
 from codexd.tools.shell import Asked, Gets, Shell, properties_of_commands, sandbox_for, shell_argv
 
 TOOL_NAME: Final = "exec_command"
@@ -110,6 +110,7 @@ class ExecTool:
     """The tool, which starts commands as another does."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "shell_tool", "unified_exec"})
 
     def __init__(self, shell: Shell, sessions: Sessions) -> None:
         self._shell, self._sessions = shell, sessions

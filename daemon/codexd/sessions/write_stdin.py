@@ -22,7 +22,7 @@ from codexd.sessions.answers import (
 from codexd.sessions.exec_command import YIELD_MS_MAX, YIELD_MS_MIN, clamped, tokens_asked
 from codexd.sessions.registry import Sessions
 from codexd.sessions.session import InputFull, Session
-from codexd.tools.registry import CallContext, CallSink
+from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink
 
 TOOL_NAME: Final = "write_stdin"
 POLL_MS_MIN: Final = 5_000  # a model that polls more often pays for nothing
@@ -84,6 +84,7 @@ class WriteStdinTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "shell_tool", "unified_exec"})
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions

@@ -42,7 +42,7 @@ from codexd.tools.patch_files import (
     print_of,
     write_patch,
 )
-from codexd.tools.registry import CallContext, OutputSink
+from codexd.tools.registry import ENVIRONMENT, CallContext, OutputSink
 
 TOOL_NAME: Final = "apply_patch"
 # Of a deleted or replaced file a person is shown the beginning; the rest is counted.
@@ -120,6 +120,7 @@ class ApplyPatchTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT})
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered in the form that the model takes, and never to a reviewer, who changes nothing."""

@@ -20,7 +20,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, ToolResult
 from codexd.tools.apply_patch import patch_in, patch_of_words
-from codexd.tools.registry import CallContext, CallSink, read_arguments
+from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink, read_arguments
 from codexd.tools.shell import Asked, Shell, parameters
 
 TOOL_NAME: Final = "shell"
@@ -56,6 +56,7 @@ class ArgvShell:
     """The tool, which runs commands as another does."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "shell_tool"})
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell

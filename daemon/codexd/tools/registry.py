@@ -7,10 +7,11 @@ does `perform` act on it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
@@ -89,6 +90,7 @@ class CallContext(msgspec.Struct, frozen=True):
     attempt: int = (
         1  # 2: it failed in its sandbox, and a person allowed it to run once more, without
     )
+    features_off: tuple[str, ...] = ()  # the features whose tools its thread does not have
 
     @property
     def process_id(self) -> str:
@@ -154,6 +156,21 @@ class PreparingTool(Protocol):
         """
 
 
+# What the tools have as a feature that need a thread with an execution environment.
+ENVIRONMENT: Final = "environment"
+
+
+@runtime_checkable
+class FeatureTool(Protocol):
+    """A tool that belongs to features: a thread in which one of them is off does not have it. The names are Codex's."""
+
+    features: frozenset[str]
+
+
+def _features_of(tool: Tool[Any]) -> frozenset[str]:
+    return tool.features if isinstance(tool, FeatureTool) else frozenset()
+
+
 class Registry:
     """The tools of a daemon, by name. They may come and go while it runs."""
 
@@ -176,14 +193,26 @@ class Registry:
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
         """The declarations of the tools that are offered to a model."""
-        declarations = (tool.offered(traits, thread) for tool in self._tools.values())
+        settings = thread.settings if thread.turn is None else thread.turn.settings
+        off = set[str]()
+        if settings is not None:
+            off = {*settings.features_off} | (set() if settings.has_environment else {ENVIRONMENT})
+        if "unified_exec" in off:
+            traits = replace(traits, sessions=False)
+        declarations = (tool.offered(traits, thread) for tool in self._without(off))
         return tuple([declaration for declaration in declarations if declaration is not None])
+
+    def _without(self, off: Collection[str]) -> list[Tool[Any]]:
+        """The tools that belong to none of these features."""
+        tools = self._tools.values()
+        return [tool for tool in tools if not off or _features_of(tool).isdisjoint(off)]
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
         """Read a call by that name; a `BadCall` where there is no such tool."""
+        off = frozenset(context.features_off)
         tool = self._tools.get(name)
-        if tool is None:
-            known = ", ".join(sorted(self._tools))
+        if tool is None or not off.isdisjoint(_features_of(tool)):
+            known = ", ".join(sorted(tool.name for tool in self._without(off)))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
         whole = _as_object(whole_characters(arguments.encode(errors="replace")).decode())
         action: ToolAction = tool.read_call(whole, context)

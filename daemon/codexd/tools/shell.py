@@ -40,7 +40,7 @@ from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.following import KEEPER_LOST, Following
 from codexd.tools.guarded import guarded
-from codexd.tools.registry import CallContext, CallSink, read_arguments
+from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink, read_arguments
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
@@ -186,6 +186,7 @@ class Shell:
     """The tool, for one user's shell."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "shell_tool"})
 
     def __init__(
         self,

@@ -23,6 +23,8 @@ from codexd.core.values.environment import Machine
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import (
+    NO_PROFILE,
+    ActiveProfile,
     ApprovalPolicy,
     Enforcement,
     SandboxAccess,
@@ -45,6 +47,7 @@ class Here(msgspec.Struct, frozen=True):
     approval_policy: ApprovalPolicy = "untrusted"
     sandbox: SandboxMode = "read-only"
     access: SandboxAccess = SandboxAccess()
+    profile: ActiveProfile = NO_PROFILE
     developer_instructions: str | None = None
 
 

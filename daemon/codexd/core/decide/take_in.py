@@ -47,6 +47,7 @@ def take_in(
             approval_policy=here.approval_policy,
             sandbox=here.sandbox,
             access=here.access,
+            profile=here.profile,
             enforcement=Enforcement(),
         )
     event = e.ThreadTakenIn(

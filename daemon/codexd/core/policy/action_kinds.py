@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from codexd.core.policy import command_rules, mcp_rules, patch_rules, permission_rules
+from codexd.core.policy.environment_rules import profile_refusal
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules import host_rules
 from codexd.core.values.ids import ProcessId
@@ -88,6 +89,9 @@ class Approval(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 
 # It changes nothing, and needs no approval: no question about it is open, so no answer is offered.
 NO_APPROVAL: Final[Approval[Any]] = Approval(reason=lambda *_: None, answers=())
+_OF_IMAGES: Final[Approval[Any]] = Approval(
+    reason=lambda *_: None, answers=(), refusal=profile_refusal
+)
 _OF_COMMANDS: Final[Approval[Any]] = Approval(
     reason=command_rules.command_reason,
     request="item/commandExecution/requestApproval",
@@ -109,6 +113,8 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     action: type[A]
     line: Callable[[A], str]  # a description for people, in questions and searches
     after_crash: AfterCrash
+    # Whether it is made in the execution environment of its thread; without one it is refused.
+    executes: bool = False
     # Actions of the kind that may be made twice: these are repeated.
     may_repeat: Callable[[A], bool] = lambda _: False
     approval: Approval[A] = NO_APPROVAL
@@ -129,6 +135,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=RunCommand,
         line=lambda action: action.command,
         after_crash="adopt",
+        executes=True,
         approval=_OF_COMMANDS,
         item="commandExecution",
         found_as="command",
@@ -137,6 +144,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=ExecCommand,
         line=lambda action: action.command,
         after_crash="adopt",
+        executes=True,
         approval=_OF_COMMANDS,
         item="commandExecution",
         found_as="command",
@@ -147,12 +155,14 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=WriteStdin,
         line=lambda action: f"write to session {action.session}: {action.chars!r}",
         after_crash="adopt",
+        executes=True,
         item=None,
     ),
     "patch": ActionKind(
         action=ApplyPatch,
         line=patch_rules.patch_line,
         after_crash="adopt",
+        executes=True,
         approval=Approval(
             reason=patch_rules.patch_reason,
             refusal=patch_rules.patch_refusal,
@@ -168,6 +178,8 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=ViewImage,
         line=lambda action: action.path,
         after_crash="repeat",
+        executes=True,
+        approval=_OF_IMAGES,
         item="imageView",
     ),
     "plan": ActionKind(
@@ -204,6 +216,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         action=AskPermissions,
         line=permission_rules.permissions_line,
         after_crash="repeat",
+        executes=True,
         approval=Approval(
             reason=permission_rules.permissions_reason,
             refusal=permission_rules.permissions_refusal,

@@ -17,6 +17,7 @@ import hashlib
 import msgspec
 
 from codexd.core.policy.action_kinds import kind_of
+from codexd.core.policy.environment_rules import NO_ENVIRONMENT
 from codexd.core.policy.looked_up import NOTHING_LOOKED_UP, LookedUp
 from codexd.core.values.enforced import enforced_policy
 from codexd.core.values.redacted import find_stand_in
@@ -43,7 +44,10 @@ def refused(
     settings: Settings, action: ToolAction, looked_up: LookedUp = NOTHING_LOOKED_UP
 ) -> str | None:
     """The answer to the model for an action that a rule refuses; None if it may run or be asked about."""
-    return kind_of(action).approval.refusal(settings, action, looked_up)
+    kind = kind_of(action)
+    if kind.executes and not settings.has_environment:
+        return NO_ENVIRONMENT
+    return kind.approval.refusal(settings, action, looked_up)
 
 
 def proposed_rule(

@@ -6,6 +6,7 @@ import posixpath
 
 import msgspec
 
+from codexd.core.policy.environment_rules import profile_refusal
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.policy.roots import may_write
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
@@ -34,9 +35,12 @@ def patch_reason(settings: Settings, action: ApplyPatch, looked_up: LookedUp) ->
 
 
 def patch_refusal(settings: Settings, action: ApplyPatch, looked_up: LookedUp) -> str | None:
-    """The answer to a patch that leaves the sandbox where nobody may be asked; None if there is no such answer."""
-    if enforced_policy(settings) != "never":
-        return None
+    """The answer to a patch that leaves the sandbox where nobody may be asked, or that a profile may forbid; None if
+    there is no such answer.
+    """
+    forbidden = profile_refusal(settings, action, looked_up)
+    if forbidden is not None or enforced_policy(settings) != "never":
+        return forbidden
     is_confined = enforced_sandbox(settings) != "danger-full-access"
     own = is_confined and _grants_rights(action, looked_up.own_folders)
     if _stays(settings, action) and not own:

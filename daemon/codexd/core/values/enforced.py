@@ -18,11 +18,13 @@ _CONFINING: Final[frozenset[SandboxMode]] = frozenset({"read-only", "workspace-w
 
 def is_confined(settings: Settings) -> bool:
     """Whether commands run in a sandbox."""
+    if settings.profile.unenforced is not None:
+        return False
     return settings.sandbox in _CONFINING and settings.sandbox in settings.enforcement.modes
 
 
 def is_refused(settings: Settings) -> bool:
-    """Whether commands are refused, because the machine cannot enforce their sandbox."""
+    """Whether commands are refused, because their sandbox cannot be enforced."""
     must = settings.sandbox in _CONFINING and not settings.enforcement.unsandboxed
     return must and not is_confined(settings)
 
@@ -46,6 +48,14 @@ def unenforced(settings: Settings) -> tuple[Notice, ...]:
     """The warning that commands are refused, if they are."""
     if not is_refused(settings):
         return ()
+    profile = settings.profile
+    if profile.unenforced is not None:
+        text = (
+            f"The permission profile {profile.id} {profile.unenforced}, which codexd cannot enforce, so commands are "
+            "refused. Choose another profile, or set `allow_unsandboxed = true` in config.toml to be asked before "
+            "commands instead."
+        )
+        return (Notice(f"profile:{profile.id}:{profile.unenforced}", text),)
     text = (
         f"The sandbox mode {settings.sandbox} cannot be enforced on this machine, so commands are refused. "
         "`codexctl status` says why. Install what is missing, or set `allow_unsandboxed = true` in config.toml to be "

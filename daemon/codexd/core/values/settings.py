@@ -29,6 +29,18 @@ class SandboxAccess(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     exclude_slash_tmp: bool = False  # nor in /tmp
 
 
+class ActiveProfile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The permission profile that the sandbox mode and its access come from."""
+
+    id: str = ""  # empty: they come from none
+    extends: str | None = None  # the profile that it is made from, as config.toml has it
+    # Why the sandbox cannot enforce all of it, as the rest of "the profile …": its commands are refused.
+    unenforced: str | None = None
+
+
+NO_PROFILE = ActiveProfile()
+
+
 class Enforcement(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What the machine can enforce. The defaults are those of logs from before there was a sandbox."""
 
@@ -52,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
     access: SandboxAccess = SandboxAccess()
+    profile: ActiveProfile = NO_PROFILE
+    # False: nothing is executed for the thread, neither a command nor a patch, and no file is read for it.
+    has_environment: bool = True
+    features_off: tuple[str, ...] = ()  # the features whose tools it does not have, sorted
     # Of the machine, when the thread was started and at each turn: so a log is judged alike on any machine.
     enforcement: Enforcement = Enforcement()
 
@@ -88,6 +104,9 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     summary: str | None = None
     verbosity: str | None = None
     access: SandboxAccess | None = None
+    profile: ActiveProfile | None = None
+    has_environment: bool | None = None
+    features_off: tuple[str, ...] | None = None
     enforcement: Enforcement | None = None
 
     def differing(self, settings: Settings) -> SettingsChange | None:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
 from codexd.protocol import notifications as n
-from codexd.protocol.policies import sandbox_policy
+from codexd.protocol.policies import active_profile, sandbox_policy
 from codexd.protocol.threads import Environment
 from codexd.protocol.turns import CollaborationMode, ModeSettings
+
+
+def environments_of(settings: Settings) -> tuple[Environment, ...]:
+    """The environments in which calls are executed."""
+    here = Environment(settings.cwd, (settings.cwd,))
+    return (here,) if settings.has_environment else ()
 
 
 def thread_settings(settings: Settings) -> n.ThreadSettings:
     """The settings as the wire has them."""
     return n.ThreadSettings(
         cwd=settings.cwd,
-        environments=(Environment(settings.cwd, (settings.cwd,)),),
+        environments=environments_of(settings),
         approval_policy=enforced_policy(settings),
         sandbox_policy=sandbox_policy(enforced_sandbox(settings), settings.access),
+        active_permission_profile=active_profile(settings.profile),
         model=settings.model,
         model_provider=settings.provider,
         effort=settings.effort,

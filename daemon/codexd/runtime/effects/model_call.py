@@ -211,10 +211,13 @@ class ModelCalling:
         # The model may give two calls one id, or a message's: questions, decisions, runs and items
         # use our own ids.
         own = CallId(thread.world.new_id())
-        context = CallContext(self._settings.cwd, thread.thread_id, own)
-        registry = thread.world.registry
-        read = registry.read_call(made.name, made.arguments, context)
-        action = await registry.prepare(read, self._earlier_actions)
+        settings, registry = self._settings, thread.world.registry
+        context = CallContext(
+            settings.cwd, thread.thread_id, own, features_off=settings.features_off
+        )
+        action = registry.read_call(made.name, made.arguments, context)
+        if settings.has_environment:  # Else it is refused, and no file is looked at for it.
+            action = await registry.prepare(action, self._earlier_actions)
         return c.ToolCallDone(done, ToolCallRef(own, made.name, made.custom, made.call_id), action)
 
     @property

@@ -7,6 +7,7 @@ import msgspec
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import made_ms
+from codexd.projections.clients.wire_settings import environments_of
 from codexd.projections.summary import Brought, Summary
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom
@@ -43,7 +44,7 @@ def heading(
         return _unknown(thread_id, summary, path, trouble)
     return t.Thread(
         id=thread_id,
-        environments=(t.Environment(settings.cwd, (settings.cwd,)),) if state is not None else None,
+        environments=environments_of(settings) if state is not None else None,
         session_id=thread_id,
         forked_from_id=summary.forked_from,
         parent_thread_id=summary.parent,

@@ -9,7 +9,6 @@ from typing import Final
 
 import trio
 
-from codexd.config.policies import access_of
 from codexd.core.values.enforced import Sandbox
 from codexd.exec.ports import InputClosed, KeeperLost, NotStarted, Output, Running
 from codexd.protocol import commands as p
@@ -61,8 +60,16 @@ async def command_exec(
 async def _one_off(services: Services, params: p.CommandExecParams) -> OneOff:
     """The program with what holds it. Raises: RpcError."""
     cwd, policy = os.path.join(services.cwd, params.cwd or ""), params.sandbox_policy
-    mode = sandbox_mode(policy) or (await policies_in(services, cwd)).sandbox
-    access = sandbox_access(policy) or access_of(services.config.last_good(), mode, cwd)
+    mode, access = sandbox_mode(policy), sandbox_access(policy)
+    if mode is None or access is None:
+        found = await policies_in(services, cwd)
+        mode, access = found.sandbox, found.access
+        if found.profile.unenforced is not None:
+            raise state_error(
+                f"the permission profile {found.profile.id} {found.profile.unenforced}, which codexd cannot enforce: "
+                "nothing was run; send a `sandboxPolicy`",
+                "unenforced_permissions",
+            )
     return OneOff(
         argv=params.command,
         cwd=cwd,

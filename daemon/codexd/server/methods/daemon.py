@@ -13,7 +13,6 @@ import msgspec
 
 from codexd.config.effective import effective, layers_shown, origins
 from codexd.config.file import InvalidConfig, ReadConfig
-from codexd.core.commands import Rejected
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
@@ -21,7 +20,6 @@ from codexd.machine.patience import NoAnswer, patiently
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import methods as m
 from codexd.protocol.display.titles import title_of
-from codexd.protocol.methods import Model
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
     ErrorData,
@@ -32,7 +30,6 @@ from codexd.protocol.wire.rpc import (
 from codexd.runtime.troubles import Trouble
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import checked_cwd
-from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
 # Of the threads that a restart goes on with: a person looks at a few, and more are counted.
@@ -96,23 +93,6 @@ async def config_requirements_read(
 ) -> m.ConfigRequirementsReadResponse:
     """The requirements of an administrator: none."""
     return m.ConfigRequirementsReadResponse()
-
-
-async def model_list(
-    services: Services, connection: Connection, params: m.ModelListParams
-) -> m.ModelListResponse:
-    """The catalogue, or what a server on this machine has. The cursor is how many came before."""
-    models = [model for model in services.models if params.include_hidden or not model.hidden]
-    if params.model_provider in services.local_providers:
-        models = await local_models(services, params.model_provider)
-    start = 0
-    if params.cursor is not None:
-        if not params.cursor.isdecimal() or int(params.cursor) > len(models):
-            raise invalid_cursor(params.cursor)
-        start = int(params.cursor)
-    end = start + max(params.limit or 1, 1) if params.limit is not None else len(models)
-    following = str(end) if end < len(models) else None
-    return m.ModelListResponse(tuple(models[start:end]), following)
 
 
 async def server_status(
@@ -211,22 +191,3 @@ async def provider_find_local(
 ) -> c.ProviderFindLocalResponse:
     """Look for a model server on this machine."""
     return await services.find_local(params.provider, params.model)
-
-
-async def local_models(services: Services, provider: str | None) -> list[Model]:
-    """The models of a local server, for a picker; none where it does not answer."""
-    try:
-        found = await services.find_local(provider, None)
-    except Rejected:
-        return []
-    return [
-        Model(
-            id=model.id,
-            model=model.id,
-            display_name=model.id,
-            description=f"Of {found.name} at {found.base_url}.",
-            default_reasoning_effort="medium",
-            is_default=model.id == found.model,
-        )
-        for model in found.models
-    ]

@@ -9,10 +9,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from codexd.config.keys import Config
+from codexd.config.permission_profiles import BUILT_IN, UnusableProfile
 from codexd.config.policies import Policies, policies_for
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.protocol import settings as s
 from codexd.protocol.wire.rpc import (
     RpcError,
     internal_error,
@@ -82,6 +84,39 @@ def archived(thread_id: ThreadId) -> RpcError:
     )
 
 
+async def asked_change(
+    services: Services, params: s.OfThread | s.OfTurn, thread: ThreadActor
+) -> SettingsChange:
+    """The change that a client asks for, with the permissions that it names. Raises: RpcError."""
+    permissions = permissions_in(params)
+    change = await checked_change(services, s.asked_change(params))
+    settings = thread.state.settings
+    assert settings is not None
+    if permissions is None and change.cwd is not None and change.sandbox is None:
+        # What a profile of config.toml stands for depends on the folder.
+        own = settings.profile.id
+        permissions = own if own and own not in BUILT_IN else None
+    if permissions is None:
+        return change
+    found = await policies_in(services, change.cwd or settings.cwd, permissions=permissions)
+    return replace(change, sandbox=found.sandbox, access=found.access, profile=found.profile)
+
+
+def permissions_in(params: s.OfThread | s.OfTurn) -> str | None:
+    """The permission profile that a client names. Raises: RpcError, also for an environment that is not there."""
+    for environment in s.asked_environments(params) or ():
+        if environment.environment_id != "local":
+            found = environment.environment_id[:NAME_CHARACTERS_MAX]
+            raise state_error(
+                f"expected the environment `local`, found `{found}`; nothing was done",
+                "unknown_environment",
+            )
+    try:
+        return s.asked_permissions(params)
+    except s.Contradiction as error:
+        raise state_error(f"{error}; nothing was done", "contradiction") from error
+
+
 async def checked_change(services: Services, change: SettingsChange) -> SettingsChange:
     """A change with its cwd made absolute, and a provider that exists. Raises: RpcError."""
     if change.model is not None and len(change.model) > NAME_CHARACTERS_MAX:
@@ -122,16 +157,29 @@ async def checked_cwd(services: Services, cwd: str) -> str:
     return path
 
 
-async def policies_in(services: Services, folder: str, config: Config | None = None) -> Policies:
+async def policies_in(
+    services: Services,
+    folder: str,
+    config: Config | None = None,
+    permissions: str | None = None,
+) -> Policies:
     """The policies of a new thread in a folder, by this config, or by the last good one of the folder.
 
-    Raises: RpcError: its disk does not answer.
+    Args:
+        permissions: the profile that a client names, in place of the configured one.
+
+    Raises:
+        RpcError: its disk does not answer, or the profile cannot be used.
     """
     config = config or services.config.in_folder(folder)
     try:
-        return await patiently(folder, partial(policies_for, config, folder))
+        return await patiently(folder, partial(policies_for, config, folder, permissions))
     except NoAnswer as error:
         raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
+    except UnusableProfile as problem:
+        where = "permissions" if permissions is not None else "default_permissions in config.toml"
+        message = f"{where}: {problem}; nothing was done"
+        raise state_error(message, "unusable_permissions") from problem
 
 
 def _absolute(services: Services, cwd: str) -> str:

@@ -101,7 +101,14 @@ async def _settings(services: Services, thread: ThreadActor | None, folder: str 
     read = await config_in(services, cwd)  # A new thread would be refused as well.
     policies = await policies_in(services, cwd, read.config)
     return Settings(
-        cwd, "", "", policies.approval_policy, policies.sandbox, enforcement=enforcement
+        cwd,
+        "",
+        "",
+        policies.approval_policy,
+        policies.sandbox,
+        access=policies.access,
+        profile=policies.profile,
+        enforcement=enforcement,
     )
 
 

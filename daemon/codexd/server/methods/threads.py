@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.config.keys import Config
-from codexd.config.policies import access_of
+from codexd.config.policies import Policies, access_of
 from codexd.core import commands as c
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.settings import Settings, SettingsChange
+from codexd.core.values.settings import NO_PROFILE, Settings, SettingsChange
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
 from codexd.protocol import settings as s
 from codexd.protocol import threads as t
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
-from codexd.protocol.policies import sandbox_policy
-from codexd.protocol.settings import settings_change, thread_change
+from codexd.protocol.policies import active_profile, sandbox_policy
+from codexd.protocol.settings import thread_change
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
@@ -32,12 +33,13 @@ from codexd.server.methods.daemon import config_in
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
+    asked_change,
     check_provider,
-    checked_change,
     checked_cwd,
     find_thread,
     load_thread,
     open_thread,
+    permissions_in,
     policies_in,
     thread_id_of,
 )
@@ -59,7 +61,7 @@ async def thread_settings_update(
 ) -> s.ThreadSettingsUpdateResponse:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
     thread = await open_thread(services, params.thread_id)
-    change = await checked_change(services, settings_change(params))
+    change = await asked_change(services, params, thread)
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     return s.ThreadSettingsUpdateResponse()
 
@@ -86,9 +88,11 @@ async def _started(
     named: ThreadId | None,
 ) -> ThreadActor:
     """A new thread, with the id that was recorded for its key, if there is one."""
-    cwd = await checked_cwd(services, params.cwd or str(services.cwd))
+    permissions, asked = permissions_in(params), thread_change(params)
+    cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
     read = await config_in(services, cwd)
-    settings = await _new_settings(services, thread_change(params), cwd, read.config)
+    policies = await _new_policies(services, asked, permissions, cwd, read.config)
+    settings = _new_settings(services, asked, cwd, policies, read.config)
     command = c.StartThread(
         settings=settings,
         originator=connection.client.name if connection.client is not None else "",
@@ -122,7 +126,7 @@ async def thread_resume(
     if params.after is not None:
         _refuse_deadly(services, thread_id_of(params.thread_id))
     thread = await open_thread(services, params.thread_id, on_record)
-    change = await checked_change(services, thread_change(params))
+    change = await asked_change(services, params, thread)
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     services.warm_up()
     services.mcp.servers.begin()
@@ -151,7 +155,7 @@ async def thread_fork(
 ) -> MethodResult:
     """A new thread with another's past, and follow it."""
     parent = await open_thread(services, params.thread_id)
-    change = await checked_change(services, thread_change(params))
+    change = await asked_change(services, params, parent)
     key, transcript = params.idempotency_key, TurnProjection()
     on_record = None if params.exclude_turns else transcript.apply
     async with services.thread_keys.alone(key) as named:
@@ -313,6 +317,7 @@ def _settled(
         runtime_workspace_roots=(settings.cwd,),
         approval_policy=enforced_policy(settings),
         sandbox=sandbox_policy(enforced_sandbox(settings), settings.access),
+        active_permission_profile=active_profile(settings.profile),
         reasoning_effort=settings.effort,
         seq=seq,
     )
@@ -351,24 +356,42 @@ async def _resumed_from(
     return MethodResult(answered.result, lambda: connection.follow(thread.thread_id, begin))
 
 
-async def _new_settings(
-    services: Services, asked: SettingsChange, cwd: str, config: Config
+async def _new_policies(
+    services: Services, asked: SettingsChange, permissions: str | None, cwd: str, config: Config
+) -> Policies:
+    """The policies of a new thread: by the profile that its client names, by its sandbox mode, or by the config."""
+    policies = await policies_in(services, cwd, config, permissions)
+    if permissions is not None:
+        return policies
+    if asked.sandbox is not None:
+        access = asked.access or access_of(config, asked.sandbox, cwd)
+        return replace(policies, sandbox=asked.sandbox, access=access, profile=NO_PROFILE)
+    return (
+        policies
+        if asked.access is None
+        else replace(policies, access=asked.access, profile=NO_PROFILE)
+    )
+
+
+def _new_settings(
+    services: Services, asked: SettingsChange, cwd: str, policies: Policies, config: Config
 ) -> Settings:
     """The settings of a new thread: the request's, else the config's, else the defaults."""
     default_model = next(model.id for model in services.models if model.is_default)
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
-    policies = await policies_in(services, cwd, config)
-    sandbox = asked.sandbox or policies.sandbox
     return Settings(
         cwd=cwd,
         model=asked.model or config.model or default_model,
         provider=provider,
         approval_policy=asked.approval_policy or policies.approval_policy,
-        sandbox=sandbox,
+        sandbox=policies.sandbox,
         effort=asked.effort or config.model_reasoning_effort,
         summary=asked.summary or config.model_reasoning_summary,
         verbosity=asked.verbosity or config.model_verbosity,
-        access=asked.access or access_of(config, sandbox, cwd),
+        access=policies.access,
+        profile=policies.profile,
+        has_environment=asked.has_environment is not False,
+        features_off=asked.features_off or (),
         enforcement=services.confinement.enforcement(),
     )

@@ -17,12 +17,11 @@ from codexd.core.values.items import TextInput, UserInput, UserMessage
 from codexd.core.values.review_target import BaseBranch, Commit, ReviewTarget, hint_of, trimmed
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
-from codexd.protocol.settings import settings_change
 from codexd.protocol.wire.rpc import invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.append import CommandResult
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.lookup import checked_change, open_thread
+from codexd.server.methods.lookup import asked_change, open_thread
 from codexd.server.services import Services
 from codexd.tools.commits import why_no_commit
 
@@ -44,7 +43,7 @@ async def turn_start(
 ) -> t.TurnStartResponse:
     """Start a turn, or queue it after the running turn; either way it has an id of its own."""
     thread = await open_thread(services, params.thread_id)
-    change = await checked_change(services, settings_change(params))
+    change = await asked_change(services, params, thread)
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
     passed = _checked_passed(params.update_environment)

@@ -79,6 +79,7 @@ class PlanTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({"update_plan"})
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered to every model, but not to a reviewer, who has one thing to do."""

@@ -27,7 +27,7 @@ from codexd.core.values.tool_actions import (
     ToolResult,
 )
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.tools.registry import CallContext, OutputSink, read_arguments
+from codexd.tools.registry import ENVIRONMENT, CallContext, OutputSink, read_arguments
 
 TOOL_NAME: Final = "request_permissions"
 FOLDERS_MAX: Final = 16  # a person reads them before an answer
@@ -107,6 +107,7 @@ class PermissionsTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "request_permissions_tool"})
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered where a sandbox holds commands, and a person may be asked."""

@@ -18,7 +18,7 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.images import BadImage
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ToolResult, ViewImage
-from codexd.tools.registry import CallContext, OutputSink, read_arguments
+from codexd.tools.registry import ENVIRONMENT, CallContext, OutputSink, read_arguments
 
 TOOL_NAME = "view_image"
 SHOWN = "The image is attached."
@@ -66,6 +66,7 @@ class ViewImageTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({ENVIRONMENT, "view_image"})
 
     def __init__(self, load: LoadImage) -> None:
         self._load = load

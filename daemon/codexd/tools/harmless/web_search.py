@@ -18,6 +18,7 @@ class WebSearchTool:
     """The tool."""
 
     name = TOOL_NAME
+    features = frozenset({"web_search"})
 
     def __init__(self, declare: Callable[[Settings], bytes | None]) -> None:
         """`declare` gives the provider's declaration for a thread's settings; None where it does not search."""
