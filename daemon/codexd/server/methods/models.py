@@ -9,7 +9,8 @@ from codexd.config.permission_profiles import BUILT_IN, is_usable
 from codexd.core.commands import Rejected
 from codexd.protocol import models as m
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.daemon import readable_config
+from codexd.server.methods.daemon import config_in
+from codexd.server.methods.lookup import checked_cwd
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -48,8 +49,9 @@ async def local_models(services: Services, provider: str | None) -> list[m.Model
 async def permission_profile_list(
     services: Services, connection: Connection, params: m.PermissionProfileListParams
 ) -> m.PermissionProfileListResponse:
-    """The built-in profiles, and those of config.toml in the order of their names."""
-    config = readable_config(services).config
+    """The built-in profiles, and those that are configured for the folder, in the order of their names."""
+    cwd = await checked_cwd(services, params.cwd or str(services.cwd))
+    config = (await config_in(services, cwd)).config
     profiles = [
         *(m.PermissionProfileSummary(name, None, allowed=True) for name in BUILT_IN),
         *(
