@@ -115,6 +115,7 @@ class Daemon:
         begun: Begun,
     ) -> None:
         self._processes, self._sessions = processes, Sessions()
+        self._shell = command_shell(env)
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
@@ -188,6 +189,7 @@ class Daemon:
             one_off=OneOffCommands(self._login, self._processes, self._confinement),
             lifetime=self._lifetime,
             passed=self._passed,
+            shell=self._shell,
         )
 
     def _importer(self, world: World) -> Importer:
@@ -263,10 +265,11 @@ class Daemon:
     def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
         shell = Shell(
             self._login,
-            command_shell(env),
+            self._shell,
             self._processes,
             self._confinement,
             self._network,
+            self._login.of_person,
         )
         registry = Registry(
             shell,
@@ -309,9 +312,7 @@ class Daemon:
         return LookupSource(
             limits=self._limits,
             tuning=self._tuning,
-            machine=functools.partial(
-                place_here, os.path.basename(command_shell(env)), env.get("TZ")
-            ),
+            machine=functools.partial(place_here, os.path.basename(self._shell), env.get("TZ")),
             instructions=lambda _: BASE_INSTRUCTIONS,
             here=lambda: here_of(self._config.last_good()),
             enforcement=self._confinement.enforcement,

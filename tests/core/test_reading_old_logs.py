@@ -54,6 +54,7 @@ from codexd.core.values.tool_actions import (
     BadCall,
     ExecCommand,
     PatchedFile,
+    PersonCommand,
     Permissions,
     RunCommand,
     SessionCall,
@@ -75,6 +76,7 @@ REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
 REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
+PERSON_COMMANDS = (GOLDEN / "person-commands-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
@@ -400,9 +402,26 @@ PERMITTED: list[Event] = [
         ApprovalId("t1/1"), "acceptForSession", granted=Permissions(False, ("/cache",))
     ),
 ]
+_BY_A_PERSON = PersonCommand(
+    command="make", argv=("/bin/sh", "-c", "make"), cwd="/work", timeout_ms=3_600_000
+)
+_TOLD_OF_IT = "<user_shell_command>…</user_shell_command>"
+BY_A_PERSON: list[Event] = [
+    w.ToolStarted(CallId("w1"), _BY_A_PERSON),
+    w.ToolSpawned(CallId("w1"), 4711, "123", FIRST_MS),
+    w.ToolStarted(CallId("w1"), _BY_A_PERSON, again="adopt"),
+    w.ProcessEnded(
+        ProcessId("w1"),
+        ToolResult("failed", _TOLD_OF_IT, "no rule\n", exit_code=2, duration_ms=7),
+        SessionCall(CallId("w1"), T1),
+        _BY_A_PERSON,
+        FIRST_MS,
+    ),
+]
+
 EVERY = [
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
-    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED),
+    *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED, *BY_A_PERSON),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))
 
@@ -441,6 +460,10 @@ def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
 
 def test_sessions_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in SESSIONS] == IN_SESSIONS
+
+
+def test_a_persons_command_of_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in PERSON_COMMANDS] == BY_A_PERSON
 
 
 def test_a_kept_output_of_version_1_reads_as_it_was_meant() -> None:
@@ -502,6 +525,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         PERMISSIONS,
         SESSIONS,
         DENIALS,
+        PERSON_COMMANDS,
     ],
     ids=[
         "patches",
@@ -519,6 +543,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "permissions",
         "sessions",
         "denials",
+        "commands of people",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

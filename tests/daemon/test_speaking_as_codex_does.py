@@ -113,6 +113,9 @@ async def everything(client: Client) -> None:
     for method in ("list", "clean"):
         await client.call(f"thread/backgroundTerminals/{method}", threadId=thread)
     await client.call("thread/backgroundTerminals/terminate", threadId=thread, processId="1000")
+    ended = len(client.of("turn/completed"))
+    await client.call("thread/shellCommand", threadId=thread, command="exit 1", timeoutMs=None)
+    await client.until(lambda: len(client.of("turn/completed")) > ended, "a person's command")
     compacting = await client.call("thread/compact/start", threadId=thread)
     await client.turn_ended(compacting["turnId"])
     await client.call("thread/revert", threadId=thread, beforeTurnId=compacting["turnId"])

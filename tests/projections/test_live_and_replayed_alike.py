@@ -73,7 +73,7 @@ def others(reading: Reading, already: set[str]) -> dict[ItemId, ThreadItem]:
 
 
 def is_session(item: ThreadItem) -> bool:
-    return isinstance(item, CommandExecution) and item.source == "unifiedExecStartup"
+    return isinstance(item, CommandExecution) and item.source != "agent"
 
 
 def is_open_session(item: ThreadItem) -> bool:

@@ -361,6 +361,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         *settled(threads.ThreadStartResponse, seq=3),
     ],
     "thread/settings/update": [settings.ThreadSettingsUpdateResponse()],
+    "thread/shellCommand": [turns.ThreadShellCommandResponse()],
     "thread/turns/list": [threads.ThreadTurnsListResponse(TURNS, None, "back")],
     "thread/unarchive": [threads.ThreadUnarchiveResponse(a_thread())],
     "thread/unsubscribe": [threads.ThreadUnsubscribeResponse("notSubscribed")],

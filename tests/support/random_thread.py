@@ -118,6 +118,10 @@ AN_IMAGE = ToolResult(
 )
 
 
+# So many processes at most, while people begin commands.
+PROCESSES = 3
+
+
 class OpenText:
     """An item that streams, as a draft holds it."""
 
@@ -580,6 +584,8 @@ class Play:
             lambda: self.do(change),
             self._review,
         ]
+        if len(self.state.processes) < PROCESSES:
+            moves.append(self._run_of_person)
         if self.state.turn is not None:
             if self.turn.kind not in ("compact", "review"):
                 moves.append(self._steer)
@@ -595,6 +601,19 @@ class Play:
             first = self.state.queue[0].item_id
             moves.append(lambda: self.do(c.WithdrawInput(item_id=first)))
         return moves
+
+    def _run_of_person(self) -> None:
+        """A person runs a command."""
+        name = self._name("w")
+        self.do(
+            c.RunPersonCommand(
+                turn_id=TurnId(name),
+                call_id=CallId(f"{name}'s"),
+                line=f"echo {name}",
+                argv=("sh", "-c", f"echo {name}"),
+                timeout_ms=1000,
+            )
+        )
 
     def _review(self) -> None:
         name = self._name("v")
@@ -732,6 +751,8 @@ class Play:
             lambda: self.do(c.WriteToSession(session=session, chars="y\n")),
             lambda: self.do(c.ReportProcessEnded(process=session, result=over)),
         ]
+        if process.is_of_person and process.call.pid is None:
+            moves.append(lambda: self.do(self._spawned(process.call)))
         return moves
 
 

@@ -174,4 +174,4 @@ class Reading:
 
 
 def _is_session(item: ThreadItem) -> bool:
-    return isinstance(item, CommandExecution) and item.source == "unifiedExecStartup"
+    return isinstance(item, CommandExecution) and item.source != "agent"

@@ -100,6 +100,17 @@ class StartReview(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
 
 
+class RunPersonCommand(_Command, frozen=True, kw_only=True):
+    """Run a shell line of a person: in the running turn, or in a turn of its own."""
+
+    turn_id: TurnId  # of its own turn, if none runs
+    call_id: CallId
+    line: str
+    argv: tuple[str, ...]  # for readers of the log
+    timeout_ms: int
+    today: str | None = None
+
+
 class CompactThread(_Command, frozen=True, kw_only=True):
     """Compact the model's history, in a turn of its own."""
 
@@ -362,6 +373,7 @@ Command = (
     | ChangeSettings
     | StartTurn
     | StartReview
+    | RunPersonCommand
     | CompactThread
     | PinRecord
     | UnpinRecord

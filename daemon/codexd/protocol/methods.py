@@ -219,6 +219,7 @@ METHODS: dict[str, Method] = {
     "thread/settings/update": Method(
         settings.ThreadSettingsUpdateParams, settings.ThreadSettingsUpdateResponse
     ),
+    "thread/shellCommand": Method(turns.ThreadShellCommandParams, turns.ThreadShellCommandResponse),
     "thread/start": Method(t.ThreadStartParams, t.ThreadStartResponse),
     "thread/turns/list": Method(
         t.ThreadTurnsListParams, t.ThreadTurnsListResponse, looks=True, large=True

@@ -121,6 +121,23 @@ class TurnInterruptResponse(msgspec.Struct, frozen=True, rename="camel"):
     withdrawn: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class ThreadShellCommandParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Run a shell line of the person's, outside of any sandbox, in the running turn or in a turn of its own."""
+
+    thread_id: str
+    command: str
+    timeout_ms: int | None = None  # null: an hour; 0: it is ended at once
+    update_environment: Mapping[str, str | None] | None = None  # codexd only, as in turn/start
+    idempotency_key: str | None = None  # codexd only: requests with the same key run it once
+
+
+class ThreadShellCommandResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """It begins. Its output and its end come as those of an item."""
+
+    # codexd only, for a request with an idempotencyKey: the turn that has its item.
+    turn_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
 class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Start a review in the thread's working directory."""
 

@@ -95,6 +95,10 @@ class Hub:
         for connection in self._connections:
             connection.tell(frame)
 
+    def tell_one(self, connection: Connection, said: Outgoing) -> None:
+        """Send a notification to one connection."""
+        connection.tell(Frame(parts_of((said,), "", self._now_ms(), self.questions)))
+
 
 def loaded_statuses(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:
     """The status of every loaded thread, as notifications."""

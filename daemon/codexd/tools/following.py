@@ -10,7 +10,7 @@ import trio
 
 from codexd.core.policy.sandbox_denial import denial_sign, sandbox_hint
 from codexd.core.values.enforced import Sandbox
-from codexd.core.values.tool_actions import RunCommand, ToolResult
+from codexd.core.values.tool_actions import PersonCommand, RunCommand, ToolResult
 from codexd.core.values.truncate import truncate_middle
 from codexd.exec.ports import KeeperLost, Output, Running
 from codexd.tools.output import KeptOutput
@@ -42,6 +42,8 @@ class Following:
                 code = await process.wait()
             if code is None:
                 await process.end()
+                if isinstance(self._action, PersonCommand):  # The model's answer has it anyway.
+                    self.tell(f"command timed out after {self._action.timeout_ms} ms\n")
                 await self._pass_on(output)
         except KeeperLost:
             return ToolResult("aborted", KEEPER_LOST, self._kept.text().for_screens())

@@ -136,6 +136,14 @@ class LoginEnvironment:
                 return self._tools
             return tool_environment(with_passed(self._captured, self._own, passed), hidden)
 
+    async def of_person(self, call_id: str) -> Mapping[str, str]:
+        """The environment for a person's own command: without `FORCED`; its output goes to a model all the same, so
+        that it has no secrets either.
+        """
+        await self.variables()
+        passed = with_passed(self._captured, self._own, self._passed(call_id))
+        return without(passed, self._hidden)
+
     async def _looked(self) -> tuple[int, ...]:
         """When the login files were changed; they may be on a disk that does not answer any more."""
         try:
@@ -146,8 +154,13 @@ class LoginEnvironment:
 
 def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
     """A tool's part of an environment: no secrets, nothing meant for the daemon, and `FORCED`."""
+    return without(variables, secrets) | dict(FORCED)
+
+
+def without(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:
+    """An environment without secrets and what is meant for the daemon."""
     hidden = secrets | _NOT_PASSED_ON
-    return {name: value for name, value in variables.items() if name not in hidden} | dict(FORCED)
+    return {name: value for name, value in variables.items() if name not in hidden}
 
 
 def login_shell(own: Mapping[str, str]) -> str:

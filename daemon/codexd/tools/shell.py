@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -25,7 +25,14 @@ from codexd.core.rules.wide_prefixes import prefix_problem
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.limits import Traits
-from codexd.core.values.tool_actions import ApplyPatch, BadCall, ExecCommand, RunCommand, ToolResult
+from codexd.core.values.tool_actions import (
+    ApplyPatch,
+    BadCall,
+    ExecCommand,
+    PersonCommand,
+    RunCommand,
+    ToolResult,
+)
 from codexd.exec.ports import (
     Command,
     KeeperLost,
@@ -195,9 +202,12 @@ class Shell:
         processes: Processes,
         confine: Confine = unconfined,
         network: CommandNetwork = NO_LISTS,
+        of_person: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
     ) -> None:
-        """`shell` is the path of a shell that reads POSIX shell."""
-        self._environment = environment
+        """`shell` is the path of a shell that reads POSIX shell; `of_person` has the environment of a person's own
+        command, by its id.
+        """
+        self._environment, self._of_person = environment, of_person or environment.variables
         self.shell = shell
         self._processes = processes
         self._confine, self._network = confine, network
@@ -294,7 +304,10 @@ class Shell:
             return _not_started(program, action.cwd, NoFolder("does not answer"))
         except CannotConfine as error:
             return _not_run(str(error))
-        variables = await self._environment.variables(context.turn_id)
+        if isinstance(action, PersonCommand):
+            variables = await self._of_person(context.call_id)
+        else:
+            variables = await self._environment.variables(context.turn_id)
         variables = guarded(variables) if context.guarded else variables
         environment = {**variables, **way.variables, **gets.variables}
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
@@ -315,7 +328,7 @@ class Shell:
 
 def sandbox_for(action: RunCommand, context: CallContext) -> Sandbox:
     """The sandbox of a command."""
-    if action.escalated:
+    if action.escalated or isinstance(action, PersonCommand):
         return replace(context.sandbox, mode="danger-full-access")
     return context.sandbox
 

@@ -41,9 +41,12 @@ from codexd.core.state.turn import Turn
 from codexd.core.values.enforced import unenforced
 from codexd.core.values.items import TextInput, UserInput
 from codexd.core.values.settings import SettingsChange
+from codexd.core.values.tool_actions import PersonCommand
 
 # Inputs that may wait for a running turn: enough for a person's evening, and a bound for a program's mistake.
 QUEUE_INPUTS_MAX = 64
+# Commands that people run in a thread at a time, beside those of the model: as many as sessions of the model.
+PERSON_COMMANDS_MAX = 64
 
 
 def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) -> list[e.Event]:
@@ -79,6 +82,9 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
             refuse_unless_open(transition.state)
             decide_keeping(transition, command, lookups)
+        case c.RunPersonCommand():
+            refuse_unless_open(transition.state)
+            _run_person_command(transition, command, lookups)
         case _:
             _of_people(transition, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
@@ -177,6 +183,31 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
     )
 
 
+def _run_person_command(
+    transition: Transition, command: c.RunPersonCommand, lookups: Lookups
+) -> None:
+    """Begin it in the running turn, or in a turn of its own."""
+    if not command.line.strip():
+        raise Rejected("empty_command", "expected a command, found none: nothing was run")
+    running = sum(process.is_of_person for process in transition.state.processes)
+    if running >= PERSON_COMMANDS_MAX:
+        raise Rejected(
+            "too_many_commands",
+            f"{running} commands of people run in this thread already: `codexctl ps` lists them, and "
+            "`codexctl kill` ends one; nothing was run",
+        )
+    if transition.state.turn is None:
+        turn = e.TurnStarted(command.turn_id, transition.settings, kind="shell")
+        _open_turn(transition, turn, lookups, today=command.today)
+    action = PersonCommand(
+        command=command.line,
+        argv=command.argv,
+        cwd=transition.turn.settings.cwd,
+        timeout_ms=command.timeout_ms,
+    )
+    transition.add(e.ToolStarted(command.call_id, action))
+
+
 def _asked_change(transition: Transition, change: SettingsChange) -> SettingsChange | None:
     """The settings that the queued turn must carry: all, if other commands may change them before it starts."""
     if transition.state.turn is not None or transition.state.queue:
@@ -250,12 +281,24 @@ def settle(transition: Transition, lookups: Lookups) -> None:
             if not transition.state.queue:
                 return
             _begin_turn(transition, transition.state.queue[0], lookups)
-        elif turn.call is not None or turn.open_calls or turn.review is not None:
+        elif (
+            turn.call is not None
+            or turn.open_calls
+            or turn.review is not None
+            or (turn.kind == "shell" and _runs_person_command(transition.state, turn))
+        ):
             return
         elif turn.needs_model:
             _go_on(transition, lookups)
         else:
             transition.add(e.TurnCompleted())
+
+
+def _runs_person_command(state: ThreadState, turn: Turn) -> bool:
+    """Whether a command runs that a person has started in this turn."""
+    return any(
+        process.is_of_person and process.turn_id == turn.turn_id for process in state.processes
+    )
 
 
 def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups) -> None:
@@ -265,33 +308,45 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     change = asked.differing(transition.settings)
     if change is not None:
         transition.add(e.SettingsChanged(change))
-    known = lookups.of(transition.settings)
-    settings = widened(transition.settings, granted_by(state.allowed_for_session))
-    limits, tuned = known.limits, known.tuned
+    limits = lookups.of(transition.settings).limits
     reason = reason_before_turn(transition.state, queued, limits)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.
     knows = state if reason is None else replace(state, known_context=KnownContext())
-    for event in (
-        *warnings_due(state, (*tuned.complaints, *unenforced(settings))),
-        *warnings_due(state, complaints_about(lookups.rules)),
-        *context_due(knows, settings, queued.today, lookups),
-    ):
-        transition.add(event)
-    transition.add(
-        e.TurnStarted(
-            queued.turn_id,
-            settings,
-            (queued.item_id,),
-            limits=limits,
-            tuning=tuned.tuning,
-            instructions=new_instructions(state, known.instructions),
-        )
-    )
+    turn = e.TurnStarted(queued.turn_id, transition.settings, (queued.item_id,))
+    _open_turn(transition, turn, lookups, today=queued.today, knows=knows)
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
         begin_compaction(transition, lookups, reason, "pre_turn", other)
     if state.reviews is None:
         request_title(transition, queued, lookups.titles)
+
+
+def _open_turn(
+    transition: Transition,
+    turn: e.TurnStarted,
+    lookups: Lookups,
+    *,
+    today: str | None,
+    knows: ThreadState | None = None,
+) -> None:
+    """The turn with what it works with, after the context that its model lacks; `knows` has what the model knows."""
+    state, known = transition.state, lookups.of(transition.settings)
+    settings = widened(transition.settings, granted_by(state.allowed_for_session))
+    for event in (
+        *warnings_due(state, (*known.tuned.complaints, *unenforced(settings))),
+        *warnings_due(state, complaints_about(lookups.rules)),
+        *context_due(knows or state, settings, today, lookups),
+    ):
+        transition.add(event)
+    transition.add(
+        replace(
+            turn,
+            settings=settings,
+            limits=known.limits,
+            tuning=known.tuned.tuning,
+            instructions=new_instructions(state, known.instructions),
+        )
+    )
 
 
 def _go_on(transition: Transition, lookups: Lookups) -> None:

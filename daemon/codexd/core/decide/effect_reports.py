@@ -208,6 +208,8 @@ def decide_tools(
                 transition.add(process_ended(process, command.result))
         return
     call = _running(transition, command.call_id)
+    if isinstance(command, c.ReportSpawned) and call is None:
+        call = _person_command_without_pid(transition, command.call_id)
     if call is None:
         result = command.result if isinstance(command, c.ReportToolEnded) else None
         if result is not None and result.blob is not None:
@@ -234,6 +236,11 @@ def _running(transition: Transition, call_id: str) -> OpenCall | None:
     return next((call for call in calls if call.call_id == call_id and call.running), None)
 
 
+def _person_command_without_pid(transition: Transition, call_id: str) -> OpenCall | None:
+    calls = (process.call for process in transition.state.processes if process.is_of_person)
+    return next((call for call in calls if call.call_id == call_id and call.pid is None), None)
+
+
 def decide_recovery(transition: Transition, command: c.Recover) -> None:
     """Resume a thread whose daemon died.
 
@@ -241,6 +248,10 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
     An open question stays open, queued input stays queued.
     """
     end_processes(transition, RESTARTED, but_adopted=True)
+    for process in transition.state.processes:
+        if process.is_of_person and process.call.action is not None:
+            started = e.ToolStarted(process.call.call_id, process.call.action, again="adopt")
+            transition.add(started)
     turn = transition.state.turn
     if turn is None:
         return

@@ -134,6 +134,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
 _BESIDE_THE_TURN = (
     c.StartTurn
     | c.SteerTurn
+    | c.RunPersonCommand
     | c.WithdrawInput
     | c.ChangeSettings
     | c.RenameThread
@@ -166,6 +167,8 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
     changes = [queued.change for queued in state.queue[:2]]  # This command may withdraw the first.
     if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
         changes.append(command.change)
+    if isinstance(command, c.RunPersonCommand) and state.turn is None:
+        changes.append(SettingsChange())
     return [(change or SettingsChange()).applied(settings) for change in changes]
 
 

@@ -11,6 +11,8 @@ from codexd.core.commands import OpenItem, Rejected
 from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
 from codexd.core.policy.action_kinds import after_crash, kind_of
+from codexd.core.prompts.person_command import STOPPED as COMMAND_STOPPED
+from codexd.core.prompts.person_command import person_command_message
 from codexd.core.prompts.review_results import (
     NO_RESULTS,
     STOPPED,
@@ -22,7 +24,7 @@ from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import OpenCall, OpenProcess, Turn
 from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import SessionCall, ToolResult
+from codexd.core.values.tool_actions import PersonCommand, SessionCall, ToolResult
 
 # The text that the model receives when a person or a restart interrupted its turn.
 ABORTED_NOTE = """<turn_aborted>
@@ -87,10 +89,7 @@ class Transition:
 
     def abort(self, call_id: CallId, items: tuple[OpenItem, ...], answer: str) -> None:
         """End a call without a result; its output is kept."""
-        printed = (
-            item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id)
-        )
-        result = ToolResult("aborted", answer, next(printed, ""))
+        result = ToolResult("aborted", answer, printed_by(call_id, items))
         calls = self.state.turn.open_calls if self.state.turn is not None else ()
         call = next((call for call in calls if call.call_id == call_id), None)
         if call is not None:
@@ -112,13 +111,28 @@ class Transition:
                     self.add(e.ToolEnded(call.call_id, left, session))
                 else:
                     self.abort(call.call_id, items, ABORTED_CALL)
+            self._end_person_commands(items)
             if self.turn.review is not None:
                 message = user_action(STOPPED, NO_RESULTS)
                 exited = exited_item(self.turn.turn_id)
                 self.add(e.ReviewExited(exited, STOPPED_FOR_PEOPLE, told=message))
-        note = aborted_note(tuple(process.process for process in self.state.processes))
+        sessions = [open_.process for open_ in self.state.processes if not open_.is_of_person]
+        note = aborted_note(tuple(sessions))
         self.add(e.ContextAdded("turn_aborted", "user", note))
         self.add(e.TurnInterrupted(reason))
+
+    def _end_person_commands(self, items: tuple[OpenItem, ...]) -> None:
+        """End the commands that people have started in the running turn; their output is kept."""
+        for process in self.state.processes:
+            if process.is_of_person and process.turn_id == self.turn.turn_id:
+                printed = printed_by(process.call.call_id, items)
+                self.add(process_ended(process, ToolResult("aborted", COMMAND_STOPPED, printed)))
+
+
+def printed_by(call_id: CallId, items: tuple[OpenItem, ...]) -> str:
+    """What the command of a call has printed so far."""
+    found = (item.text for item in items if item.kind == "call" and item.item_id == ItemId(call_id))
+    return next(found, "")
 
 
 def not_again(call: OpenCall, why: ToolResult) -> ToolResult:
@@ -194,8 +208,11 @@ def process_ended(process: OpenProcess, result: ToolResult) -> e.ProcessEnded:
     """The end of a process, with the call that began it."""
     call = process.call
     of = None if process.turn_id is None else SessionCall(call.call_id, process.turn_id)
-    # The result has the output of both attempts.
-    collected = second_run_at(call) + process.collected_bytes
-    left = None if process.end_told else collected
-    result = replace(result, collected_bytes=left)
+    if isinstance(call.action, PersonCommand):
+        message = person_command_message(call.action.command, result)
+        result = replace(result, model_text=message)
+    else:
+        # The result has the output of both attempts.
+        collected = second_run_at(call) + process.collected_bytes
+        result = replace(result, collected_bytes=None if process.end_told else collected)
     return e.ProcessEnded(process.process, result, of, call.action, call.spawned_ms)

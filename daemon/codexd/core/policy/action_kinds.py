@@ -24,6 +24,7 @@ from codexd.core.values.tool_actions import (
     Decision,
     ExecCommand,
     McpToolCall,
+    PersonCommand,
     ReachHost,
     RunCommand,
     ToolAction,
@@ -149,6 +150,15 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         item="commandExecution",
         found_as="command",
         session=lambda action: ProcessId(action.session),
+    ),
+    # The person who asks for it is the one who would be asked.
+    "userShell": ActionKind(
+        action=PersonCommand,
+        line=lambda action: action.command,
+        after_crash="adopt",
+        tool="shell_command",
+        item="commandExecution",
+        found_as="command",
     ),
     # Whoever allows a terminal allows what is typed into it: `command_reason` asks before it is there.
     "stdin": ActionKind(

@@ -31,6 +31,8 @@ from codexd.core.state.turn import (
     evolve_tool,
     host_question,
     processes_after,
+    with_person_command,
+    with_pid,
 )
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.agents_md import SOME_INSTRUCTIONS
@@ -39,7 +41,7 @@ from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
-from codexd.core.values.tool_actions import AskPermissions
+from codexd.core.values.tool_actions import AskPermissions, PersonCommand
 from codexd.core.values.truncate import tokens_of
 
 
@@ -271,13 +273,14 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 output_schema=given(queued.output_schema) if queued is not None else None,
                 limits=event.limits,
                 tuning=event.tuning or tuning_of(event.settings),
-                needs_model=event.kind not in ("compact", "review"),
+                needs_model=event.kind not in ("compact", "review", "shell"),
             )
             return replace(
                 state,
                 turn=turn,
-                last_settings=event.settings,
-                last_limits=event.limits,
+                # A turn of a person's command asks no model.
+                last_settings=state.last_settings if event.kind == "shell" else event.settings,
+                last_limits=state.last_limits if event.kind == "shell" else event.limits,
                 queue=_without(state.queue, event.inputs),
                 turns_started=state.turns_started + 1,
                 base_instructions=event.instructions or state.base_instructions,
@@ -318,6 +321,11 @@ def _evolve_tools(
     if isinstance(event, e.ProcessEnded):
         left = tuple(open_ for open_ in state.processes if open_.process != event.process)
         return replace(state, processes=left)
+    if isinstance(event, e.ToolStarted) and isinstance(event.action, PersonCommand):
+        processes = with_person_command(state.processes, state.turn, event)
+        return replace(state, processes=processes)
+    if isinstance(event, e.ToolSpawned):
+        state = replace(state, processes=with_pid(state.processes, event))
     turn = state.turn
     if turn is None:
         return state

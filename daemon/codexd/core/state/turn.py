@@ -28,6 +28,7 @@ from codexd.core.values.review_target import ReviewTarget
 from codexd.core.values.settings import Settings, Tuning
 from codexd.core.values.tool_actions import (
     Decision,
+    PersonCommand,
     ReachHost,
     ToolAction,
     ToolResult,
@@ -91,6 +92,11 @@ class OpenProcess(msgspec.Struct, frozen=True):
     turn_id: TurnId | None = None  # of the call
     collected_bytes: int = 0  # of its output, from its beginning: the model has been given these
     end_told: bool = False  # the model was told how it ended
+
+    @property
+    def is_of_person(self) -> bool:
+        """Whether it is a person's own command: it is a process from its start, and has no answer."""
+        return isinstance(self.call.action, PersonCommand)
 
 
 class Compaction(msgspec.Struct, frozen=True):
@@ -314,6 +320,32 @@ def processes_after(
     return tuple(
         replace(open_, collected_bytes=collected, end_told=told)
         if open_.process == call.action.session
+        else open_
+        for open_ in processes
+    )
+
+
+def with_person_command(
+    processes: tuple[OpenProcess, ...], turn: Turn | None, event: e.ToolStarted
+) -> tuple[OpenProcess, ...]:
+    """The processes after a person's command was started, or is adopted."""
+    process = ProcessId(event.call_id)
+    if any(open_.process == process for open_ in processes):
+        return tuple(
+            replace(open_, call=replace(open_.call, again=event.again))
+            if open_.process == process
+            else open_
+            for open_ in processes
+        )
+    call = OpenCall(event.call_id, "", custom=False, action=event.action, running=True)
+    return (*processes, OpenProcess(process, call, None if turn is None else turn.turn_id))
+
+
+def with_pid(processes: tuple[OpenProcess, ...], event: e.ToolSpawned) -> tuple[OpenProcess, ...]:
+    """The processes after that of a person's command has started."""
+    return tuple(
+        replace(open_, call=replace(open_.call, pid=event.pid, spawned_ms=event.at_ms))
+        if open_.call.call_id == event.call_id
         else open_
         for open_ in processes
     )

@@ -17,6 +17,7 @@ from codexd.core.events import events as e
 from codexd.core.events.events import given
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import ImageInput, LocalImageInput, TextInput, UserInput
+from codexd.core.values.tool_actions import PersonCommand
 from codexd.core.values.truncate import tokens_of, utf8_bytes
 from codexd.core.values.usage import read_usage
 
@@ -101,6 +102,8 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
                 since_bytes=window.since_bytes + size,
                 grown_bytes=window.grown_bytes + size,
             )
+        case e.ProcessEnded() if isinstance(event.action, PersonCommand):
+            return _grow_pending(window, utf8_bytes(event.result.model_text))
         case e.ContextAdded():
             return _of_context(window, event)
         case e.TurnSteered():

@@ -66,6 +66,13 @@ class ExecCommand(RunCommand, frozen=True, kw_only=True, tag="exec"):
     shell: str | None = None  # another shell than the person's; a path
 
 
+class PersonCommand(RunCommand, frozen=True, kw_only=True, tag="userShell"):
+    """A shell line that a person runs in a thread: outside of any sandbox, and not in the model's name.
+
+    It is a process of the thread from its start: no model waits for it, and it may outlive the turn that it began in.
+    """
+
+
 class WriteStdin(
     ToolAction,
     msgspec.Struct,

@@ -39,6 +39,7 @@ from codexd.core.values.provider_items import (
     read_item,
 )
 from codexd.core.values.tool_actions import (
+    PersonCommand,
     ReachHost,
     SessionCall,
     ToolAction,
@@ -65,7 +66,7 @@ class ItemDone(msgspec.Struct, frozen=True, gc=False):
 
 
 class ItemLeft(msgspec.Struct, frozen=True, gc=False):
-    """The item's call has its answer, and its process goes on: it stays open, beyond its turn too."""
+    """The item's process is the thread's, and not a call's: it stays open, beyond its turn too."""
 
     item: ThreadItem
 
@@ -229,12 +230,24 @@ class ItemProjection:
         return []
 
     def _begun(self, call_id: CallId, action: ToolAction, at_ms: int) -> list[ItemChange]:
+        if isinstance(action, PersonCommand):
+            return self._begun_by_person(call_id, action, at_ms)
         tool = self._tools.get(call_id) or OpenTool(call_id)
         # A question about a host is one of a call that has begun.
         if tool.item is not None or isinstance(action, ReachHost):
             return []
         tool = self._tools[call_id] = begun(tool, action, at_ms)
         return [] if tool.item is None else [ItemStarted(tool.item)]
+
+    def _begun_by_person(
+        self, call_id: CallId, action: PersonCommand, at_ms: int
+    ) -> list[ItemChange]:
+        """It is a process from its start; one that is adopted has begun before."""
+        if ProcessId(call_id) in self._left:
+            return []
+        tool = begun(OpenTool(call_id), action, at_ms)
+        self._left[ProcessId(call_id)] = tool, self._turn_id
+        return [] if tool.item is None else [ItemStarted(tool.item), ItemLeft(tool.item)]
 
     def _spawned(self, event: e.ToolSpawned) -> None:
         tool = self._tools.get(event.call_id)

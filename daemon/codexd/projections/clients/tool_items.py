@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +30,7 @@ from codexd.core.values.tool_actions import (
     ExecCommand,
     McpToolCall,
     PatchedFile,
+    PersonCommand,
     RunCommand,
     ToolAction,
     ToolResult,
@@ -71,7 +72,7 @@ class _Commands:
             command=quoted(action.argv),
             cwd=action.cwd,
             process_id=action.session if isinstance(action, ExecCommand) else None,
-            source="unifiedExecStartup" if isinstance(action, ExecCommand) else "agent",
+            source=_source(action),
             status="inProgress",
             command_actions=(UnknownAction(action.command),),
             started_at_ms=at_ms,
@@ -91,6 +92,12 @@ class _Commands:
             duration_ms=result.duration_ms,
             completed_at_ms=at_ms,
         )
+
+
+def _source(action: RunCommand) -> Literal["agent", "userShell", "unifiedExecStartup"]:
+    if isinstance(action, PersonCommand):
+        return "userShell"
+    return "unifiedExecStartup" if isinstance(action, ExecCommand) else "agent"
 
 
 class _Patches:

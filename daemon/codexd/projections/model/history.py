@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from codexd.core.events import events as e
 from codexd.core.values.items import UserInput
 from codexd.core.values.provider_items import read_head, text_message
+from codexd.core.values.tool_actions import PersonCommand
 from codexd.projections.model.items import (
     answer_message,
     call_output,
@@ -193,6 +194,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 return self._with_item(event)
             case e.ToolEnded():
                 return self._answered(event)
+            case e.ProcessEnded() if isinstance(event.action, PersonCommand):
+                return self._with_pending(Said(text_message("user", event.result.model_text)))
             case e.HistoryCompacted():
                 return self._compacted(event, seq)
             case e.ReviewExited() if event.told is not None:
@@ -320,7 +323,7 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return replace(self, sequence=sequence, reasoning_owners=owners, calls=calls)
 
     def _answered(self, event: e.ToolEnded) -> ModelHistory:
-        """A call has its answer; what the model did not call, such as a person's command, has none."""
+        """A call has its answer; what the model did not call, such as an imported command of a person, has none."""
         call = self.calls.get(event.call_id)
         if call is None:
             return self

@@ -16,9 +16,8 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
-from codexd.core.events.events import Event, InvalidEvent, ItemCompleted, ItemCut, RequestPrint
+from codexd.core.events.events import Event, InvalidEvent, RequestPrint
 from codexd.core.events.record import Recorded
-from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
@@ -349,13 +348,7 @@ class ThreadActor:
         """The events are in the log: drop the drafts that they replace, and notify the listener."""
         self._mark.after(self.state)
         for record in recorded:
-            event = record.event
-            if isinstance(event, ItemCompleted | ItemCut):
-                self.streaming.end_item(event.item_id)
-            elif isinstance(event, ToolEnded) and event.process is None:
-                self.streaming.end_output(event.call_id, whole=event.result.status != "aborted")
-            elif isinstance(event, ProcessEnded) and event.of is not None:
-                self.streaming.end_output(event.of.call_id)
+            self.streaming.recorded(record.event)
         self._listener.appended(recorded)
         if self._changed.statistics().tasks_waiting:
             self._changed.set()

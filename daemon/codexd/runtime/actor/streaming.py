@@ -14,8 +14,11 @@ from contextlib import suppress
 import msgspec
 
 from codexd.core.commands import OpenItem
+from codexd.core.events.events import Event, ItemCompleted, ItemCut, Unknown
+from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.model_output import ItemKind
+from codexd.core.values.tool_actions import PersonCommand, SessionCall
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import AsItIs, Cleaner, Listener, clean_pieces
 from codexd.runtime.actor.streaming_output import (
@@ -276,6 +279,18 @@ class Streaming:
         if self._closed and (is_lagging or any(o.is_lagging for o in self.outputs.values())):
             self._disk_full()  # What was let out for a fact that did not come to be is still to be shown.
         self._closed = self._outputs_closed = False
+
+    def recorded(self, event: Event | Unknown) -> None:
+        """The event is in the log: drop the drafts that it replaces."""
+        match event:
+            case ItemCompleted() | ItemCut():
+                self.end_item(event.item_id)
+            case ToolEnded() if event.process is None:
+                self.end_output(event.call_id, whole=event.result.status != "aborted")
+            case ProcessEnded(of=SessionCall(call_id)):
+                is_stopped = event.result.status == "aborted" and event.result.blob is None
+                of_person = isinstance(event.action, PersonCommand)
+                self.end_output(call_id, whole=not (of_person and is_stopped))
 
     def end_item(self, item_id: ItemId) -> None:
         """The item's fact is in the log."""

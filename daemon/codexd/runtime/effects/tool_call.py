@@ -120,8 +120,9 @@ class ToolRunning:
         if call is None or call.action is None or settings is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
         process = self._process
-        runs_already = call.again == "adopt" or process is not None
-        refusal = None if runs_already else not_as_asked(call.action, call.asked_hash)
+        is_left = process is not None and not process.is_of_person
+        again = "adopt" if is_left else call.again
+        refusal = None if again == "adopt" else not_as_asked(call.action, call.asked_hash)
         if refusal is not None:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
@@ -133,8 +134,8 @@ class ToolRunning:
             self._call_id,
             call.guarded,
             sandbox_of(settings),
-            call.again if process is None else "adopt",
-            None if process is None else process.process,
+            again,
+            process.process if process is not None and is_left else None,
             "" if thread.state.turn is None else thread.state.turn.turn_id,
             self.ask_host,
             lambda: not self._is_given_up(),

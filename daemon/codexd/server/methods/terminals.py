@@ -12,11 +12,12 @@ from codexd.core.decide.transition import session_call, session_of
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import OpenCall
 from codexd.core.values.ids import ProcessId, ThreadId
-from codexd.core.values.tool_actions import ExecCommand, RunCommand
+from codexd.core.values.tool_actions import ExecCommand, PersonCommand, RunCommand, ToolResult
 from codexd.exec.ports import InputClosed, KeeperLost
 from codexd.protocol import commands as p
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
+from codexd.runtime.actor.streaming_output import ends_of
 from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection
 from codexd.server.connection.peers import may_decide
@@ -82,7 +83,7 @@ def _terminal(thread: ThreadActor, call: OpenCall, action: RunCommand) -> p.Back
     session = action if isinstance(action, ExecCommand) else None
     return p.BackgroundTerminal(
         item_id=call.call_id,
-        process_id=session.session if session else "",
+        process_id=_process_id(call, action),
         command=action.command,
         cwd=action.cwd,
         os_pid=call.pid,
@@ -90,6 +91,13 @@ def _terminal(thread: ThreadActor, call: OpenCall, action: RunCommand) -> p.Back
         tty=session is not None and session.tty,
         started_at_ms=call.spawned_ms,
     )
+
+
+def _process_id(call: OpenCall, action: RunCommand) -> str:
+    """The id by which it is ended; "": with its turn."""
+    if isinstance(action, PersonCommand):
+        return call.call_id
+    return action.session if isinstance(action, ExecCommand) else ""
 
 
 async def thread_background_terminals_terminate(
@@ -100,7 +108,26 @@ async def thread_background_terminals_terminate(
     session = services.sessions.find(thread_id_of(params.thread_id), params.process_id)
     if session is not None:
         await _end(services, session)
-    return p.ThreadBackgroundTerminalsTerminateResponse(session is not None)
+    is_ended = session is not None or await _end_person_command(
+        services, ThreadId(params.thread_id), ProcessId(params.process_id)
+    )
+    return p.ThreadBackgroundTerminalsTerminateResponse(is_ended)
+
+
+async def _end_person_command(
+    services: Services, thread_id: ThreadId, process: ProcessId | None = None
+) -> bool:
+    """End one that a person has started in a thread, or all; whether there was one."""
+    thread = services.supervisor.loaded(thread_id)
+    found = () if thread is None else thread.state.processes
+    ended = [of for of in found if of.is_of_person and process in (None, of.process)]
+    for of in ended:
+        if thread is not None:
+            output = thread.streaming.outputs.get(of.call.call_id)
+            printed = "" if output is None else ends_of(output.text())
+            result = ToolResult("aborted", ENDED_BY_PERSON, printed)
+            await thread.submit(c.ReportProcessEnded(process=of.process, result=result))
+    return bool(ended)
 
 
 async def thread_background_terminals_clean(
@@ -111,6 +138,7 @@ async def thread_background_terminals_clean(
     async with trio.open_nursery() as nursery:
         for session in services.sessions.of_thread(thread_id_of(params.thread_id)):
             nursery.start_soon(_end, services, session)
+    await _end_person_command(services, ThreadId(params.thread_id))
     return p.ThreadBackgroundTerminalsCleanResponse()
 
 

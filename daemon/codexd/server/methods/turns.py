@@ -46,7 +46,7 @@ async def turn_start(
     change = await asked_change(services, params, thread)
     _check_schema(params.output_schema)
     turn_id = TurnId(services.new_id())
-    passed = _checked_passed(params.update_environment)
+    passed = checked_passed(params.update_environment)
     command = c.StartTurn(
         turn_id=turn_id,
         item_id=ItemId(services.new_id()),
@@ -110,7 +110,7 @@ async def review_start(
         today=services.today(),
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
-    passed = _checked_passed(params.update_environment) or services.passed.last(params.thread_id)
+    passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
     services.passed.begin(command.child_id, command.child_turn_id, passed)
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
@@ -199,7 +199,7 @@ async def _said(
     return await thread.submit(replace(command, content=content), by=by, key=key)
 
 
-def _checked_passed(passed: Mapping[str, str | None] | None) -> Mapping[str, str | None] | None:
+def checked_passed(passed: Mapping[str, str | None] | None) -> Mapping[str, str | None] | None:
     """The variables as they were passed. Raises: RpcError, if they cannot be an environment's; no value is repeated."""
     if passed is None:
         return None
