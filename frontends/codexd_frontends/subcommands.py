@@ -7,7 +7,7 @@ from typing import NamedTuple
 from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
-from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX
+from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
 
 
 class Subcommand(NamedTuple):
@@ -25,12 +25,13 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS = (
-    Subcommand("send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, arg.PROMPT)),
+    Subcommand("send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, SHELL, arg.PROMPT)),
     Subcommand(
         "attach",
         "follow a thread in a terminal: its last turns, then everything that happens",
         (arg.THREAD, arg.TURNS_ON_ATTACH, arg.REASONING, arg.NO_INPUT, arg.JSON),
-        typed="A typed line is a prompt, or steers the turn that runs; three lines are commands:\n"
+        typed="A typed line is a prompt, or steers the turn that runs; these lines are commands:\n"
+        "  !COMMAND     run a command of yours in the thread; the model is told of it\n"
         "  /image FILE  send an image with the next prompt\n"
         "  /interrupt   interrupt the running turn\n"
         "  /quit        leave; the thread continues\n"

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from codexd.models.scripted.scripts import Hang, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected
-from daemon_house import Home, wait_gone
+from daemon_house import PATIENCE_SECONDS, Home, wait_gone
 from daemon_screen import items_of
 from paused_model import Held, Script, held_model
 from trio_test import trio_test
@@ -44,6 +45,17 @@ def ends(client: Client) -> list[Json]:
 
 async def shell(client: Client, thread: str, command: str, **params: object) -> Json:
     return await client.call("thread/shellCommand", threadId=thread, command=command, **params)
+
+
+async def terminals(client: Client, thread: str, count: int) -> list[Json]:
+    """The commands that run, once so many have a process."""
+    found: list[Json] = []
+    with trio.fail_after(PATIENCE_SECONDS):
+        while len([row for row in found if row["processId"]]) < count:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            answer = await client.call("thread/backgroundTerminals/list", threadId=thread)
+            found = answer["data"]
+    return found
 
 
 async def until_ended(client: Client, times: int = 1) -> Json:
@@ -128,15 +140,15 @@ async def test_beside_a_turn_it_belongs_to_it_and_neither_waits_for_the_other(
             model.resume()
             assert (await client.turn_ended(turn))["status"] == "completed"
             assert not ends(client)
-            listed = (await client.call("thread/backgroundTerminals/list", threadId=thread))["data"]
-            assert [(row["command"], row["processId"] != "") for row in listed] == [
-                (f"echo begun; read x < {gate}; echo $x", True)
+            listed = await terminals(client, thread, 1)
+            assert [(row["command"], row["processId"]) for row in listed] == [
+                (f"echo begun; read x < {gate}; echo $x", f"p{listed[0]['osPid']}")
             ]
             # A second one is ended by a person, by its id.
             await shell(client, thread, f"sleep {NEVER}", idempotencyKey="k")
             await client.until(lambda: len(client.of("item/started")) >= 4)
-            second = client.of("item/started")[-1].params["item"]["id"]
-            end = {"threadId": thread, "processId": second}
+            (second,) = [row for row in await terminals(client, thread, 2) if row not in listed]
+            end = {"threadId": thread, "processId": second["processId"]}
             answer = await client.call("thread/backgroundTerminals/terminate", **end)
             assert answer == {"terminated": True}
             assert (await until_ended(client))["exitCode"] is None

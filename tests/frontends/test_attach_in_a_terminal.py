@@ -11,6 +11,7 @@ import pytest
 
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd_frontends.cli.watch import InputEnded, InputLines
+from codexd_frontends.client.exits import LEFT
 from daemon_house import PATIENCE_SECONDS, Daemon, Home, is_gone
 from paused_model import Held
 
@@ -112,7 +113,22 @@ def test_ctrl_c_interrupts_the_turn_and_exits_3(daemon: Daemon) -> None:
             assert sending.wait_exit() == 3
 
 
-def test_send_says_how_to_continue_when_the_daemon_ends(home: Home) -> None:
+def test_send_follows_its_turn_in_the_next_daemon(home: Home) -> None:
+    with holding(Held(Say(WORDS), after=9), Say(("Whole.",))) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        sending, _thread = begun(home)
+        with sending:
+            sending.wait_for(HALF)
+            daemon.kill()
+            sending.wait_for("reconnecting —\r\n")
+            home.start()
+            sending.wait_for("— connected again —\r\n")
+            sending.wait_for("Whole.")
+            assert sending.wait_exit() == 0
+
+
+def test_send_says_how_to_continue_when_its_person_waits_for_no_next_daemon(home: Home) -> None:
     with holding(Held(Say(WORDS), after=9)) as model:
         home.use_model(model.base_url)
         daemon = home.start()
@@ -120,13 +136,36 @@ def test_send_says_how_to_continue_when_the_daemon_ends(home: Home) -> None:
         with sending:
             sending.wait_for(HALF)
             daemon.kill()
-            assert sending.wait_exit() == 75
+            sending.wait_for("reconnecting —\r\n")
+            sending.press_ctrl_c()
+            assert sending.wait_exit() == LEFT.number
         assert sending.lines[-4:] == [
-            "The result of the turn is shown by",
+            "— the daemon closed the connection; reconnecting —",
+            "^CThe result of the turn is shown by",
             f"  codexctl attach {thread}",
-            "codexctl: the daemon closed the connection",
             "",
         ]
+
+
+def test_a_command_of_the_person_runs_beside_a_turn_and_by_send(daemon: Daemon) -> None:
+    with holding(Held(Say(WORDS), after=9)) as model:
+        daemon.home.use_model(model.base_url)
+        ran = codexctl(daemon.home, "send", "--shell", "echo $((40+2)); exit 3")
+        assert "\n$ echo $((40+2)); exit 3\n  42\n  exit 3" in ran.out + ran.err
+        thread = ran.err.split()[1]
+        with terminal(daemon.home, "attach", thread) as attached:
+            attached.wait_for("  exit 3")
+            attached.wait_for("› ")
+            attached.type("hello\n")
+            attached.wait_for(HALF)
+            attached.type("!\n")
+            attached.wait_for("expected a command after !, for example !git status\r\n")
+            attached.type("!echo beside $((1+1))\n")
+            attached.wait_for("  beside 2\r\n")
+            model.resume()
+            attached.wait_for(IDLE)
+            attached.type("/quit\n")
+            assert attached.wait_exit() == 0
 
 
 def test_a_terminal_attached_in_mid_answer_ends_with_the_whole_text_once(daemon: Daemon) -> None:

@@ -100,7 +100,9 @@ class BackgroundTerminal(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
     """A session that runs."""
 
     item_id: str
-    process_id: str  # the session's id; "": a command that a turn waits for
+    process_id: (
+        str  # the session's id; of a person's own command p and its pid; "": its turn waits for it
+    )
     command: str
     cwd: str
     os_pid: int | None = None

@@ -13,10 +13,10 @@ from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import how_to_answer, read_question
 from codexd_frontends.cli.streams import OutputFailed
-from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch
+from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch, reconnect
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, RequestRefused
+from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import (
@@ -27,6 +27,7 @@ from codexd_frontends.client.messages import (
     TurnNote,
     UsageNote,
 )
+from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.numbers import tokens_minus
 from codexd_frontends.screen.question import question_lines
 from codexd_frontends.screen.reasoning import Thoughts
@@ -118,17 +119,40 @@ class RunningTurn:
     def follow(self, watch: Watch, *, seconds: float | None = None) -> Ended:
         """Show the turn until it ends, or waits for a person who is not here.
 
+        If the daemon goes away, follow the turn in the next one, after the cursor.
+
         Raises:
-            ConnectionCut: the daemon ended, or sent nothing for `seconds`.
+            Unreachable: there was no next one in time.
+            ConnectionCut: with `seconds`: the daemon ended, or sent nothing for so long.
         """
         try:
-            return self._follow(watch, seconds)
-        except (ConnectionCut, OutputFailed):
+            while True:
+                try:
+                    return self._follow(watch, seconds)
+                except ConnectionCut as cut:
+                    if seconds is not None:
+                        raise
+                    self._daemon.close()
+                    self._talk(f"— {one_line(str(cut))}; reconnecting —")
+                if not reconnect(self._console.socket_path, watch, self._attach_again):
+                    self._leave()
+                    return Ended(LEFT)
+        except (ConnectionCut, Unreachable, OutputFailed):
             self._leave()
             raise
         except KeyboardInterrupt:
             self._leave()
             return Ended(LEFT)
+
+    def _attach_again(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        if self._answering is not None:
+            self._answering.forget()  # Those that are still open are asked again.
+        self._followed.attach(daemon, again=True)
+        self._talk("— connected again —")
+
+    def _talk(self, line: str) -> None:
+        self._shows.lines(self._console.talk_style.dim(line))
 
     def _leave(self) -> None:
         """A turn outlives the connection and the daemon: it continues when the daemon runs again."""
@@ -140,7 +164,9 @@ class RunningTurn:
     def _follow(self, watch: Watch, seconds: float | None) -> Ended:
         if self._console.may_ask and not self._console.json and watch.lines is not None:
             style = self._console.talk_style
-            self._answering = Answering(self._say, style, self._console, watch.lines)
+            self._answering = self._answering or Answering(
+                self._say, style, self._console, watch.lines
+            )
         asking = self._answering
         while True:
             pause = asking.tick() if asking is not None else None

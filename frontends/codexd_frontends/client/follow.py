@@ -67,15 +67,18 @@ class Followed:
         self.cursor = Cursor()
         self.was_active = False  # whether a turn ran when it was attached to
 
-    def attach(self, daemon: Daemon) -> Message:
-        """Attach, or attach again at the cursor. Raises: Refused, ConnectionCut."""
+    def attach(self, daemon: Daemon, *, again: bool = False) -> Message:
+        """Attach, or attach again at the cursor; `again`: all is wanted that follows the cursor, of a new thread too.
+
+        Raises: Refused, ConnectionCut.
+        """
         params: dict[str, object] = {"threadId": self.thread_id, "excludeTurns": True}
-        if self.cursor.seq:
+        if self.cursor.seq or again:
             params["after"] = self.cursor.as_params()
         message = daemon.call_raw("thread/resume", params)
         answer = read_answer(message)
         self.was_active = answer.thread.status.type == "active"
-        if not self.cursor.seq:
+        if not self.cursor.seq and not again:
             self.cursor = Cursor(answer.seq)
         return message
 

@@ -277,6 +277,12 @@ class TurnAnswer(Received, frozen=True, kw_only=True):
     turn: Turn
 
 
+class ShellAnswer(Received, frozen=True, kw_only=True):
+    """The answer to thread/shellCommand, for a request with an idempotencyKey."""
+
+    turn_id: str  # of the turn that has its item
+
+
 class InterruptAnswer(Received, frozen=True, kw_only=True):
     """The answer to turn/interrupt."""
 

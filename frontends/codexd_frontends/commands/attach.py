@@ -2,6 +2,7 @@
 
 Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches.
 A line is a prompt; while a turn runs it steers that turn; while a question is open it answers it.
+`!COMMAND` runs a command of the person in the thread, beside a turn that runs.
 `/image FILE`, or a line that is nothing but paths of images, goes with the next prompt.
 """
 
@@ -10,9 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -32,9 +32,10 @@ from codexd_frontends.cli.watch import (
     Seen,
     Typed,
     Watch,
+    reconnect,
 )
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable, UsageError
+from codexd_frontends.client.errors import ConnectionCut, RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote, UsageNote
@@ -45,11 +46,6 @@ from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_i
 from codexd_frontends.screen.numbers import status_line, summary_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
 from codexd_frontends.screen.render import TerminalScreen
-
-# As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
-RECONNECT_SECONDS_MAX = 120.0
-RECONNECT_FIRST_SECONDS = 0.1
-RECONNECT_PAUSE_SECONDS_MAX = 2.0
 
 PROMPT = "› "
 
@@ -208,6 +204,8 @@ class Attached:
             self._stop_turn()
         elif self._asking.first is not None:
             self._asking.typed(text, self._daemon)
+        elif word.startswith("!"):
+            return self._run(word[1:].strip())
         elif word == "/image" or word.startswith("/image "):
             named = word.removeprefix("/image").strip()
             self._attach_images(pasted_images(named) or [named])
@@ -249,17 +247,33 @@ class Attached:
         }
         if self._running is None:
             self._screen.hide_own(client_id)  # It is on this screen already, after the prompt.
+        return self._until_sent(lambda: self._send_once(params))
+
+    def _run(self, line: str) -> Exit | None:
+        """Run a command of the person in the thread."""
+        if not line:
+            self._say("expected a command after !, for example !git status")
+            return None
+        params = {
+            "threadId": self._followed.thread_id,
+            "command": line,
+            "updateEnvironment": passed_variables(),
+            "idempotencyKey": str(uuid.uuid4()),
+        }
+        return self._until_sent(lambda: self._daemon.call("thread/shellCommand", params, object))
+
+    def _until_sent(self, send: Callable[[], object]) -> Exit | None:
+        """Send something; its key lets the daemon tell a second try from a second one."""
         while True:
             try:
-                self._send_once(params)
-                self._images = []
+                send()
             except RequestRefused as refused:
                 self._say(f"not sent: {one_line(str(refused))}")
             except ConnectionCut as cut:
                 left = self._reconnect(str(cut))
                 if left is not None:
                     return left
-                continue  # The key lets the daemon tell a second try from a second prompt.
+                continue
             return None
 
     def _send_once(self, params: dict[str, object]) -> None:
@@ -267,6 +281,7 @@ class Attached:
             steer = {**params, "expectedTurnId": self._running}
             try:
                 self._daemon.call("turn/steer", steer, object)
+                self._images = []
                 return
             except RequestRefused as refused:
                 if refused.reason in ("disk_full", "storage_busy"):
@@ -275,6 +290,7 @@ class Attached:
                     self._running = None  # The turn has just ended: start the next turn.
         begin = {**params, "updateEnvironment": passed_variables()}
         turn = self._daemon.call("turn/start", begin, TurnAnswer).turn
+        self._images = []
         if self._running is None:
             self._running = turn.id
         else:  # A compaction or a review takes no prompts.
@@ -309,24 +325,12 @@ class Attached:
         """Connect again and continue after the cursor. Raises: Unreachable: it took too long."""
         self._daemon.close()
         self._say(f"— {one_line(why)}; reconnecting —")
-        deadline = time.monotonic() + RECONNECT_SECONDS_MAX
-        pause = RECONNECT_FIRST_SECONDS
-        while True:
-            try:
-                self._daemon = Daemon.connect(self._console.socket_path)
-                self._attach_again()
-                return None
-            except (Unreachable, ConnectionCut) as error:
-                if time.monotonic() > deadline:
-                    raise Unreachable(
-                        f"the daemon did not answer again within {RECONNECT_SECONDS_MAX:g} s: {error}"
-                    ) from error
-            if isinstance(self._watch.next(None, listen=False, seconds=pause), CtrlC):
-                return LEFT
-            pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
+        is_back = reconnect(self._console.socket_path, self._watch, self._attach_again)
+        return None if is_back else LEFT
 
-    def _attach_again(self) -> None:
+    def _attach_again(self, daemon: Daemon) -> None:
         """Attach after the cursor: the daemon sends all that happened meanwhile."""
+        self._daemon = daemon
         self._asking.forget()  # Those that are still open are asked again.
         self._followed.attach(self._daemon)
         self._say("— connected again —")

@@ -77,6 +77,8 @@ def session_lines(found: Sequence[BackgroundTerminal], now: float, style: Style)
 def _remark(session: BackgroundTerminal) -> str:
     if not session.process_id:
         return "  (its turn waits for it)"
+    if session.process_id.startswith("p"):
+        return "  (a person's)"
     return "" if session.tty else "  (no terminal)"
 
 

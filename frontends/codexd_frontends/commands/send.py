@@ -19,7 +19,7 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
-from codexd_frontends.client.messages import ThreadAnswer, TurnAnswer
+from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
 from codexd_frontends.client.passed_env import passed_variables
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.images import Part, image_parts, input_of
@@ -32,7 +32,10 @@ PROMPT_BYTES_MAX = 16 << 20
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Send a prompt and follow its turn."""
-    prompt = input_of(image_parts(arguments.images), read_prompt(arguments.prompt))
+    word = read_prompt(arguments.prompt)
+    if arguments.shell and arguments.images:
+        raise UsageError("expected no image beside a shell line, found one; nothing was run")
+    prompt = input_of(image_parts(arguments.images), word)
     with connect(console) as daemon, Interrupts() as interrupts:
         if arguments.oss or arguments.local_provider:
             _find_local(daemon, arguments, console)
@@ -41,7 +44,10 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         )
         client_id = str(uuid.uuid4())
         with _attached(daemon, arguments) as followed:
-            turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
+            if arguments.shell:
+                turn_id = _run(daemon, followed, word)
+            else:
+                turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
@@ -49,7 +55,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             followed,
             turn_id,
             console,
-            _shows(console, followed, client_id, thoughts),
+            _shows(console, followed, client_id, thoughts, beside=arguments.shell),
         )
         lines = InputLines(sys.stdin.fileno()) if console.may_ask else None
         ended = turn.follow(Watch(interrupts, lines))
@@ -142,13 +148,25 @@ def _start_turn(
     return daemon.call("turn/start", params, TurnAnswer).turn.id
 
 
+def _run(daemon: Daemon, followed: Followed, line: str) -> str:
+    """Run a command of the person; returns the turn that has it."""
+    params = {
+        "threadId": followed.thread_id,
+        "command": line,
+        "updateEnvironment": passed_variables(),
+        "idempotencyKey": str(uuid.uuid4()),
+    }
+    return daemon.call("thread/shellCommand", params, ShellAnswer).turn_id
+
+
 def _shows(
-    console: Console, followed: Followed, client_id: str, thoughts: Thoughts
+    console: Console, followed: Followed, client_id: str, thoughts: Thoughts, *, beside: bool
 ) -> OnScreen | AsJson:
+    """`beside`: a turn that runs is not waited for."""
     if console.json:
         return AsJson(console)
     console.talk(console.talk_style.dim(f"thread {followed.thread_id}"))
-    if followed.was_active:
+    if followed.was_active and not beside:
         console.talk("codexctl: another turn runs in this thread; the prompt waits for its end")
     screen = turn_screen(console, thoughts)
     screen.hide_own(client_id)

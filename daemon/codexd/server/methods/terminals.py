@@ -94,9 +94,9 @@ def _terminal(thread: ThreadActor, call: OpenCall, action: RunCommand) -> p.Back
 
 
 def _process_id(call: OpenCall, action: RunCommand) -> str:
-    """The id by which it is ended; "": with its turn."""
+    """The id by which it is ended; "": with its turn. The letter keeps a process's number apart from a session's."""
     if isinstance(action, PersonCommand):
-        return call.call_id
+        return "" if call.pid is None else f"p{call.pid}"
     return action.session if isinstance(action, ExecCommand) else ""
 
 
@@ -109,18 +109,23 @@ async def thread_background_terminals_terminate(
     if session is not None:
         await _end(services, session)
     is_ended = session is not None or await _end_person_command(
-        services, ThreadId(params.thread_id), ProcessId(params.process_id)
+        services, ThreadId(params.thread_id), params.process_id
     )
     return p.ThreadBackgroundTerminalsTerminateResponse(is_ended)
 
 
 async def _end_person_command(
-    services: Services, thread_id: ThreadId, process: ProcessId | None = None
+    services: Services, thread_id: ThreadId, process_id: str | None = None
 ) -> bool:
     """End one that a person has started in a thread, or all; whether there was one."""
     thread = services.supervisor.loaded(thread_id)
     found = () if thread is None else thread.state.processes
-    ended = [of for of in found if of.is_of_person and process in (None, of.process)]
+    ended = [
+        of
+        for of in found
+        if isinstance(of.call.action, PersonCommand)
+        and process_id in (None, _process_id(of.call, of.call.action))
+    ]
     for of in ended:
         if thread is not None:
             output = thread.streaming.outputs.get(of.call.call_id)
