@@ -127,7 +127,7 @@ class ToolRunning:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
         await thread.stall.until_written(partial(self._open_output, call))
-        self.output(SECOND_RUN.encode() if call.attempt > 1 and not runs_already else b"")
+        self.output(SECOND_RUN.encode() if call.attempt > 1 and again != "adopt" else b"")
         context = CallContext(
             settings.cwd,
             thread.thread_id,
