@@ -114,8 +114,7 @@ class Daemon:
         processes: KeeperProcesses,
         begun: Begun,
     ) -> None:
-        self._processes, self._sessions = processes, Sessions()
-        self._shell = command_shell(env)
+        self._processes, self._sessions, self._shell = processes, Sessions(), command_shell(env)
         self._config, self._redaction, self._home = config, redaction, paths.data_dir
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
@@ -186,10 +185,9 @@ class Daemon:
             brought_in=BroughtIn(world.store, world.now_us),
             confinement=self._confinement,
             sessions=self._sessions,
-            one_off=OneOffCommands(self._login, self._processes, self._confinement),
+            one_off=OneOffCommands(self._login, self._processes, self._confinement, self._shell),
             lifetime=self._lifetime,
             passed=self._passed,
-            shell=self._shell,
         )
 
     def _importer(self, world: World) -> Importer:

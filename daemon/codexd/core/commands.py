@@ -23,6 +23,7 @@ from codexd.core.values.ids import (
 )
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
+from codexd.core.values.request_size import RequestSize, Shorter
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.tool_actions import (
@@ -243,21 +244,6 @@ class ReportModel(_Command, frozen=True, kw_only=True):
     seen: tuple[ModelDone, ...]
     open_items: tuple[OpenItem, ...] = ()  # at the end of an incomplete response
     kept_items: KeptItems | None = None  # at the end of a summary's response
-
-
-class Shorter(msgspec.Struct, frozen=True):
-    """A shorter request for a summary."""
-
-    left_out: int  # how many of the oldest items are left out
-    items: int  # the same with paired items: a call is left out with its answer
-
-
-class RequestSize(msgspec.Struct, frozen=True):
-    """The parts of a request, in estimated tokens."""
-
-    instructions: int
-    tools: int
-    items: int
 
 
 class ReportModelFailure(_Command, frozen=True, kw_only=True):

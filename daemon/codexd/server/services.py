@@ -74,7 +74,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     brought_in: BroughtIn
     mcp: McpHost
     passed: PassedVariables  # by clients, for the commands of turns
-    shell: str  # that runs commands
     confinement: Confinement
     sessions: Sessions  # of all threads
     one_off: OneOffCommands

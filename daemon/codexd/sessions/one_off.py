@@ -14,7 +14,7 @@ from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.exec.ports import Command, NotStarted, Processes, Running
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.tools.shell import CommandEnvironment, Confine
+from codexd.tools.shell import CommandEnvironment, Confine, shell_argv
 
 
 class OneOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +61,14 @@ class OneOffCommands:
     """Starts such programs, with the person's environment."""
 
     def __init__(
-        self, environment: CommandEnvironment, processes: Processes, confine: Confine
+        self, environment: CommandEnvironment, processes: Processes, confine: Confine, shell: str
     ) -> None:
         self._environment, self.processes, self._confine = environment, processes, confine
+        self._shell = shell
+
+    def argv_of_line(self, line: str) -> tuple[str, ...]:
+        """How a shell line of the person is run."""
+        return shell_argv(self._shell, line)
 
     async def start(self, asked: OneOff) -> Running:
         """Raises: NotStarted, KeeperLost."""

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import KeptItems, RequestSize, Shorter
+from codexd.core.commands import KeptItems
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
@@ -25,6 +25,7 @@ from codexd.core.values.ids import ItemId, ModelCallId
 from codexd.core.values.items import TurnError
 from codexd.core.values.limits import Limits
 from codexd.core.values.provider_items import text_message
+from codexd.core.values.request_size import RequestSize, Shorter
 from codexd.core.values.settings import Settings
 from codexd.core.values.truncate import BYTES_PER_TOKEN, tokens_of, truncate_middle
 

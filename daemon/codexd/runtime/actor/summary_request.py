@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import KeptItems, Shorter
+from codexd.core.commands import KeptItems
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.state.window import json_bytes
 from codexd.core.values.provider_items import read_head, text_message
+from codexd.core.values.request_size import Shorter
 from codexd.core.values.settings import Settings, Tuning
 from codexd.core.values.truncate import tokens_of
 from codexd.projections.model.history import ModelHistory

@@ -26,6 +26,7 @@ from codexd.core.values.model_output import (
     ResponseStarted,
     TextDelta,
 )
+from codexd.core.values.request_size import RequestSize
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
 from codexd.core.values.truncate import tokens_of
@@ -268,12 +269,12 @@ class ModelCalling:
             )
         )
 
-    def _size(self) -> c.RequestSize | None:
+    def _size(self) -> RequestSize | None:
         """The size of the request's parts, while its items are in memory."""
         if self._thread.folds.history.evicted:
             return None
         request = self._request()
-        return c.RequestSize(
+        return RequestSize(
             tokens_of(len(request.instructions.encode())),
             tokens_of(sum(map(len, request.tools))),
             tokens_of(sum(json_bytes(msgspec.Raw(item)) for item in request.input)),

@@ -119,9 +119,8 @@ class ToolRunning:
         call, settings = self._find()
         if call is None or call.action is None or settings is None:
             return  # It was interrupted before it began; the cancellation comes at the next checkpoint.
-        process = self._process
-        is_left = process is not None and not process.is_of_person
-        again = "adopt" if is_left else call.again
+        process = None if (left := self._process) is None or left.is_of_person else left.process
+        again = call.again if process is None else "adopt"
         refusal = None if again == "adopt" else not_as_asked(call.action, call.asked_hash)
         if refusal is not None:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
@@ -135,7 +134,7 @@ class ToolRunning:
             call.guarded,
             sandbox_of(settings),
             again,
-            process.process if process is not None and is_left else None,
+            process,
             "" if thread.state.turn is None else thread.state.turn.turn_id,
             self.ask_host,
             lambda: not self._is_given_up(),

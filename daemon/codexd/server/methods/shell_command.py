@@ -21,7 +21,6 @@ from codexd.server.methods.lookup import open_thread, thread_id_of
 from codexd.server.methods.terminals import check_authority
 from codexd.server.methods.turns import checked_passed
 from codexd.server.services import Services
-from codexd.tools.shell import shell_argv
 from codexd_eventstore.reading import records
 from codexd_eventstore.store import NotFound, StoreError
 
@@ -67,7 +66,7 @@ async def _begin(
         turn_id=TurnId(services.new_id()),
         call_id=call_id,
         line=params.command,
-        argv=shell_argv(services.shell, params.command),
+        argv=services.one_off.argv_of_line(params.command),
         timeout_ms=timeout_ms,
         today=services.today(),
     )
