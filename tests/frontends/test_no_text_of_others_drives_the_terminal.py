@@ -149,7 +149,7 @@ class EvilDaemon:
         if method == "thread/log/read":
             result = {"records": evil_records(self.poison), "nextAfter": None}
         if method == "server/status":
-            result["pid"] = self.pid
+            result["pid"] = result["keeper"] = self.pid
         if method in ("thread/list", "thread/search"):
             result["indexing"] = {"done": 1, "total": 2}
         result = _ended(result)
