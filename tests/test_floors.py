@@ -357,6 +357,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.effective",
             "codexd.config.layers",
             "codexd.config.mcp_table",
+            "codexd.exec.figures",
             "codexd.exec.ports",
             "codexd.mcp",
             "codexd.tools.registry",

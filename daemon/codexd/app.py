@@ -273,7 +273,9 @@ class Daemon:
             shell,
             ArgvShell(shell),
             ExecTool(shell, self._sessions),
-            WriteStdinTool(self._sessions),
+            WriteStdinTool(
+                self._sessions, lambda: self._config.last_good().background_terminal_max_timeout
+            ),
             ApplyPatchTool(),
             PlanTool(),
             PermissionsTool(),

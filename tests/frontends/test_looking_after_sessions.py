@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,8 @@ def test_a_command_that_its_turn_waits_for_is_listed_without_a_number(daemon: Da
             sending.communicate()
         after = codexctl(home, "ps").out
     assert listed["processId"] == ""
+    assert listed["rssKb"] > 0
+    assert re.search(r" \d+\.\d%  +[0-9.]+[KMG] ", shown), shown
     assert "read x < gate" in listed["command"]
     assert shown.split()[0] == "-"
     assert "its turn waits for it" in shown

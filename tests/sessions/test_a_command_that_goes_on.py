@@ -16,6 +16,7 @@ from codexd.core.values.tool_actions import ApplyPatch, BadCall, ExecCommand, Wr
 from codexd.sessions.exec_command import DECLARATION, ExecTool
 from codexd.sessions.registry import Sessions
 from codexd.sessions.write_stdin import WriteStdinTool
+from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
 from conversation import (
     Environment,
@@ -204,6 +205,19 @@ async def test_times_and_budgets_are_held_to_their_bounds() -> None:
             write = talk.stdin.read_call(arguments, talk.context())
             assert isinstance(write, WriteStdin)
             assert write.yield_ms == waits, asked
+
+
+@pytest.mark.parametrize(("configured", "most"), [(60_000, 60_000), (1, 5_000)])
+def test_the_longest_look_is_as_configured_and_never_below_the_shortest(
+    configured: int, most: int
+) -> None:
+    tool = WriteStdinTool(Sessions(), lambda: configured)
+    look = tool.read_call('{"session_id": 1000, "yield_time_ms": 1e9}', CallContext("/", "t", "c"))
+    assert isinstance(look, WriteStdin)
+    assert look.yield_ms == most
+    offered = tool.offered(Traits(sessions=True), ThreadState())
+    assert offered is not None
+    assert f"nothing is typed 5000 to {most}.".encode() in offered
 
 
 @trio_test

@@ -25,6 +25,7 @@ ProfileName = Annotated[str, "the name of a permission profile, a string"]
 LocalProvider = Annotated[str, '"ollama", "lmstudio", "llamacpp" or "vllm"']
 Tokens = Annotated[int, Meta(gt=0), "a number of tokens, an integer above 0"]
 ContextTokens = Annotated[int, Meta(gt=0), "a number of tokens in context, an integer above 0"]
+Milliseconds = Annotated[int, Meta(ge=0), "a number of milliseconds, an integer from 0 on"]
 Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
 Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65535"]
 FilePath = Annotated[str, "the path of a file, a string"]
@@ -211,6 +212,8 @@ class Config(msgspec.Struct, frozen=True):
     project_root_markers: Markers = (".git",)
     project_doc_fallback_filenames: FileNames = ()  # tried in a folder without AGENTS.md
     project_doc_max_bytes: Bytes = 32_768  # of all AGENTS.md together; 0: no file is read
+    # How long a look of the model at a command that goes on may wait for its end; at least 5000.
+    background_terminal_max_timeout: Milliseconds = 300_000
     on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
     model_providers: Annotated[Mapping[str, ProviderTable], "tables [model_providers.NAME]"] = {}
     mcp_servers: Annotated[Mapping[str, McpServerTable], "tables [mcp_servers.NAME]"] = {}

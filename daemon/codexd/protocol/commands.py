@@ -106,6 +106,7 @@ class BackgroundTerminal(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
     command: str
     cwd: str
     os_pid: int | None = None
+    # Of all that it has started: its processor time in percent of the time since its start, and its resident memory.
     cpu_percent: float | None = None
     rss_kb: int | None = None
     # codexd only

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -26,7 +28,9 @@ from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink
 
 TOOL_NAME: Final = "write_stdin"
 POLL_MS_MIN: Final = 5_000  # a model that polls more often pays for nothing
-POLL_MS_MAX: Final = 300_000
+POLL_MS_MAX: Final = (
+    300_000  # Codex's; `background_terminal_max_timeout` in config.toml says otherwise
+)
 ADOPTED_SECONDS: Final = 0.01  # between looks for a session that is in the log, and not here yet
 UNKNOWN: Final = "write_stdin failed: Unknown session ID {}: it has ended, or was never there."
 NO_INPUT: Final = (
@@ -39,8 +43,15 @@ MAYBE_WRITTEN: Final = (
 )
 TOO_LATE: Final = "Warning: the process had ended: nothing was written."
 
-DECLARATION: Final = msgspec.json.encode(
-    {
+
+@functools.lru_cache(maxsize=1)
+def declaration(poll_ms_max: int) -> bytes:
+    """The tool for models, with the longest wait where nothing is typed."""
+    return msgspec.json.encode(_declaration(poll_ms_max))
+
+
+def _declaration(poll_ms_max: int) -> dict[str, object]:
+    return {
         "type": "function",
         "name": TOOL_NAME,
         "description": "Types characters into a session of exec_command, and returns what it has printed since the "
@@ -58,7 +69,7 @@ DECLARATION: Final = msgspec.json.encode(
                 "yield_time_ms": {
                     "type": "number",
                     "description": f"How many milliseconds to wait for the end of the command; {YIELD_MS_MIN} if left "
-                    f"out, {YIELD_MS_MAX} at most; where nothing is typed {POLL_MS_MIN} to {POLL_MS_MAX}.",
+                    f"out, {YIELD_MS_MAX} at most; where nothing is typed {POLL_MS_MIN} to {poll_ms_max}.",
                 },
                 "max_output_tokens": {
                     "type": "number",
@@ -70,7 +81,6 @@ DECLARATION: Final = msgspec.json.encode(
             "additionalProperties": False,
         },
     }
-)
 
 
 class _Arguments(msgspec.Struct, frozen=True):
@@ -86,12 +96,21 @@ class WriteStdinTool:
     name = TOOL_NAME
     features = frozenset({ENVIRONMENT, "shell_tool", "unified_exec"})
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(
+        self, sessions: Sessions, longest_look: Callable[[], int] = lambda: POLL_MS_MAX
+    ) -> None:
+        """`longest_look`: how many milliseconds a call that types nothing may wait, as the person has it now."""
+        self._sessions, self._longest_look = sessions, longest_look
+
+    @property
+    def _poll_ms_max(self) -> int:
+        return max(self._longest_look(), POLL_MS_MIN)
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered with exec_command."""
-        return DECLARATION if traits.sessions and thread.reviews is None else None
+        return (
+            declaration(self._poll_ms_max) if traits.sessions and thread.reviews is None else None
+        )
 
     def read_call(self, arguments: str, context: CallContext) -> WriteStdin | BadCall:
         try:
@@ -101,7 +120,7 @@ class WriteStdinTool:
                 reason=f"failed to parse function arguments: {error}. Nothing was written. "
                 f'{TOOL_NAME} expects a JSON object such as {{"session_id": 1000, "chars": "y\\n"}}.'
             )
-        bounds = (YIELD_MS_MIN, YIELD_MS_MAX) if asked.chars else (POLL_MS_MIN, POLL_MS_MAX)
+        bounds = (YIELD_MS_MIN, YIELD_MS_MAX) if asked.chars else (POLL_MS_MIN, self._poll_ms_max)
         session = self._sessions.find(context.thread_id, str(asked.session_id))
         return WriteStdin(
             session=str(asked.session_id),

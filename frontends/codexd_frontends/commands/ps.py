@@ -68,7 +68,7 @@ def session_lines(found: Sequence[BackgroundTerminal], now: float, style: Style)
     id_chars = short_id_chars(list({session.thread_id for session in found}))
     return [
         f"{session.process_id or '-':>7}  {session.thread_id[:id_chars]}  "
-        f"{style.dim(f'{_since(session, now):>12}')}  {_number(session.os_pid):>8}  "
+        f"{style.dim(f'{_since(session, now):>12}')}  {_number(session.os_pid):>8}  {_load(session)}  "
         f"{style.bold(one_line(session.command))}{style.dim(_remark(session))}"
         for session in found
     ]
@@ -80,6 +80,18 @@ def _remark(session: BackgroundTerminal) -> str:
     if session.process_id.startswith("p"):
         return "  (a person's)"
     return "" if session.tty else "  (no terminal)"
+
+
+def _load(session: BackgroundTerminal) -> str:
+    """Its part of a processor, and its memory."""
+    if session.cpu_percent is None or session.rss_kb is None:
+        return " " * 15
+    return f"{session.cpu_percent:5.1f}%  {_memory(session.rss_kb):>7}"
+
+
+def _memory(kilobytes: int) -> str:
+    unit = next((unit for unit in range(2) if kilobytes < 1024 ** (unit + 1)), 2)
+    return f"{kilobytes / 1024**unit:.{1 if unit else 0}f}{'KMG'[unit]}"
 
 
 def _since(session: BackgroundTerminal, now: float) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 import trio
+from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.decide.transition import session_call, session_of
@@ -13,6 +14,7 @@ from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import OpenCall
 from codexd.core.values.ids import ProcessId, ThreadId
 from codexd.core.values.tool_actions import ExecCommand, PersonCommand, RunCommand, ToolResult
+from codexd.exec.figures import figures_of
 from codexd.exec.ports import InputClosed, KeeperLost
 from codexd.protocol import commands as p
 from codexd.protocol.wire.rpc import RpcError, invalid_params, state_error
@@ -49,7 +51,21 @@ async def thread_background_terminals_list(
     start = int(cursor) if cursor.isdecimal() else 0
     limit = min(params.limit or PAGE_MAX, PAGE_MAX)
     following = str(start + limit) if start + limit < len(found) else None
-    return p.ThreadBackgroundTerminalsListResponse(tuple(found[start : start + limit]), following)
+    page = await _with_figures(found[start : start + limit])
+    return p.ThreadBackgroundTerminalsListResponse(page, following)
+
+
+async def _with_figures(found: list[p.BackgroundTerminal]) -> tuple[p.BackgroundTerminal, ...]:
+    pids = {terminal.os_pid for terminal in found if terminal.os_pid is not None}
+    if not pids:
+        return tuple(found)
+    figures = await trio.to_thread.run_sync(figures_of, pids)
+    return tuple(
+        replace(terminal, cpu_percent=of.cpu_percent, rss_kb=of.rss_kb)
+        if (of := figures.get(terminal.os_pid or 0)) is not None
+        else terminal
+        for terminal in found
+    )
 
 
 async def _take_up(services: Services) -> None:
