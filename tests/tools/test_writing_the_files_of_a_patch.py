@@ -14,13 +14,14 @@ import doomed_patch
 from codexd.core.values.tool_actions import PatchedFile
 from codexd.tools.patch_files import (
     CannotPatch,
+    LedAway,
     content_of,
     finish_patch,
     missing_folders,
     print_of,
     write_patch,
 )
-from doomed_patch import TREES
+from doomed_patch import TREES, killed_at
 
 
 def wanted(path: Path, before: bytes | None, after: bytes | None) -> PatchedFile:
@@ -152,3 +153,37 @@ def test_a_folder_that_becomes_a_link_meanwhile_leads_no_file_elsewhere(
             lambda path, real: path == real,
         )
     assert not (elsewhere / "other").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder is held by its descriptor on Linux")
+def test_a_folder_that_became_a_link_after_a_crash_leads_no_file_elsewhere(tmp_path: Path) -> None:
+    one, two, elsewhere = (tmp_path / name for name in ("one", "two", "elsewhere"))
+    writes = [wanted(one / "a", b"1", b"2"), wanted(two / "b", b"1", b"2")]
+    for folder, name in ((one, "a"), (two, "b")):
+        folder.mkdir()
+        (folder / name).write_bytes(b"1")
+
+    def write() -> None:
+        write_patch(writes, {write.path: b"2" for write in writes}, [], "t")
+
+    def half_done() -> bool:
+        return ((one / "a").read_bytes(), (two / "b").read_bytes()) == (b"2", b"1")
+
+    # Killed before the first file is changed, it leaves what the next run replaces.
+    assert any(killed_at(at, tmp_path, write) and half_done() for at in range(1, 40))
+    two.rename(elsewhere)
+    two.symlink_to(elsewhere)
+    before = {path.name: path.read_bytes() for path in elsewhere.iterdir()}
+    with pytest.raises(LedAway, match=r"/two/b$"):
+        finish_patch(writes, [], "t", lambda path, real: path == real)
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in one.iterdir()} == {"a": b"1"}
+
+
+def test_a_folder_that_is_gone_after_a_crash_takes_the_patch_back(tmp_path: Path) -> None:
+    writes = [wanted(tmp_path / "a", b"1", b"2"), wanted(tmp_path / "x" / "b", None, b"2")]
+    (tmp_path / "a").write_bytes(b"2")
+    (tmp_path / ".a.t.old").write_bytes(b"1")
+    with pytest.raises(CannotPatch, match=r"changed since the patch was read: .*/x/b"):
+        finish_patch(writes, [], "t")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"1"}

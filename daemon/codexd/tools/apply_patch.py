@@ -36,6 +36,7 @@ from codexd.core.values.tool_actions import (
 from codexd.machine.patience import patiently
 from codexd.tools.patch_files import (
     CannotPatch,
+    LedAway,
     content_of,
     finish_patch,
     missing_folders,
@@ -80,6 +81,10 @@ _EXAMPLE: Final = f"""{BEGIN}
 _MARKS: Final = {"add": "A", "delete": "D", "update": "M"}  # as git has them
 _NAMES: Final = (["apply_patch"], ["applypatch"])
 # Before the patch are the name, and perhaps a change of the folder.
+LED_AWAY: Final = (
+    "The patch was interrupted by a restart, and it is not known how far it came: symbolic links on the way to {} have "
+    "changed since, and nothing was written there. Look at its files before you go on."
+)
 _BEFORE_CHARACTERS_MAX: Final = 8 * 1024
 _REPLACED: Final = {"'": "'", '"': '"$`\\'}
 
@@ -287,15 +292,18 @@ def _shown(change: FileChange) -> str:
 
 
 def _applied(action: ApplyPatch, context: CallContext) -> ToolResult:
+    is_as_shown = partial(_is_as_shown, action)
     try:
         if context.again == "adopt":
-            finish_patch(action.files, action.folders, context.call_id)
+            finish_patch(action.files, action.folders, context.call_id, is_as_shown)
         else:
-            is_as_shown = partial(_is_as_shown, action)
             contents = _contents(action)
             write_patch(action.files, contents, action.folders, context.call_id, is_as_shown)
     except (BadPatch, CannotPatch) as cannot:
         text = f"The patch was not applied, and no file is changed. {cannot}."
+        return ToolResult("failed", text, text)
+    except LedAway as away:
+        text = LED_AWAY.format(away)
         return ToolResult("failed", text, text)
     finished = "The daemon was restarted meanwhile; the patch is complete. " * (
         context.again == "adopt"

@@ -35,6 +35,10 @@ class CannotPatch(Exception):
     """A patch was not applied. The text says why, and what the files are now."""
 
 
+class LedAway(Exception):
+    """How far an interrupted patch came is not known: a path leads elsewhere now, and nothing was written there."""
+
+
 def content_of(path: str) -> bytes | None:
     """A file's content; None if there is none. Raises: CannotPatch."""
     try:
@@ -92,22 +96,50 @@ def write_patch(
         _change(files)
 
 
-def finish_patch(writes: Sequence[PatchedFile], folders: Sequence[str], token: str) -> None:
-    """Finish what a crash interrupted, or take it back.
+def finish_patch(
+    writes: Sequence[PatchedFile],
+    folders: Sequence[str],
+    token: str,
+    is_as_shown: Callable[[str, str], bool] = lambda path, real: True,
+) -> None:
+    """Finish what a crash interrupted, or take it back; the arguments are those of `write_patch`.
 
-    Raises: CannotPatch; then no file is changed.
+    Raises: CannotPatch; then no file is changed. LedAway; then each file that is where it was has its old content,
+    unless the patch was complete.
     """
     files = [_File(write, token) for write in writes]
-    # What is beside the files is complete before the first of them changes, and goes after the last.
-    begun = any(file.is_after and not file.is_before for file in files)
-    if begun and not all(file.is_kept for file in files):
-        _forget(files)
-        return
-    with _taken_back(files, folders):
-        if not begun:
-            raise CannotPatch("it was interrupted before the first file was changed")
-        _refuse_changed([file for file in files if not (file.is_before or file.is_after)])
-        _change(files)
+    with contextlib.ExitStack() as held:
+        gone, away = _held(files, held, is_as_shown)
+        there = [file for file in files if file not in gone and file not in away]
+        if away:
+            _take_back(there, ())
+            raise LedAway(", ".join(file.shown for file in away))
+        # What is beside the files is complete before the first of them changes, and goes after the last.
+        begun = any(file.is_after and not file.is_before for file in there)
+        if begun and not all(file.is_kept for file in there):
+            _forget(there)
+            return
+        with _taken_back(there, folders):
+            if not begun:
+                raise CannotPatch("it was interrupted before the first file was changed")
+            _refuse_changed([file for file in there if not (file.is_before or file.is_after)])
+            _refuse_changed(gone)
+            _change(there)
+
+
+def _held(
+    files: Sequence[_File], held: contextlib.ExitStack, is_as_shown: Callable[[str, str], bool]
+) -> tuple[list[_File], list[_File]]:
+    """Hold the folders of files. Returns those whose folder is gone, and those whose path leads elsewhere."""
+    gone, away = list[_File](), list[_File]()
+    for file in files:
+        try:
+            file.hold_folder(held, is_as_shown)
+        except OSError:
+            gone.append(file)
+        except CannotPatch:
+            away.append(file)
+    return gone, away
 
 
 @contextlib.contextmanager
