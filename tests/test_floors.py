@@ -115,6 +115,17 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
+    "codexd.sandbox.behind_proxy": frozenset(
+        {
+            "codexd.config",
+            "codexd.context_files.agents_md",
+            "codexd.core",
+            "codexd.machine.owners",
+            "codexd.machine.paths",
+            "codexd.network",
+            "trio",
+        }
+    ),
     "codexd.tools": frozenset(
         {
             "codexd.core",
@@ -130,7 +141,15 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     # Commands that go on after their answers
     "codexd.sessions": frozenset(
-        {"codexd.core", "codexd.exec", "codexd.machine.patience", "codexd.tools", "msgspec", "trio"}
+        {
+            "codexd.core",
+            "codexd.exec",
+            "codexd.machine.patience",
+            "codexd.network.commands",
+            "codexd.tools",
+            "msgspec",
+            "trio",
+        }
     ),
     # What lets a list of names out of a sandbox
     "codexd.network": frozenset({"codexd.core", "msgspec", "trio"}),

@@ -185,7 +185,9 @@ class Daemon:
             brought_in=BroughtIn(world.store, world.now_us),
             confinement=self._confinement,
             sessions=self._sessions,
-            one_off=OneOffCommands(self._login, self._processes, self._confinement, self._shell),
+            one_off=OneOffCommands(
+                self._login, self._processes, self._confinement, self._shell, self._network
+            ),
             lifetime=self._lifetime,
             passed=self._passed,
         )

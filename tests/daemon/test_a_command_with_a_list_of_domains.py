@@ -112,12 +112,12 @@ async def test_a_command_reaches_its_list_and_a_person_answers_for_the_rest(daem
         assert "restricted to a list of domains" in told
         assert "denied.invalid:80 is denied" in told
         # And for no other command; so the next answers are for the thread, and for good.
-        turn = await client.start_turn(thread, fetch(asked[0], "http://other.invalid/"))
+        turn = await client.start_turn(thread, fetch(asked[0], "http://nowhere.invalid/"))
         await answer(client, 2, "acceptForSession")
         await answer(client, 3, rule("allow", "other.invalid"))
         await client.turn_ended(turn)
         assert output(client) == ["502", "502"]
-        await client.run_turn(thread, fetch(asked[0], "http://other.invalid/"))
+        await client.run_turn(thread, fetch(asked[0], "http://nowhere.invalid/"))
         assert output(client) == ["502", "502"]
         assert len(client.asked) == 3
         decided = [data for data in await approvals(client, thread) if "decision" in data]
@@ -319,3 +319,40 @@ async def test_what_is_listed_is_said_in_the_status_and_with_the_rules(daemon: D
             {"host": "denied.invalid", "decision": "deny"},
         ]
         assert (await client.call("config/read"))["config"]["features"]["network_proxy"]["enabled"]
+
+
+@pytest.mark.slow
+@trio_test
+async def test_what_a_person_or_a_client_runs_reaches_the_list_and_nothing_else(
+    daemon: Daemon,
+) -> None:
+    home = daemon.home
+    async with scripted_model() as model, connected(home.socket) as client:
+        with_list(home, model)
+        urls = (f"http://127.0.0.1:{model.port}/v1/models", "http://nowhere.invalid/")
+        argv = [sys.executable, "fetch.py", *urls]
+        policy = {"type": "workspaceWrite", "networkAccess": True}
+        asked = {"command": argv, "cwd": str(home.work), "timeoutMs": 60_000}
+        ran = await client.call("command/exec", **asked, sandboxPolicy=policy)
+        assert ran["stdout"].split() == ["200", "403"]
+        assert (
+            "nowhere.invalid:80 is not in the list of domains, and nobody can be" in ran["stderr"]
+        )
+        # Without its network there is none: neither the list nor anything else.
+        off = await client.call("command/exec", **asked, sandboxPolicy={"type": "workspaceWrite"})
+        assert off["stdout"] == ""
+        assert off["exitCode"] != 0
+        line = [*("-C", str(home.work), "-s", "workspace-write", "--"), *argv]
+        here = await trio.run_process(
+            [sys.executable, "-m", "codexd_frontends.ctl", "sandbox", *line],
+            env=home.env,
+            capture_stdout=True,
+            capture_stderr=True,
+        )
+        assert here.stdout.split() == [b"200", b"403"]
+        assert b"`codexctl sandbox` asks nobody about it" in here.stderr
+        signalled = await trio.run_process(
+            [*here.args[:-4], "sh", "-c", "kill -TERM $$"], env=home.env, check=False
+        )
+        assert signalled.returncode == 128 + 15
+        assert client.asked == []

@@ -188,6 +188,21 @@ async def test_what_is_not_enforced_is_refused_in_new_threads_and_in_old_ones(ho
                 "Bubblewrap: it does not work here" in why for why in status["sandboxMissing"]
             )
             assert (home.work / "ran").read_text() == "one\n"
+            # A program of a client is held by the configuration, too.
+            config = home.path / "config.toml"
+            full_access = 'sandbox_mode = "danger-full-access"'
+            confined = config.read_text().replace(full_access, "")
+            config.write_text(f'sandbox_mode = "workspace-write"\n{confined}')
+            program = {"command": ["touch", "made"], "cwd": str(home.work)}
+            refused = await client.refused("command/exec", **program)
+            assert "cannot be enforced on this machine" in refused.message
+            assert not (home.work / "made").exists()
+            config.write_text(f"allow_unsandboxed = true\n{config.read_text()}")
+            policy = {"type": "workspaceWrite"}
+            await client.refused("command/exec", **program, sandboxPolicy=policy)
+            assert not (home.work / "made").exists()
+            await client.call("command/exec", **program)
+            assert (home.work / "made").exists()
             home.use_model(model.base_url, more="allow_unsandboxed = true")
             turn = await client.start_turn(old, "go")
             await client.decide(await client.until_asked(), "accept")

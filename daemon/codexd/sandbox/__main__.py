@@ -22,10 +22,6 @@ from codexd.sandbox.confinement import Confinement
 
 FAILED_EXIT_CODE = 125  # as env(1) and timeout(1) have it: the command was not run
 
-NO_PROXY = (
-    "codexctl: the list of domains is reached by a model's commands only: this one has no network\n"
-)
-
 
 def main(arguments: list[str]) -> NoReturn:
     """Become the command, or say why not."""
@@ -37,12 +33,16 @@ def main(arguments: list[str]) -> NoReturn:
         config = read_config(paths.config_file, sources_here(os.environ), folder).config
         mode, access = _permissions(config, folder, modes)
         domains = config.features.proxy.enabled
-        if access.network_access and domains and mode != "danger-full-access":
-            sys.stderr.write(NO_PROXY)
         confinement = Confinement(
             paths.folders, paths.state_dir, os.environ, domains=lambda: domains
         )
-        confined = confinement(argv, Sandbox(mode, folder, access))
+        listed = access.network_access and domains and mode != "danger-full-access"
+        sandbox = Sandbox(mode, folder, access, domains=listed)
+        if listed:
+            from codexd.sandbox.behind_proxy import run_behind_proxy
+
+            sys.exit(run_behind_proxy(argv, sandbox, confinement, paths, os.environ))
+        confined = confinement(argv, sandbox)
         os.chdir(folder)
         os.execvp(confined[0], confined)  # noqa: S606 (the command is the person's)
     except (CannotConfine, InvalidConfig, NotOurs, UnusablePath, OSError) as error:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import trio
 
 from codexd.core.values.enforced import CannotConfine, Sandbox
-from codexd.exec.ports import Command, NotStarted, Processes, Running
+from codexd.exec.ports import Command, KeeperLost, NotStarted, Processes, Running
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
+from codexd.tools.registry import nobody_to_ask
 from codexd.tools.shell import CommandEnvironment, Confine, shell_argv
+
+T = TypeVar("T")
 
 
 class OneOff(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +28,8 @@ class OneOff(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str  # absolute
     env: Mapping[str, str | None]  # beside the person's; None unsets
     sandbox: Sandbox
-    must_confine: bool  # else it runs unconfined where nothing enforces the sandbox
+    # Else it runs unconfined where nothing enforces the sandbox: a person has allowed that, and the client names none.
+    must_confine: bool
     input: Literal["none", "pipe", "terminal"]
     rows: int
     columns: int
@@ -61,18 +66,46 @@ class OneOffCommands:
     """Starts such programs, with the person's environment."""
 
     def __init__(
-        self, environment: CommandEnvironment, processes: Processes, confine: Confine, shell: str
+        self,
+        environment: CommandEnvironment,
+        processes: Processes,
+        confine: Confine,
+        shell: str,
+        network: CommandNetwork = NO_LISTS,
     ) -> None:
         self._environment, self.processes, self._confine = environment, processes, confine
-        self._shell = shell
+        self._shell, self._network = shell, network
 
     def argv_of_line(self, line: str) -> tuple[str, ...]:
         """How a shell line of the person is run."""
         return shell_argv(self._shell, line)
 
-    async def start(self, asked: OneOff) -> Running:
-        """Raises: NotStarted, KeeperLost."""
-        variables = {**await self._environment.variables(""), **_TERMINAL}
+    async def run(
+        self, asked: OneOff, use: Callable[[Running], Awaitable[T]], tell: Callable[[str], None]
+    ) -> T:
+        """Start it, give it to `use`, and end it. `tell` gets lines of its proxy's, for those who watch it.
+
+        Raises: NotStarted, KeeperLost.
+        """
+        name = f"exec-{secrets.token_hex(12)}"
+        way = self._network.way_out(name, asked.sandbox)
+        try:
+            async with self._network.open(way, nobody_to_ask, tell):
+                # What is raised within would come out in a group.
+                try:
+                    running = await self._start(name, asked, way)
+                    try:
+                        return await use(running)
+                    finally:
+                        running.abandon()
+                except (NotStarted, KeeperLost) as error:
+                    problem = error
+        except OSError as error:
+            raise NotStarted(f"the socket of its proxy could not be made: {error}") from error
+        raise problem
+
+    async def _start(self, process_id: str, asked: OneOff, way: WayOut) -> Running:
+        variables = {**await self._environment.variables(""), **_TERMINAL, **way.variables}
         for name, value in asked.env.items():
             if value is None:
                 variables.pop(name, None)
@@ -82,9 +115,9 @@ class OneOffCommands:
         if missing is not None:
             raise NotStarted(missing)
         command = Command(
-            process_id=f"exec-{secrets.token_hex(12)}",
+            process_id=process_id,
             owner="",
-            argv=await self._confined(asked),
+            argv=await self._confined(asked, way),
             cwd=asked.cwd,
             env=variables,
             input=asked.input,
@@ -92,11 +125,15 @@ class OneOffCommands:
             rows=asked.rows,
             columns=asked.columns,
         )
-        return await self.processes.start(command)
-
-    async def _confined(self, asked: OneOff) -> tuple[str, ...]:
         try:
-            return await patiently(asked.cwd, partial(self._confine, asked.argv, asked.sandbox))
+            return await self.processes.start(command)
+        except KeeperLost as lost:
+            raise NotStarted(str(lost)) from lost
+
+    async def _confined(self, asked: OneOff, way: WayOut) -> tuple[str, ...]:
+        confine = partial(way.around, asked.argv, lambda inner: self._confine(inner, asked.sandbox))
+        try:
+            return await patiently(asked.cwd, confine)
         except NoAnswer as error:
             raise NotStarted(f"the directory {asked.cwd} does not answer") from error
         except CannotConfine as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import os
 from base64 import b64decode, b64encode
-from typing import Final
+from typing import Final, Literal
 
 import trio
 
@@ -43,14 +43,13 @@ async def command_exec(
     if name is not None:
         connection.commands[name] = named
     try:
-        running = await services.one_off.start(await _one_off(services, params))
-        named.started(running)
-        try:
-            return await _Capture(services, connection, params).to_end(running)
-        finally:
-            running.abandon()
-    except (NotStarted, KeeperLost) as error:
+        capture = _Capture(services, connection, params, named)
+        asked = await _one_off(services, params)
+        return await services.one_off.run(asked, capture.to_end, capture.tell)
+    except NotStarted as error:
         raise internal_error(f"failed to spawn command: {error}") from error
+    except KeeperLost as lost:
+        raise internal_error(f"how the command ended is not known: {lost}") from lost
     finally:
         named.started(None)
         if name is not None:
@@ -58,8 +57,11 @@ async def command_exec(
 
 
 async def _one_off(services: Services, params: p.CommandExecParams) -> OneOff:
-    """The program with what holds it. Raises: RpcError."""
+    """The program with what holds it: where the client names no sandbox, that of the configuration, which may be done
+    without only where a person has allowed that. Raises: RpcError.
+    """
     cwd, policy = os.path.join(services.cwd, params.cwd or ""), params.sandbox_policy
+    config = services.config
     mode, access = sandbox_mode(policy), sandbox_access(policy)
     if mode is None or access is None:
         found = await policies_in(services, cwd)
@@ -74,8 +76,8 @@ async def _one_off(services: Services, params: p.CommandExecParams) -> OneOff:
         argv=params.command,
         cwd=cwd,
         env=params.env or {},
-        sandbox=Sandbox(mode, cwd, access),
-        must_confine=policy is not None,
+        sandbox=Sandbox(mode, cwd, access, access.network_access and config.lists_domains()),
+        must_confine=policy is not None or not config.unsandboxed(),
         input="terminal" if params.tty else "pipe" if params.stream_stdin else "none",
         rows=params.size.rows if params.size else 24,
         columns=params.size.cols if params.size else 80,
@@ -181,8 +183,13 @@ class _Capture:
     """The output of a program on its way to its client, and what of it the answer repeats."""
 
     def __init__(
-        self, services: Services, connection: Connection, params: p.CommandExecParams
+        self,
+        services: Services,
+        connection: Connection,
+        params: p.CommandExecParams,
+        named: NamedCommand,
     ) -> None:
+        self._named = named
         self._services, self._connection, self._params = services, connection, params
         self._streams = params.tty or params.stream_stdout_stderr
         cap = OUTPUT_BYTES_DEFAULT if params.output_bytes_cap is None else params.output_bytes_cap
@@ -194,18 +201,17 @@ class _Capture:
         self._kept = {"stdout": bytearray(), "stderr": bytearray()}
 
     async def to_end(self, running: Running) -> p.CommandExecResponse:
+        """Raises: KeeperLost."""
+        self._named.started(running)
         params, code = self._params, TIMED_OUT_EXIT_CODE
         asked = TIMEOUT_MS_DEFAULT if params.timeout_ms is None else params.timeout_ms
         seconds = float("inf") if params.disable_timeout else asked / 1000
-        try:
-            with trio.move_on_after(seconds) as scope:
-                async for piece in running.output():
-                    await self._take(piece)
-                code = await running.wait()
-            if scope.cancelled_caught:
-                await running.end()
-        except KeeperLost as lost:
-            raise internal_error(f"how the command ended is not known: {lost}") from lost
+        with trio.move_on_after(seconds) as scope:
+            async for piece in running.output():
+                await self._take(piece)
+            code = await running.wait()
+        if scope.cancelled_caught:
+            await running.end()
         texts = {name: kept.decode(errors="replace") for name, kept in self._kept.items()}
         return p.CommandExecResponse(code, texts["stdout"], texts["stderr"])
 
@@ -219,12 +225,23 @@ class _Capture:
             self._kept[piece.stream] += data
             return
         await self._connection.outbox.wait_room()
+        self._send(piece.stream, data, cap_reached=len(piece.data) > room)
+
+    def tell(self, line: str) -> None:
+        """A line of the daemon's own among its errors; there are few."""
+        stream: Literal["stdout", "stderr"] = "stdout" if self._params.tty else "stderr"
+        if self._streams:
+            self._send(stream, line.encode(), cap_reached=False)
+        else:
+            self._kept[stream] += line.encode()
+
+    def _send(self, stream: Literal["stdout", "stderr"], data: bytes, *, cap_reached: bool) -> None:
         assert self._params.process_id is not None
         delta = p.CommandExecOutputDeltaNotification(
             process_id=self._params.process_id,
-            stream=piece.stream,
+            stream=stream,
             delta_base64=b64encode(data).decode(),
-            cap_reached=len(piece.data) > room,
+            cap_reached=cap_reached,
         )
         reader = self._connection.reader
         if DELTA not in reader.unwanted:
