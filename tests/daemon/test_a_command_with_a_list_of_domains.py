@@ -112,12 +112,12 @@ async def test_a_command_reaches_its_list_and_a_person_answers_for_the_rest(daem
         assert "restricted to a list of domains" in told
         assert "denied.invalid:80 is denied" in told
         # And for no other command; so the next answers are for the thread, and for good.
-        turn = await client.start_turn(thread, fetch(asked[0], "http://nowhere.invalid/"))
+        turn = await client.start_turn(thread, fetch(asked[0], "http://other.invalid/"))
         await answer(client, 2, "acceptForSession")
         await answer(client, 3, rule("allow", "other.invalid"))
         await client.turn_ended(turn)
         assert output(client) == ["502", "502"]
-        await client.run_turn(thread, fetch(asked[0], "http://nowhere.invalid/"))
+        await client.run_turn(thread, fetch(asked[0], "http://other.invalid/"))
         assert output(client) == ["502", "502"]
         assert len(client.asked) == 3
         decided = [data for data in await approvals(client, thread) if "decision" in data]
