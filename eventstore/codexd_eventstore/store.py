@@ -166,8 +166,8 @@ class Draft(Protocol):
     def drop(self) -> None:
         """Remove it: its fact is in the log. Dropping twice is allowed."""
 
-    async def keep(self) -> BlobRef:
-        """Turn it into a blob, synced to disk, and drop the draft."""
+    async def keep(self, *, drop: bool = True) -> BlobRef:
+        """Turn it into a blob, synced to disk, and drop the draft; without `drop` it goes on."""
 
 
 class Drafts(Protocol):

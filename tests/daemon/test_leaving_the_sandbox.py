@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,10 +176,10 @@ async def test_no_patch_of_a_workspace_grants_itself_rules(home: Home) -> None:
 @pytest.mark.slow
 @trio_test
 async def test_what_failed_inside_runs_again_outside_once_a_person_says_so(home: Home) -> None:
-    gate = home.root / "gate"
+    gate, counted = home.root / "gate", "".join(f"{number}\n" for number in range(1, 10_000))
     os.mkfifo(gate)
     with outside_folder() as outside:
-        line = f"echo one >> ran; echo begun; touch {outside}/a || exit 1; read x < {gate}; echo $x"
+        line = f"echo one >> ran; seq 9999; echo begun; touch {outside}/a || exit 1; read x < {gate}; echo $x"
         async with scripted_model([run(line), OK]) as model:
             home.use_model(model.base_url)
             daemon = home.start()
@@ -205,10 +206,11 @@ async def test_what_failed_inside_runs_again_outside_once_a_person_says_so(home:
                 await client.until_notified("turn/completed")
                 (item,) = commands(client)
                 assert (item["status"], item["exitCode"]) == ("completed", 0)
-                assert item["aggregatedOutput"] == shown(client)
                 inside, outside_of_it = shown(client).split(SECOND_RUN)
-                assert inside.startswith("begun\ntouch: ")
-                assert outside_of_it == "begun\ntwo\n"
+                assert inside.startswith(f"{counted}begun\ntouch: ")
+                assert outside_of_it == f"{counted}begun\ntwo\n"
+                read = await client.call("item/output/read", threadId=thread, itemId=item["id"])
+                assert b64decode(read["dataBase64"]).decode() == shown(client)
         assert b"It ran twice: in the sandbox, where it failed with exit code 1" in (
             model.requests[-1].body
         )

@@ -663,7 +663,10 @@ async def test_a_live_draft_is_not_left_behind(engine: Engine, tmp_path: Path) -
 async def test_a_draft_can_be_kept_as_a_blob(engine: Engine, tmp_path: Path) -> None:
     async with engine(tmp_path) as store:
         draft = store.open_draft("orders", "output", b'{"tool":1}')
-        draft.append(b"Hello")
+        draft.append(b"Hel")
+        first = await draft.keep(drop=False)
+        assert await store.read_blob(first.sha256) == b"Hel"
+        draft.append(b"lo")
         blob = await draft.keep()
         assert blob.size_bytes == 5
         assert await store.read_blob(blob.sha256) == b"Hello"

@@ -73,7 +73,7 @@ class FileDraft:
             with suppress(OSError):
                 unlink_if_there(self._owner.fs, self._path)
 
-    async def keep(self) -> BlobRef:
+    async def keep(self, *, drop: bool = True) -> BlobRef:
         fd, fs = self._opened(), self._owner.fs
         end = self._start + self._size
 
@@ -89,7 +89,8 @@ class FileDraft:
             blob = await trio.to_thread.run_sync(self._owner.blobs.put_pieces, pieces)
         except OSError as error:
             raise store_failed(f"draft {self._path}", error) from error
-        self.drop()
+        if drop:
+            self.drop()
         return blob
 
     def release(self) -> None:

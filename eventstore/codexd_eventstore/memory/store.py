@@ -80,9 +80,10 @@ class MemoryDraft:
     def drop(self) -> None:
         self._content = None
 
-    async def keep(self) -> BlobRef:
+    async def keep(self, *, drop: bool = True) -> BlobRef:
         blob = await self._store.put_blob(bytes(self._opened()))
-        self.drop()
+        if drop:
+            self.drop()
         return blob
 
     def _opened(self) -> bytearray:

@@ -116,10 +116,14 @@ class StreamingOutput:
         waiting = self._waiting.decode(errors="replace")
         return OpenItem(ItemId(self.call_id), "call", text=ends_of(self.text() + waiting))
 
-    async def keep(self) -> BlobRef:
-        """The output as a blob, for a fact that is about to name it. Raises: StoreFailed."""
-        self.blob = await self._draft.keep()
-        return self.blob
+    async def keep(self, *, goes_on: bool = False) -> BlobRef:
+        """The output as a blob, for a fact that is about to name it; more may come behind it if it goes on.
+
+        Raises: StoreFailed.
+        """
+        blob = await self._draft.keep(drop=not goes_on)
+        self.blob = None if goes_on else blob
+        return blob
 
     def read(self, start: int, end: int) -> bytes:
         """A part of what was kept, until it is a blob. Raises: StoreFailed."""

@@ -239,7 +239,8 @@ class ToolRunning:
         streaming = self._thread.streaming.outputs.get(self._call_id)
         if streaming is None:
             return result
-        ref = await self._thread.stall.until_written(streaming.keep)
+        goes_on = result.denied is not None  # A second attempt may come.
+        ref = await self._thread.stall.until_written(partial(streaming.keep, goes_on=goes_on))
         # Redact before it is cut: half of a secret would not be recognised.
         clean = await trio.to_thread.run_sync(
             self._thread.world.redact, result.output, abandon_on_cancel=True
