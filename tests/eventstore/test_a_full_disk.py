@@ -111,7 +111,7 @@ async def test_a_draft_that_does_not_fit_keeps_its_content(tmp_path: Path) -> No
         disk.room = 100
         assert draft.append(b"!") == 6
         disk.room = 1
-        for call in (draft.keep, lambda: store.put_blob(b"bytes")):
+        for call in (lambda: draft.keep(drop=True), lambda: store.put_blob(b"bytes")):
             with pytest.raises(StoreFailed):
                 await call()
         await store.set_checkpoint("index", "orders", 1_000_000)  # which may be lost
