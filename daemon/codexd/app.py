@@ -185,11 +185,14 @@ class Daemon:
             brought_in=BroughtIn(world.store, world.now_us),
             confinement=self._confinement,
             sessions=self._sessions,
-            one_off=OneOffCommands(
-                self._login, self._processes, self._confinement, self._shell, self._network
-            ),
+            one_off=self._one_off_commands(),
             lifetime=self._lifetime,
             passed=self._passed,
+        )
+
+    def _one_off_commands(self) -> OneOffCommands:
+        return OneOffCommands(
+            self._login, self._processes, self._confinement, self._shell, self._network
         )
 
     def _importer(self, world: World) -> Importer:
