@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from codexd.catalog.limits import tuned_to
+from codexd.catalog.limits import as_configured, traits_of, tuned_to
+from codexd.config.keys import Config
 from codexd.context_files.machine import place_here, timezone_name
 from codexd.core.values.settings import Settings, Tuning
-from codexd.models.catalog import find_model
+from codexd.models.catalog import BUILT_IN
 
 
 def settings(
@@ -19,7 +20,7 @@ def settings(
 
 
 def tuned(wanted: Settings) -> tuple[Tuning | None, list[str]]:
-    found = tuned_to(wanted, find_model(wanted.model))
+    found = tuned_to(wanted, BUILT_IN.find(wanted.model))
     return found.tuning, [complaint.message for complaint in found.complaints]
 
 
@@ -32,7 +33,7 @@ def test_its_features_are_requested() -> None:
 
 def test_unwanted_features_are_not_requested() -> None:
     assert tuned(settings("gpt-4o")) == (Tuning(), [])
-    assert tuned(settings("house-1")) == (Tuning(), [])
+    assert tuned(settings("house-1", summary="none")) == (Tuning(summary="none"), [])
     assert tuned(settings("gpt-5", summary="none")) == (Tuning(summary="none"), [])
     assert tuned(settings("gpt-4o", summary="none")) == (Tuning(summary="none"), [])
 
@@ -57,11 +58,24 @@ def test_an_effort_of_other_models_is_left_out_with_those_that_there_are() -> No
     assert "thinks with effort low, medium, high" in complaints[0]
 
 
-def test_an_unknown_model_may_know_any_effort_and_is_assumed_to_have_nothing_else() -> None:
-    tuning, complaints = tuned(settings("house-1", "heroic", "auto", "low"))
-    assert tuning == Tuning("heroic")
-    assert all("is not in the catalog" in complaint for complaint in complaints)
-    assert len(complaints) == 2
+def test_an_unknown_model_is_taken_to_reason_with_any_effort_and_to_have_nothing_else() -> None:
+    tuning, complaints = tuned(settings("house-1", "heroic", "detailed", "low"))
+    assert tuning == Tuning("heroic", "detailed")
+    [complaint] = complaints
+    assert "house-1 is not in the catalog, and it is assumed to have no verbosity" in complaint
+
+
+def test_a_person_may_say_whether_models_give_summaries_of_their_reasoning() -> None:
+    def asked(model: str, *, gives: bool | None) -> tuple[Tuning | None, bool]:
+        config = Config(model_supports_reasoning_summaries=gives)
+        found = as_configured(BUILT_IN.find(model), config)
+        return tuned_to(settings(model), found).tuning, traits_of(found).reasons
+
+    assert asked("house-1", gives=None) == (Tuning(summary="auto"), True)
+    assert asked("house-1", gives=False) == (Tuning(), False)
+    assert asked("gpt-4o", gives=None) == (Tuning(), False)
+    assert asked("gpt-4o", gives=True) == (Tuning(summary="auto"), True)
+    assert asked("gpt-6.2-sol", gives=False) == (Tuning(), True)
 
 
 # What is so for every thread on the machine.

@@ -251,8 +251,36 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
-    "codexd.catalog.limits": frozenset({"codexd.config.keys", "codexd.core", "codexd.models"}),
+    "codexd.catalog.limits": frozenset(
+        {"codexd.config.keys", "codexd.core", "codexd.models", "msgspec"}
+    ),
     "codexd.catalog.web_search": frozenset({"codexd.config.keys", "codexd.core", "msgspec"}),
+    "codexd.catalog.live_catalog": frozenset(
+        {
+            "codexd.config.live",
+            "codexd.machine.foreign_files",
+            "codexd.machine.patience",
+            "codexd.models",
+        }
+    ),
+    "codexd.catalog.daily_warnings": frozenset(
+        {
+            "codexd.config.whole_files",
+            "codexd.core",
+            "codexd.machine.foreign_files",
+            "msgspec",
+            "trio",
+        }
+    ),
+    "codexd.catalog.model_facts": frozenset(
+        {
+            "codexd.catalog",
+            "codexd.config.keys",
+            "codexd.config.live",
+            "codexd.core",
+            "codexd.models",
+        }
+    ),
     "codexd.catalog.wire_models": frozenset({"codexd.models", "codexd.protocol"}),
     "codexd.catalog.prices": frozenset(
         {"codexd.config.keys", "codexd.core", "codexd.projections", "msgspec"}

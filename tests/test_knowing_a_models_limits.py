@@ -7,9 +7,9 @@ import pytest
 from codexd.catalog.limits import complaints_about, limits_of
 from codexd.config.keys import Config
 from codexd.core.values.limits import Limits
-from codexd.models.catalog import find_model
+from codexd.models.catalog import BUILT_IN
 
-KNOWN, UNKNOWN = find_model("gpt-5-codex"), find_model("my-model")
+KNOWN, UNKNOWN = BUILT_IN.find("gpt-5-codex"), BUILT_IN.find("my-model")
 
 
 @pytest.mark.parametrize(

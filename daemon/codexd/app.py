@@ -17,11 +17,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
-from msgspec.structs import replace
 
 from codexd import __version__
 from codexd.catalog.clients import Providers
-from codexd.catalog.limits import complaints_about, limits_of, traits_of, tuned_to
+from codexd.catalog.model_facts import ModelFacts
 from codexd.catalog.wire_models import wire_model
 from codexd.config.domains import DomainList
 from codexd.config.file import InvalidConfig
@@ -36,19 +35,17 @@ from codexd.core.decide.lookups import Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.limits import Limits
-from codexd.core.values.settings import Settings, Tuned
 from codexd.exec.keeper_client import KeeperProcesses
 from codexd.exec.leftovers import home_mark
 from codexd.index.index import SearchIndex
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
-from codexd.models.catalog import CATALOG, find_model
 from codexd.models.client import ModelClient, ModelError
 from codexd.models.http.local import NoLocalModel
 from codexd.network.commands import CommandNetwork
 from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
+from codexd.protocol.models import Model as WireModel
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
@@ -100,6 +97,10 @@ LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 LAST_ANSWERS_SECONDS_MAX = 2.0
 
 
+def _today() -> str:
+    return datetime.date.today().isoformat()  # noqa: DTZ011  # the day where the person is
+
+
 class Daemon:
     """The parts of the daemon, wired."""
 
@@ -115,11 +116,11 @@ class Daemon:
         begun: Begun,
     ) -> None:
         self._processes, self._sessions, self._shell = processes, Sessions(), command_shell(env)
-        self._config, self._redaction, self._home = config, redaction, paths.data_dir
+        self._config, self._redaction, self._paths = config, redaction, paths
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules = RuleFiles(self._homes, self._cwd)
-        self._believed = (*paths.folders, *self._homes)
-        self.providers = Providers(self._config, env)
+        self.providers = Providers(config, env)
+        self._facts = ModelFacts(config, self.providers.window, paths.state_dir, _today)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._noted = ProcessFiles(paths.state_dir / "processes")
         self._warmth, self._passed = trio.Event(), PassedVariables(redaction.passed_taken)
@@ -136,10 +137,10 @@ class Daemon:
         domains = DomainList(config, self._rules).current
         self._network = CommandNetwork(paths.runtime_dir / "network", domains)
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
-        start, login = processes.start_server, self._login.variables
-        self._mcp = McpHost(config, self._hub, start, login, env, paths, redaction.learnt)
-        memory = self._world(MemoryStore(redaction, sealed=True), env)
-        worlds = {False: self._world(store, env), True: memory}
+        start, login, learnt = processes.start_server, self._login.variables, redaction.learnt
+        self._mcp = McpHost(config, self._hub, start, login, env, paths, learnt)
+        stores = {False: store, True: MemoryStore(redaction, sealed=True)}
+        worlds = {ephemeral: self._world(kept, env) for ephemeral, kept in stores.items()}
         self._own_threads(worlds, begun)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, address)
@@ -163,14 +164,14 @@ class Daemon:
             config=self._config,
             rules=self._rules,
             lookups=world.lookups,
-            models=tuple(wire_model(model) for model in CATALOG),
+            models=self._wire_models,
             providers=self.providers.key_variables,
             has_key=self.providers.has_key,
             local_providers=frozenset(LOCAL),
             find_local=self._find_local,
             new_id=world.new_id,
             now_us=world.now_us,
-            today=lambda: datetime.date.today().isoformat(),  # noqa: DTZ011  # the day where the person is
+            today=_today,
             warm_up=self._warmth.set,
             mcp=self._mcp,
             version=__version__,
@@ -204,7 +205,7 @@ class Daemon:
             daemon_version=__version__,
             now_us=world.now_us,
             unload=self._supervisor.unload,
-            default_model=next(model.id for model in CATALOG if model.is_default),
+            default_model=self._facts.catalog.current().default.id,
         )
 
     async def run(self, listener: Listener) -> bool:
@@ -230,15 +231,16 @@ class Daemon:
             nursery.start_soon(self._index.run, store)
             nursery.start_soon(self._services.sweeper.run)
             nursery.start_soon(self.providers.run)
+            nursery.start_soon(self._facts.run)
             nursery.start_soon(self._mcp.servers.run)
             nursery.start_soon(accept_all, listener, serve_one)
-            nursery.start_soon(keep_bound, listener, self._home / "store.lock")
+            nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             nursery.start_soon(self._confinement.run)
             if not await self._processes.lives():
-                await end_leftovers(self._noted, home_mark(str(self._home)))
+                await end_leftovers(self._noted, home_mark(str(self._paths.data_dir)))
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._take_over)
             nursery.start_soon(keep_told, lifetime.manager, self._status, store.until_written)
@@ -296,9 +298,7 @@ class Daemon:
             store=store,
             image_cache=cache,
             client=self._client,
-            traits=lambda model: traits_of(
-                find_model(model), self._config.last_good().features.unified_exec
-            ),
+            traits=self._facts.traits,
             registry=self._tools(Images(store, cache), env),
             tools_ready=self._mcp.servers.ready,
             unfinished=self._unfinished,
@@ -315,8 +315,9 @@ class Daemon:
 
     def _lookups(self, env: Mapping[str, str]) -> LookupSource:
         return LookupSource(
-            limits=self._limits,
-            tuning=self._tuning,
+            limits=self._facts.limits,
+            tuning=self._facts.tuning,
+            warnings=self._facts.warnings,
             machine=functools.partial(place_here, os.path.basename(self._shell), env.get("TZ")),
             instructions=lambda _: BASE_INSTRUCTIONS,
             here=lambda: here_of(self._config.last_good()),
@@ -328,12 +329,15 @@ class Daemon:
             user_instructions=self._read_instructions,
             git_may_run=git_may_run,
             rules=self._rules.current,
-            own_folders=tuple(map(os.path.realpath, self._believed)),
+            own_folders=tuple(map(os.path.realpath, (*self._paths.folders, *self._homes))),
         )
 
     def _client(self, provider: str) -> ModelClient:
         self._redaction.refresh()  # A key is a secret before it is used.
         return self.providers.client(provider)
+
+    def _wire_models(self) -> tuple[WireModel, ...]:
+        return tuple(wire_model(model) for model in self._facts.catalog.current().models)
 
     def _is_loaded(self, stream: str) -> bool:
         return self._supervisor.loaded(ThreadId(stream)) is not None
@@ -349,18 +353,6 @@ class Daemon:
         with suppress(InvalidConfig):  # The last good settings hold then.
             self._config.read_in(cwd)
         return read_user_instructions(cwd, rules_of(self._config.in_folder(cwd), self._homes))
-
-    def _tuning(self, settings: Settings) -> Tuned:
-        model, config = find_model(settings.model), self._config.in_folder(settings.cwd)
-        tuned = tuned_to(settings, model)
-        window = self.providers.window(settings.provider, settings.model)
-        more = complaints_about(model, config, window)
-        return replace(tuned, complaints=(*tuned.complaints, *more))
-
-    def _limits(self, settings: Settings) -> Limits:
-        window = self.providers.window(settings.provider, settings.model)
-        config = self._config.in_folder(settings.cwd)
-        return limits_of(find_model(settings.model), config, window)
 
     async def _find_local(self, name: str | None, model: str | None) -> ProviderFindLocalResponse:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from codexd.models.scripted.scripts import Fail, Reply, Say, Use
 from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
@@ -119,20 +121,28 @@ async def test_invalid_usage_requests_are_refused(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_a_thread_gets_one_warning_that_its_models_window_is_a_guess(daemon: Daemon) -> None:
-    async with scripted_model([say("one", 1), say("two", 1), say("three", 1)]) as model:
+async def test_the_warning_that_a_models_window_is_a_guess_comes_once_a_day(daemon: Daemon) -> None:
+    replies = [say(str(n), 1) for n in range(4)]
+    async with scripted_model(replies) as model:
         daemon.home.use_model(model.base_url, window=None)
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
             for words in ("1?", "2?"):
-                await client.turn_ended(await client.start_turn(thread, words))
+                await client.run_turn(thread, words, model="a-new-one")
             [warned] = client.of("warning")
-            other = await client.start_turn(thread, "3?", model="another")
-            await client.turn_ended(other)
+            await client.run_turn(await client.start_thread(model="a-new-one"), "3?")
+            assert client.of("warning") == [warned]
+            await client.run_turn(thread, "4?", model="another")
             [_, again] = client.of("warning")
     assert warned.params["threadId"] == thread
-    assert "scripted is not in the catalog of models" in warned.params["message"]
+    assert "a-new-one is not in the catalog of models" in warned.params["message"]
     assert "another is not in the catalog of models" in again.params["message"]
+    # A model that is not known is taken to reason.
+    sent = json.loads(model.requests[0].body)
+    assert (sent["reasoning"], sent["include"]) == (
+        {"summary": "auto"},
+        ["reasoning.encrypted_content"],
+    )
 
 
 @trio_test

@@ -95,6 +95,7 @@ async def everything(client: Client) -> None:
         await client.call(method)
     await a_program(client)
     await client.call("model/list", includeHidden=True)
+    await client.call("permissionProfile/list")
     thread = await client.start_thread(historyMode="paginated", threadSource="test")
     turn = await client.start_turn(thread, "go", clientUserMessageId="mine", effort="low")
     await client.decide(await client.until_asked(), "accept")

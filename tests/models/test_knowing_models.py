@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+
 import pytest
 
-from codexd.models.catalog import CATALOG, DEFAULT_MODEL, find_model
+from codexd.models.catalog import AS_OF, BUILT_IN, CATALOG, DEFAULT_MODEL, EFFECTIVE_PERCENT
+from codexd.models.catalog_file import BadCatalog, read_catalog
 
 
 def test_exactly_one_model_is_the_default_and_it_is_shown() -> None:
     assert [model.id for model in CATALOG if model.is_default] == [DEFAULT_MODEL.id]
-    assert DEFAULT_MODEL.id == "gpt-6.1-sol"
+    assert DEFAULT_MODEL.id == "gpt-6.2-sol"
     assert not DEFAULT_MODEL.hidden
 
 
@@ -25,8 +29,8 @@ def test_a_model_that_reasons_offers_its_default_effort() -> None:
 
 
 def test_a_conversation_may_fill_most_of_the_window() -> None:
-    assert DEFAULT_MODEL.context_window == 272_000
-    assert DEFAULT_MODEL.effective_window == 258_400
+    assert DEFAULT_MODEL.context_window == 500_000
+    assert DEFAULT_MODEL.effective_window == 475_000
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def test_a_conversation_may_fill_most_of_the_window() -> None:
     ],
 )
 def test_a_release_of_a_known_model_is_known(name: str, window: int, reasons: bool) -> None:
-    model = find_model(name)
+    model = BUILT_IN.find(name)
     assert (model.id, model.context_window, bool(model.efforts)) == (name, window, reasons)
     assert model.known
     assert not model.is_default
@@ -49,8 +53,118 @@ def test_a_release_of_a_known_model_is_known(name: str, window: int, reasons: bo
 
 @pytest.mark.parametrize("name", ["my-own", "gpt-55", "o31", "", "gpt"])
 def test_an_unknown_model_is_used_with_careful_assumptions(name: str) -> None:
-    model = find_model(name)
+    model = BUILT_IN.find(name)
     assert not model.known
     assert (model.id, model.context_window, model.efforts) == (name, 272_000, ())
     assert not model.verbosity
-    assert not model.reasoning_summaries
+    # Newer models reason, and the table is older than they are.
+    assert (model.thinks, model.reasoning_summaries) == (True, True)
+
+
+def test_the_table_is_dated_and_lists_what_codex_lists() -> None:
+    assert datetime.date.fromisoformat(AS_OF)
+    listed = [
+        (model.id, model.default_effort, model.upgrade) for model in CATALOG if not model.hidden
+    ]
+    assert listed == [
+        ("gpt-6.2-sol", "low", None),
+        ("gpt-6.2-astra", "low", None),
+        ("gpt-6.1-terra", "low", None),
+        ("gpt-6.1-sol", "low", None),
+        ("gpt-6-astra", "low", None),
+        ("gpt-6-sol", "medium", None),
+        ("gpt-6-luna", "medium", None),
+        ("gpt-5.6-sol", "low", "gpt-6-sol"),
+        ("gpt-5.6-terra", "medium", "gpt-6-sol"),
+        ("gpt-5.6-luna", "medium", "gpt-6-luna"),
+        ("gpt-5.5", "medium", "gpt-6-sol"),
+    ]
+    assert [effort.effort for effort in BUILT_IN.find("gpt-6-luna").efforts] == [
+        "low",
+        "medium",
+        "high",
+        "xhigh",
+        "max",
+    ]
+    assert BUILT_IN.find("gpt-6.2-sol").efforts[-1].effort == "ultra"
+    assert {model.id for model in CATALOG if model.hidden} >= {
+        "gpt-daybreak-blue-latest",
+        "codex-auto-review",
+    }
+
+
+# Members of Codex's own file that are not read stand beside those that are.
+OWN = {
+    "slug": "mine",
+    "display_name": "Mine",
+    "description": None,
+    "default_reasoning_level": "high",
+    "supported_reasoning_levels": [{"effort": "high", "description": "h"}],
+    "shell_type": "unified_exec",
+    "visibility": "list",
+    "supported_in_api": True,
+    "priority": 2,
+    "service_tiers": [{"id": "priority", "name": "Fast", "description": "d"}],
+    "upgrade": {"model": "other", "migration_markdown": "m"},
+    "support_verbosity": True,
+    "apply_patch_tool_type": "freeform",
+    "truncation_policy": {"mode": "tokens", "limit": 10000},
+    "context_window": 1000,
+    "effective_context_window_percent": 50,
+    "input_modalities": ["text"],
+    "experimental_supported_tools": [],
+}
+
+
+def file(*models: object) -> bytes:
+    return json.dumps({"models": models}).encode()
+
+
+def test_a_person_may_have_a_catalogue_of_their_own() -> None:
+    other = {
+        **OWN,
+        "slug": "other",
+        "priority": 1,
+        "visibility": "hide",
+        "supported_reasoning_levels": [],
+    }
+    catalog = read_catalog(file(OWN, other))
+    assert [model.id for model in catalog.models] == ["other", "mine"]
+    mine = catalog.default
+    assert (mine.id, mine.effective_window, mine.default_effort) == ("mine", 500, "high")
+    assert (mine.sessions, mine.freeform_patch, mine.verbosity, mine.thinks) == (
+        True,
+        True,
+        True,
+        True,
+    )
+    assert (mine.modalities, mine.upgrade) == (("text",), "other")
+    assert [tier.id for tier in mine.service_tiers] == ["priority"]
+    hidden = catalog.find("other")
+    assert (hidden.hidden, hidden.thinks, hidden.reasoning_summaries) == (True, False, False)
+    assert not catalog.find("gpt-6.2-sol").known
+    assert (
+        read_catalog(file({"slug": "s", "display_name": "S"})).default.effective_percent
+        == EFFECTIVE_PERCENT
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "Input data was truncated"),
+        (b"[]", "Expected `object`"),
+        (file(), "found none"),
+        (file({"slug": "x"}), "missing required field `display_name`"),
+        (file(OWN, OWN), "found mine twice"),
+        (file({**OWN, "context_window": 0}), "a context window above 0 of mine"),
+        (
+            file({**OWN, "effective_context_window_percent": 101}),
+            "a context window above 0 of mine",
+        ),
+        (b'{"models":' * 10_000, "found"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_says_what_was_expected(content: bytes, found: str) -> None:
+    with pytest.raises(BadCatalog, match=found):
+        read_catalog(content)

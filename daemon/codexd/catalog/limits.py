@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from codexd.config.keys import Config
 from codexd.core.values.limits import Limits, Traits
 from codexd.core.values.settings import Notice, Settings, Tuned, Tuning
@@ -29,6 +31,7 @@ def traits_of(model: Model, sessions: bool | None = None) -> Traits:
     """The capabilities of a model; `sessions` says whether to use exec_command, None: by the model."""
     sessions = model.sessions if sessions is None else sessions
     return Traits(
+        reasons=model.thinks,
         sessions=sessions,
         parallel_tool_calls=model.parallel_tool_calls,
         least_effort=model.efforts[0].effort if model.efforts else None,
@@ -36,6 +39,14 @@ def traits_of(model: Model, sessions: bool | None = None) -> Traits:
         images="image" in model.modalities,
         argv_shell=model.argv_shell and not sessions,
     )
+
+
+def as_configured(model: Model, config: Config) -> Model:
+    """The model with what config.toml says of its reasoning."""
+    reasons = config.model_supports_reasoning_summaries
+    if reasons is None:
+        return model
+    return replace(model, reasoning_summaries=reasons, reasons=reasons or bool(model.efforts))
 
 
 def complaints_about(
@@ -47,8 +58,8 @@ def complaints_about(
     return (
         Notice(
             f"window:{model.id}",
-            f"{model.id} is not in the catalog of models: a window of {model.context_window:,} tokens is "
-            "assumed. `model_context_window` in config.toml says how long it is.",
+            f"{model.id} is not in the catalog of models: it is taken to reason, and a window of "
+            f"{model.context_window:,} tokens is assumed. `model_context_window` in config.toml says how long it is.",
         ),
     )
 
@@ -72,7 +83,7 @@ def tuned_to(settings: Settings, model: Model) -> Tuned:
         offered = f"thinks with effort {', '.join(efforts)}" if efforts else "does not reason"
         lacks("reasoning effort", effort, offered)
         effort = None
-    if summary is None and model.efforts and model.reasoning_summaries:
+    if summary is None and model.thinks and model.reasoning_summaries:
         summary = "auto"  # Otherwise a person would see none of its reasoning.
     elif summary not in (None, "none") and not model.reasoning_summaries:
         lacks("reasoning summary", str(summary), _has_no(model, "reasoning summaries"))

@@ -43,6 +43,7 @@ class ModelPrice(msgspec.Struct, frozen=True):
 
 # For each model the newest row comes first.
 PRICES: Final[tuple[ModelPrice, ...]] = (
+    ModelPrice("gpt-6.1-terra", 1.0, 0.05, 5.0, 1.25, more_when_long=True),
     ModelPrice("gpt-6.1-sol", 2.0, 0.1, 10.0, 2.5, more_when_long=True),
     ModelPrice("gpt-6-sol", 2.0, 0.2, 10.0, 2.5, more_when_long=True),
     ModelPrice("gpt-6-luna", 0.1, 0.01, 0.5, 0.125, more_when_long=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codexd.models.catalog import Model
 from codexd.protocol.models import Model as WireModel
-from codexd.protocol.models import ReasoningEffortOption
+from codexd.protocol.models import ModelServiceTier, ModelUpgradeInfo, ReasoningEffortOption
 
 
 def wire_model(model: Model) -> WireModel:
@@ -21,4 +21,9 @@ def wire_model(model: Model) -> WireModel:
         default_reasoning_effort=model.default_effort,
         input_modalities=model.modalities,
         is_default=model.is_default,
+        upgrade=model.upgrade,
+        upgrade_info=ModelUpgradeInfo(model.upgrade) if model.upgrade is not None else None,
+        service_tiers=tuple(
+            ModelServiceTier(tier.id, tier.name, tier.description) for tier in model.service_tiers
+        ),
     )

@@ -196,6 +196,10 @@ class Config(msgspec.Struct, frozen=True):
         None  # None: auto, if the model has summaries
     )
     model_verbosity: Literal["low", "medium", "high"] | None = None
+    # Whether any model is asked for summaries of its reasoning; None: as the catalogue says.
+    model_supports_reasoning_summaries: bool | None = None
+    # A file with another catalogue of models, in Codex's format; None: that of the package.
+    model_catalog_json: FilePath | None = None
     model_context_window: Tokens | None = None  # tokens; None: the catalogue's value
     model_auto_compact_token_limit: ContextTokens | None = None  # None: nine tenths of the window
     compact_prompt: str | None = None  # the prompt for a summary; None: codexd's own

@@ -28,6 +28,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     input: tuple[bytes, ...]  # Responses-API items without ids, each encoded
     tools: tuple[bytes, ...]  # tool declarations, each encoded
     cache_key: str  # constant for a thread: `prompt_cache_key`
+    reasons: bool = False  # its reasoning is to be returned
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None

@@ -23,12 +23,27 @@ class ReasoningEffortOption(msgspec.Struct, frozen=True, rename="camel"):
     description: str
 
 
+class ModelUpgradeInfo(msgspec.Struct, frozen=True):
+    """The model that is proposed in place of another."""
+
+    model: str
+
+
+class ModelServiceTier(msgspec.Struct, frozen=True):
+    """A speed at which a provider answers for another price."""
+
+    id: str
+    name: str
+    description: str
+
+
 class Model(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A model, as a model picker shows it."""
 
     id: str
     model: str
     upgrade: str | None = None  # the model that replaces it
+    upgrade_info: ModelUpgradeInfo | None = None
     display_name: str
     description: str
     hidden: bool = False
@@ -36,6 +51,7 @@ class Model(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     default_reasoning_effort: str
     input_modalities: tuple[Literal["text", "image", "audio"], ...] = ("text", "image")
     supports_personality: bool = False
+    service_tiers: tuple[ModelServiceTier, ...] = ()
     is_default: bool = False
 
 

@@ -50,7 +50,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     config: LiveConfig
     rules: RuleFiles  # for commands, written by people and by approvals
     lookups: LookupSource  # what decisions depend on
-    models: tuple[Model, ...]  # the catalogue, with hidden models
+    models: Callable[[], tuple[Model, ...]]  # the catalogue, with hidden models
     providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
     has_key: Callable[[str], bool]  # whether that environment variable has a key
     local_providers: frozenset[str | None]  # providers whose own server lists their models

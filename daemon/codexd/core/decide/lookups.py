@@ -97,6 +97,7 @@ class Questions(msgspec.Struct, frozen=True):
     """The lookups for one decision."""
 
     settings: frozenset[Settings] = frozenset()  # whose limits, tuning and instructions are needed
+    beginning: frozenset[Settings] = frozenset()  # those of them with which a turn may begin
     folders: frozenset[str] = frozenset()  # where the model may need the environment
     instructions: bool = False  # whether those of the folders may be added to the context
     repositories: frozenset[str] = frozenset()  # folders for which `git_may_run` is needed
@@ -121,6 +122,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
         settings.add(state.last_settings)  # The model of the last turn may have to summarise.
     return Questions(
         settings=frozenset(settings),
+        beginning=frozenset(beginning),
         folders=frozenset(folders),
         instructions=bool(folders) and state.reviews is None,  # A reviewer is not given any.
         repositories=_repositories(state, command),

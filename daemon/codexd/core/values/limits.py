@@ -21,6 +21,7 @@ class Limits(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc
 class Traits(msgspec.Struct, frozen=True):
     """The capabilities of a model."""
 
+    reasons: bool = False  # its reasoning is asked for
     sessions: bool = False  # it knows exec_command and write_stdin
     parallel_tool_calls: bool = True
     least_effort: str | None = None  # for a request that needs no reasoning

@@ -17,7 +17,6 @@ from typing import Final
 import msgspec
 
 from codexd.core.values.provider_items import read_head
-from codexd.models.catalog import find_model
 from codexd.models.client import ModelRequest
 
 # The name of the format that a wanted output schema goes by. The API asks for one and does nothing with it.
@@ -77,7 +76,7 @@ def _reasoning_members(request: ModelRequest) -> list[bytes]:
         if value is not None and (name, value) != ("summary", "none")
     }
     members = [b'"reasoning":' + _encode(reasoning)] if reasoning else []
-    if reasoning or find_model(request.model).efforts:
+    if reasoning or request.reasons:
         members.append(b'"include":["reasoning.encrypted_content"]')
     return members
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from codexd.core.commands import Command
 from codexd.core.decide.decide import decide
@@ -41,6 +42,8 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: Callable[[Settings], Limits] = lambda _: Limits()
     tuning: Callable[[Settings], Tuned] = lambda _: Tuned()
+    # What a person is told when a turn with these settings begins, if it is to be told now.
+    warnings: Callable[[Settings], tuple[Notice, ...]] = lambda _: ()
     instructions: Callable[[Settings], str | None] = lambda _: None
     review_model: Callable[[], str | None] = lambda: None
     here: Callable[[], Here] = Here
@@ -66,7 +69,9 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
     """The requested lookups only."""
     known = {
         anywhere(settings): ForSettings(
-            source.limits(settings), source.tuning(settings), source.instructions(settings)
+            source.limits(settings),
+            _tuned(settings, source, begins=settings in asked.beginning),
+            source.instructions(settings),
         )
         for settings in asked.settings
     }
@@ -92,6 +97,11 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
         enforcement=source.enforcement() if known else None,
         compact_prompt=await _prompt(source) if asked.compaction else COMPACTION_PROMPT,
     )
+
+
+def _tuned(settings: Settings, source: LookupSource, *, begins: bool) -> Tuned:
+    tuned, more = source.tuning(settings), source.warnings(settings) if begins else ()
+    return replace(tuned, complaints=(*tuned.complaints, *more))
 
 
 async def _read_folder(

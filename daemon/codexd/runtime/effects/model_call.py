@@ -123,7 +123,7 @@ class ModelCalling:
         assert turn is not None
         settings, tuning = asked(turn)
         summarising = compacts(turn)
-        items = self._items
+        items, traits = self._items, thread.world.traits(settings.model)
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
@@ -132,11 +132,12 @@ class ModelCalling:
             else items,
             tools=() if summarising else thread.world.tools_of(settings.model, thread.state),
             cache_key=thread.thread_id,
+            reasons=traits.reasons,
             effort=tuning.effort,
             summary=tuning.summary,
             verbosity=tuning.verbosity,
             output_schema=None if summarising else turn.output_schema,
-            parallel_tool_calls=thread.world.traits(settings.model).parallel_tool_calls,
+            parallel_tool_calls=traits.parallel_tool_calls,
         )
 
     async def _with_images(self, request: ModelRequest) -> ModelRequest:

@@ -60,6 +60,7 @@ def _request(effect: AskForTitle, thread: ThreadActor) -> ModelRequest:
         input=(text_message("user", effect.prompt),),
         tools=(),
         cache_key=f"{thread.thread_id}/title",  # The thread's own key is for its turns.
+        reasons=traits.reasons,
         effort=traits.least_effort,
         parallel_tool_calls=traits.parallel_tool_calls,
     )

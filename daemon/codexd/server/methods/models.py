@@ -21,7 +21,7 @@ async def model_list(
     services: Services, connection: Connection, params: m.ModelListParams
 ) -> m.ModelListResponse:
     """The catalogue, or what a server on this machine has."""
-    models = [model for model in services.models if params.include_hidden or not model.hidden]
+    models = [model for model in services.models() if params.include_hidden or not model.hidden]
     if params.model_provider in services.local_providers:
         models = await local_models(services, params.model_provider)
     return m.ModelListResponse(*_page(models, params.cursor, params.limit))

@@ -377,7 +377,7 @@ def _new_settings(
     services: Services, asked: SettingsChange, cwd: str, policies: Policies, config: Config
 ) -> Settings:
     """The settings of a new thread: the request's, else the config's, else the defaults."""
-    default_model = next(model.id for model in services.models if model.is_default)
+    default_model = next(model.id for model in services.models() if model.is_default)
     provider = asked.provider or config.model_provider
     check_provider(services, provider)
     return Settings(
