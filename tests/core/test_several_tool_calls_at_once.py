@@ -20,7 +20,7 @@ from codexd.core import commands as c
 from codexd.core.events.tools import ToolEnded, ToolSpawned
 from codexd.core.state.due import CallModel, RunTool
 from codexd.core.values.ids import CallId, ModelCallId
-from codexd.core.values.tool_actions import BadCall, ToolResult
+from codexd.core.values.tool_actions import BadCall, McpToolCall, ToolResult
 from spec import given
 
 BOTH = (*FIRST_TURN, made("c1"), runs("c1", "ls"), made("c2"), runs("c2", "pwd"), ENDED)
@@ -78,4 +78,27 @@ def test_a_bad_call_beside_a_good_call() -> None:
         report("t1/1", finished_call("c1", BAD), finished_call("c2", line("ls")), FINISHED)
     ).then(made("c1"), BAD_ANSWER, made("c2"), runs("c2", "ls"), ENDED).then_due(
         RunTool(CallId("c2"))
+    )
+
+
+def mcp(server: str, tool: str, *, parallel: bool = False) -> McpToolCall:
+    return McpToolCall(server, tool, "{}", mode="approve", parallel=parallel)
+
+
+def test_calls_of_a_server_are_made_one_after_another_unless_they_may_run_side_by_side() -> None:
+    first, second, elsewhere, read = (
+        mcp("a", "write"),
+        mcp("a", "write"),
+        mcp("b", "write"),
+        mcp("a", "read", parallel=True),
+    )
+    done = [
+        finished_call(f"c{number}", action)
+        for number, action in enumerate((first, second, elsewhere, read), start=1)
+    ]
+    outcome = given(*FIRST_TURN).when(report("t1/1", *done, FINISHED))
+    outcome.then_due(RunTool(CallId("c1")), RunTool(CallId("c3")), RunTool(CallId("c4")))
+    past = (*FIRST_TURN, *outcome.events)
+    given(*past).when(report_ended("c1")).then_due(
+        RunTool(CallId("c2")), RunTool(CallId("c3")), RunTool(CallId("c4"))
     )

@@ -358,6 +358,22 @@ def children_running(script: str, home: Home) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+@trio_test
+async def test_calls_that_change_something_run_side_by_side_where_config_says_so(
+    home: Home, parallel: bool
+) -> None:
+    more = f"supports_parallel_tool_calls = {str(parallel).lower()}"
+    both: Reply = (*call("mcp__sdk__change_slowly"), *call("mcp__sdk__change_slowly"))
+    async with (
+        daemon_with(home, sdk(more=more), both, OK) as (_, model),
+        connected(home.socket) as client,
+    ):
+        await client.run_turn(await client.start_thread(cwd=str(home.work)), "go")
+        most = max(answer[0]["text"] for answer in map(json.loads, outputs(model)))
+    assert most == ("2 under way" if parallel else "1 under way")
+
+
 @trio_test
 async def test_no_server_is_left_when_the_daemon_stops(home: Home) -> None:
     async with (

@@ -67,6 +67,24 @@ async def slow(ctx: Context, file: str = "") -> str:
     return ""
 
 
+_under_way: list[None] = []
+_both = anyio.Event()
+
+
+@server.tool(structured_output=False)
+async def change_slowly() -> str:
+    """Change something, for so long that another call could come; how many are under way, this one among them."""
+    _under_way.append(None)
+    try:
+        if len(_under_way) == 2:
+            _both.set()
+        with anyio.move_on_after(0.3):  # for a call that comes only after this one
+            await _both.wait()
+        return f"{len(_under_way)} under way"
+    finally:
+        _under_way.pop()
+
+
 class Answer(BaseModel):
     """What a person is asked."""
 

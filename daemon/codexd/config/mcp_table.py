@@ -78,7 +78,8 @@ class McpServerTable(msgspec.Struct, frozen=True):
     disabled_tools: ToolNames = ()  # after `enabled_tools`
     default_tools_approval_mode: ApprovalMode | None = None  # None: auto
     tools: Annotated[Mapping[str, McpToolTable], "tables [mcp_servers.NAME.tools.TOOL]"] = {}
-    supports_parallel_tool_calls: bool = False  # read for Codex: the model decides that here
+    # Calls may be made while another is under way; else only those of tools that only read, as the server says.
+    supports_parallel_tool_calls: bool = False
     scopes: Scopes | None = None  # of `codexctl mcp login`; None: those that the server names
     oauth: Annotated[McpOAuthTable, "a table [mcp_servers.NAME.oauth]"] = McpOAuthTable()
     oauth_resource: Url | None = None  # the resource that a login is for (RFC 8707)

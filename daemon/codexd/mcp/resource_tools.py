@@ -105,7 +105,12 @@ class ResourceTool:
                 f"`uri` has more than {_URI_CHARACTERS_MAX} characters. Nothing was read."
             )
         return McpToolCall(
-            OWN, self.name, arguments.strip() or "{}", McpHints(read_only=True), "approve"
+            OWN,
+            self.name,
+            arguments.strip() or "{}",
+            McpHints(read_only=True),
+            "approve",
+            parallel=True,
         )
 
     async def perform(self, action: ToolAction, context: CallContext, sink: CallSink) -> ToolResult:

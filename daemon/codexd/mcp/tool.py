@@ -61,13 +61,15 @@ class McpTool:
         read = read_arguments(self.name, arguments)
         if isinstance(read, BadCall):
             return read
+        hints = self._of.tool.hints
         return McpToolCall(
             server=self._of.server,
             tool=self._of.tool.name,
             arguments=read,
-            hints=self._of.tool.hints,
+            hints=hints,
             mode=server.table.approval_mode(self._of.tool.name),
             title=self._of.tool.title,
+            parallel=server.table.supports_parallel_tool_calls or bool(hints.read_only),
         )
 
     async def perform(self, action: ToolAction, context: CallContext, sink: CallSink) -> ToolResult:

@@ -126,8 +126,9 @@ class ActionKind(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     refusal: Callable[[A], str | None] = lambda _: None
     # The process that goes on where its call is interrupted; None: it ends with its call.
     session: Callable[[A], ProcessId | None] = lambda _: None
-    # The files that it changes: of two open calls that change the same, the later is performed after the earlier.
-    changes: Callable[[A], frozenset[str]] = lambda _: frozenset()
+    # What it must have for itself, files that it changes for example: of two open calls that need the same, the later
+    # is performed after the earlier.
+    needs_alone: Callable[[A], frozenset[str]] = lambda _: frozenset()
 
 
 # By the struct's tag, which is the member `kind` in the log.
@@ -182,7 +183,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         tool="apply_patch",
         item="fileChange",
         found_as="path",
-        changes=lambda action: frozenset(file.path for file in action.files),
+        needs_alone=lambda action: frozenset(file.path for file in action.files),
     ),
     "viewImage": ActionKind(
         action=ViewImage,
@@ -221,6 +222,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         tool="mcp",
         item="mcpToolCall",
         found_as="command",
+        needs_alone=mcp_rules.needs_alone,
     ),
     "permissions": ActionKind(
         action=AskPermissions,

@@ -51,3 +51,8 @@ def may_repeat(action: McpToolCall) -> bool:
     return bool(action.hints.read_only or action.hints.idempotent) and not (
         action.hints.destructive and not action.hints.idempotent
     )
+
+
+def needs_alone(action: McpToolCall) -> frozenset[str]:
+    """The server, unless the call may be made beside others. No file has such a name."""
+    return frozenset() if action.parallel else frozenset({f"mcp:{action.server}"})

@@ -276,16 +276,16 @@ def _attempted(turn: Turn, call_id: CallId, first: ToolResult) -> Turn:
 
 
 def waits_for_another(turn: Turn, call: OpenCall) -> bool:
-    """Whether an earlier call that has no answer yet changes files that this call changes, too."""
-    changed = _changed_by(call)
-    if not changed:
+    """Whether an earlier call that has no answer yet needs for itself what this call needs, too: a file, a server."""
+    needed = _needed_by(call)
+    if not needed:
         return False
     earlier = turn.open_calls[: turn.open_calls.index(call)]
-    return any(changed & _changed_by(other) for other in earlier)
+    return any(needed & _needed_by(other) for other in earlier)
 
 
-def _changed_by(call: OpenCall) -> frozenset[str]:
-    return frozenset() if call.action is None else kind_of(call.action).changes(call.action)
+def _needed_by(call: OpenCall) -> frozenset[str]:
+    return frozenset() if call.action is None else kind_of(call.action).needs_alone(call.action)
 
 
 def evolve_review(turn: Turn | None, event: e.ReviewEntered | e.ReviewExited) -> Turn | None:

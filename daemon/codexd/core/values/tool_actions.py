@@ -209,6 +209,8 @@ class McpToolCall(
     # When a person is asked, by config.toml at the time of the call.
     mode: Literal["auto", "prompt", "writes", "approve"] = "auto"
     title: str | None = None  # the tool's, for people
+    # It may be made while another call of the server is under way: the tool only reads, or config.toml says so.
+    parallel: bool = False
 
 
 class Permissions(msgspec.Struct, frozen=True, omit_defaults=True):
