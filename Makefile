@@ -1,6 +1,6 @@
 # All that a fresh machine needs is Python 3.11 or newer and make: every target below first sets up .venv by itself.
 #
-#   make demo     one real turn against a scripted model, in a home of its own
+#   make demo     one real turn, and with a scripted model a task in the sandbox, in a home of its own
 #   make test     every test, the slow ones included, and what `make coverage` prints
 #   make coverage  the share of branches that the quick tests of the core, the projections and the store take
 #   make check    the same as ./check: format, lint, types, quick tests

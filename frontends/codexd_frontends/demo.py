@@ -1,6 +1,7 @@
 """python -m codexd_frontends.demo: one real turn, from a prompt to the log, in a home of its own. I/O.
 
-The law: it ends what it starts, or names what it cannot end. The home stays, so that it can be read.
+Where a script answers, it also does a task: in a folder of its own, in the sandbox, without a question.
+The law: it ends what it starts, or names what it cannot end. Home and folder stay, so that they can be read.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ from codexd_frontends.screen.drawn import indented, last_look, one_line
 from codexd_frontends.screen.render import TerminalScreen
 
 PROMPT = "Which system is this? Call your shell tool with `uname -sr`, then say it in one sentence."
+# It begins as the scripted model knows it (models/scripted/task.py in the daemon).
+TASK = (
+    "Make a package that greets people, with a test. Run the test, break the package on purpose, run the test again, "
+    "and mend it by a patch."
+)
+MODE = "workspace-write"
 # The script answers at once; a real model may think, and load first.
 TURN_SECONDS_MAX = 120.0
 SCRIPT_STARTS_SECONDS_MAX = 8.0
@@ -98,7 +105,9 @@ def _demonstrate(home: Path, *, scripted_only: bool) -> int:
         ) from error
     with _daemon() as daemon, _model(daemon, config, scripted_only=scripted_only) as choice:
         _say(f"model   {one_line(choice.model or 'the default one of openai')}: {choice.why}")
-        done = _one_turn(daemon, choice)
+        done = _one_turn(daemon, choice) and (
+            choice.provider != "scripted" or do_task(daemon, choice)
+        )
     if done:
         _say(f"\nThe daemon has ended; its home stays. Look around with\n  {_again(home)}")
         return DONE.number
@@ -115,28 +124,51 @@ def _one_turn(daemon: Daemon, choice: ModelChoice) -> bool:
     params = {"cwd": os.getcwd(), "approvalPolicy": "never", **choice.params()}
     thread = daemon.call("thread/start", params, ThreadAnswer).thread
     _say(f"thread  {thread.id}\n")
+    is_done = _turn(daemon, thread.id, PROMPT)
+    _show_log(daemon, thread.id, thread.path)
+    return is_done
+
+
+def do_task(daemon: Daemon, choice: ModelChoice) -> bool:
+    """Have the scripted model do a task in a folder of its own, with the policy that asks when it must."""
+    folder, status = tempfile.mkdtemp(prefix="codexd-demo-task-"), server_status(daemon)
+    _say(f"\ntask    {folder}")
+    params = {"cwd": folder, "sandbox": MODE, "approvalPolicy": "on-request"}
+    if status.sandbox and MODE in status.sandbox_modes:
+        _say(f"sandbox {MODE}, by {one_line(status.sandbox)}: a person is asked for anything more")
+    else:
+        missing = "; ".join(map(one_line, status.sandbox_missing))
+        _say(f"sandbox none, since this machine has nothing that could enforce one: {missing}.")
+        _say("        The script's own commands run without one here.")
+        params |= {"sandbox": "danger-full-access", "approvalPolicy": "never"}
+    thread = daemon.call("thread/start", params | choice.params(), ThreadAnswer).thread
+    _say(f"thread  {thread.id}\n")
+    is_done = _turn(daemon, thread.id, TASK)
+    if is_done:
+        _say("\nThe task was done, and nobody was asked.")
+    return is_done
+
+
+def _turn(daemon: Daemon, thread_id: str, prompt: str) -> bool:
+    """Run a turn and show it; whether it came to a good end."""
     console = Console(socket_path=default_socket_path())
-    screen = TerminalScreen(answer=console.out_style)
-    turn = daemon.call(
-        "turn/start",
-        {"threadId": thread.id, "input": [{"type": "text", "text": PROMPT}]},
-        TurnAnswer,
-    ).turn
-    shows = OnScreen(console, screen)
-    running = RunningTurn(daemon, Followed(thread.id), turn.id, console, shows)
+    shows = OnScreen(console, TerminalScreen(answer=console.out_style))
+    params = {"threadId": thread_id, "input": [{"type": "text", "text": prompt}]}
+    turn = daemon.call("turn/start", params, TurnAnswer).turn
+    running = RunningTurn(daemon, Followed(thread_id), turn.id, console, shows)
     with Interrupts() as interrupts:
         ended = running.follow(Watch(interrupts), seconds=TURN_SECONDS_MAX)
-    _show_log(daemon, thread.id, thread.path, console)
     return ended.exit is DONE
 
 
-def _show_log(daemon: Daemon, thread_id: str, path: str | None, console: Console) -> None:
+def _show_log(daemon: Daemon, thread_id: str, path: str | None) -> None:
+    style = Console(socket_path=default_socket_path()).out_style
     records = list(all_records(daemon, thread_id))
     _say(
         f"\nlog     {one_line(path or '')}\n        {len(records)} records, the first {RECORDS_SHOWN}:"
     )
     for raw in records[:RECORDS_SHOWN]:
-        _say(record_line(raw, console.out_style))
+        _say(record_line(raw, style))
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.demo import ModelChoice, choose_model
+from codexd_frontends.client.errors import RequestRefused
+from codexd_frontends.demo import ModelChoice, choose_model, do_task
 
 from .fake_daemon import FakeDaemon
 
@@ -53,12 +54,13 @@ def test_without_any_there_is_none(fake: FakeDaemon) -> None:
 
 
 @pytest.mark.slow
-def test_a_script_runs_a_whole_turn_that_asks_nothing(tmp_path: Path) -> None:
+def test_a_script_runs_a_whole_turn_and_does_a_task_that_ask_nothing(tmp_path: Path) -> None:
     home = tmp_path / "h"
-    names = ("HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
+    names = ("HOME", "PATH", "XDG_RUNTIME_DIR")
     demo = subprocess.run(
         [sys.executable, "-m", "codexd_frontends.demo", "--scripted", "--home", str(home)],
-        env={name: os.environ[name] for name in names if name in os.environ},
+        env={name: os.environ[name] for name in names if name in os.environ}
+        | {"TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -72,5 +74,32 @@ def test_a_script_runs_a_whole_turn_that_asks_nothing(tmp_path: Path) -> None:
     (table,) = config["model_providers"].values()
     assert config["model_context_window"] == 272_000
     assert table["base_url"].startswith("http://127.0.0.1:")
-    (log,) = home.glob("threads/*/*/*/*.jsonl")
-    assert '"approvalPolicy":"never"' in log.read_text()
+    logs = [log.read_text() for log in sorted(home.glob("threads/*/*/*/*.jsonl"))]
+    assert '"approvalPolicy":"never"' in logs[0]
+    # The task, in a folder of its own: its test fails when the package is broken, and passes before and after.
+    assert "The task was done, and nobody was asked." in demo.stdout
+    codes = [line.split()[1] for line in demo.stdout.splitlines() if line.startswith("  exit ")]
+    assert codes == ["0", "0", "0", "1", "0"]
+    (folder,) = tmp_path.glob("codexd-demo-task-*")
+    assert (folder / "greet/__init__.py").read_text().endswith('f"Hello, {name}!"\n')
+    assert "approval.requested" not in logs[1]
+    (sandbox,) = [line for line in demo.stdout.splitlines() if line.startswith("sandbox")]
+    mode = "danger-full-access" if sandbox.startswith("sandbox none") else "workspace-write"
+    assert f'"sandbox":"{mode}"' in logs[1]
+
+
+def test_without_a_sandbox_the_task_says_so_and_runs_its_own_commands(
+    fake: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = {"pid": 1, "sandbox": None, "sandboxModes": ["danger-full-access"]}
+    fake.answer("server/status", {**status, "sandboxMissing": ["bwrap is not installed"]})
+    fake.refuse("thread/start", "enough")
+    with fake, Daemon.connect(fake.path) as daemon, pytest.raises(RequestRefused):
+        do_task(daemon, ModelChoice("", "scripted", "scripted"))
+    said = capsys.readouterr().out
+    assert "sandbox none, since this machine has nothing that could enforce one" in said
+    assert "bwrap is not installed" in said
+    asked = fake.wait_for("thread/start")
+    assert (asked["sandbox"], asked["approvalPolicy"]) == ("danger-full-access", "never")
+    assert asked["cwd"] in said
+    Path(asked["cwd"]).rmdir()

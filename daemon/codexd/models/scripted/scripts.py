@@ -13,14 +13,15 @@ A reply is a few parts, played in order within one response. The lines, for peop
     error CODE            end the response as failed, with a code
     use INPUT [CACHED]    say that the response used so many tokens of input
 
-A prompt without such a line is answered with a demonstration: one harmless command, and a sentence on it.
+A prompt without such a line is answered with a demonstration: one harmless command, and a sentence on it; or, where
+it asks for it, the task in `task.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ from codexd.core.values.provider_items import (
     parts_of,
     read_item,
 )
+from codexd.models.scripted.task import LAST_WORDS, TASK_PROMPT, task_steps
 
 # A script comes from a prompt, so it is held to what a screen and a test can use.
 COUNT_MAX: Final = 1_000_000
@@ -142,6 +144,8 @@ class PromptScript:
         outputs = [_text(item.output) for item in items[at + 1 :] if isinstance(item, OutputItem)]
         call = _shell_caller(request.tools)
         lines = [line.split(maxsplit=1) for line in prompt.splitlines() if _LINE.fullmatch(line)]
+        if not lines and prompt.startswith(TASK_PROMPT):
+            return _task(outputs, request.tools)
         if not lines:
             return _demonstrate(outputs, call)
         replies: list[Reply] = [()]
@@ -212,6 +216,15 @@ def _demonstrate(outputs: list[str], call: Callable[[str], Part]) -> Reply:
     )
 
 
+def _task(outputs: list[str], tools: tuple[_Tool, ...]) -> Reply:
+    names = {tool.name for tool in tools}
+    steps = task_steps("exec_command" if "exec_command" in names else "shell_command")
+    if len(outputs) >= len(steps):
+        return (Say.words(LAST_WORDS),)
+    name, arguments = steps[len(outputs)]
+    return (_call(name, arguments),)
+
+
 def _closing(outputs: list[str]) -> str:
     if not outputs:
         return "There is nothing more in the script."
@@ -234,7 +247,7 @@ def _shell_caller(tools: tuple[_Tool, ...]) -> Callable[[str], Part]:
     return call
 
 
-def _call(name: str, arguments: dict[str, str | list[str]]) -> Call:
+def _call(name: str, arguments: Mapping[str, object]) -> Call:
     return Call(name, msgspec.json.encode(arguments).decode())
 
 
