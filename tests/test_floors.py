@@ -205,6 +205,20 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     "codexd.config.mcp_table": frozenset({"msgspec"}),
     "codexd.config.otel_table": frozenset({"msgspec"}),
+    # Changes of config.toml
+    "codexd.config.editing": frozenset(
+        {
+            "codexd.config.file",
+            "codexd.config.layers",
+            "codexd.config.live",
+            "codexd.config.whole_files",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.paths",
+            "msgspec",
+            "tomlkit",
+        }
+    ),
     "codexd.config.edit": frozenset({"codexd.config.file", "codexd.config.layers", "msgspec"}),
     "codexd.config.effective": frozenset(
         {
@@ -401,6 +415,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.policies",
             "codexd.config.rule_files",
             "codexd.config.edit",
+            "codexd.config.editing",
             "codexd.config.effective",
             "codexd.config.layers",
             "codexd.config.mcp_table",
@@ -477,6 +492,7 @@ HEAVY = (
     "platformdirs",
     "pydantic",
     "sqlite3",
+    "tomlkit",
     "watchfiles",
 )
 

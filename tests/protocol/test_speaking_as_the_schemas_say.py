@@ -10,8 +10,15 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types, and its st
 import msgspec
 import pytest
 
-from codexd.config.effective import effective, origins
-from codexd.config.file import parse_config
+from codexd.config.effective import effective, layers_shown, origins
+from codexd.config.file import convert, parse_config
+from codexd.config.layers.layer import (
+    FlagsSource,
+    Layer,
+    ProjectSource,
+    SystemSource,
+    UserSource,
+)
 from codexd.core.policy.approval import action_hash
 from codexd.core.values import items
 from codexd.core.values.ids import ApprovalId, ItemId, TurnId
@@ -20,6 +27,7 @@ from codexd.core.values.tool_actions import McpToolCall
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol import (
     commands,
+    config,
     history,
     mcp,
     methods,
@@ -206,7 +214,44 @@ def settled(kind: type[msgspec.Struct], **more: object) -> list[msgspec.Struct]:
 
 PAGE = threads.TurnsPage(TURNS, "next", None)
 ENTRIES = tuple(threads.ThreadItemEntry("u", item, 1, None) for item in ITEMS)
-CONFIG = parse_config(b'model = "m"\n[model_providers.p]\nhttp_headers = {a = "b"}\n', "/w/c.toml")
+LAYERS = (
+    Layer(SystemSource("/etc/codex/config.toml"), {"model": "m"}),
+    Layer(
+        UserSource("/w/c.toml"),
+        {
+            "approval_policy": {
+                "granular": {"rules": True, "sandbox_approval": True, "mcp_elicitations": False}
+            }
+        },
+    ),
+    Layer(UserSource("/w/x.config.toml", "x"), {"tools": {"web_search": True}, "notify": ["a"]}),
+    Layer(ProjectSource("/w/p/.codex"), {"model": "n"}, disabled="not trusted"),
+    Layer(
+        FlagsSource(),
+        {"sandbox_workspace_write": {"writable_roots": ["/x"]}, "tui": {"theme": "x"}},
+    ),
+)
+WRITTEN: list[msgspec.Struct] = [
+    config.ConfigWriteResponse(status="ok", version="sha256:0", file_path="/w/c.toml"),
+    config.ConfigWriteResponse(
+        status="okOverridden",
+        version="sha256:0",
+        file_path="/w/c.toml",
+        overridden_metadata=config.OverriddenMetadata(
+            "m",
+            config.ConfigLayerMetadata(
+                msgspec.Raw(msgspec.json.encode(ProjectSource("/w/.codex"))), "v"
+            ),
+            msgspec.Raw(b"null"),
+        ),
+        warnings=("w",),
+        copied_from="/x",
+    ),
+]
+CONFIGS = (
+    parse_config(b'model = "m"\n[model_providers.p]\nhttp_headers = {a = "b"}\n', "/w/c.toml"),
+    convert(LAYERS),
+)
 
 TOOL = msgspec.Raw(b'{"name":"t","inputSchema":{"type":"object"}}')
 SERVERS = (
@@ -238,13 +283,25 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
         ),
     ],
     "config/read": [
-        methods.ConfigReadResponse(msgspec.Raw(effective(CONFIG)), msgspec.Raw(origins(CONFIG)))
+        config.ConfigReadResponse(
+            msgspec.Raw(effective(read)),
+            msgspec.Raw(origins(read)),
+            msgspec.Raw(msgspec.json.encode(layers_shown(read.layers))),
+        )
+        for read in CONFIGS
+    ],
+    "config/value/write": WRITTEN,
+    "config/batchWrite": WRITTEN,
+    "experimentalFeature/list": [
+        config.ExperimentalFeatureListResponse(
+            (config.ExperimentalFeature("f", "beta", enabled=True, default_enabled=False),), "1"
+        )
     ],
     "command/exec": [commands.CommandExecResponse(1, "out", "bad")],
     "command/exec/resize": [commands.CommandExecResizeResponse()],
     "command/exec/terminate": [commands.CommandExecTerminateResponse()],
     "command/exec/write": [commands.CommandExecWriteResponse()],
-    "configRequirements/read": [methods.ConfigRequirementsReadResponse()],
+    "configRequirements/read": [config.ConfigRequirementsReadResponse()],
     "config/mcpServer/reload": [mcp.McpServerRefreshResponse()],
     "mcpServer/oauth/login": [
         mcp.McpServerOauthLoginResponse(authorization_url="http://a", login_id=login)
@@ -373,6 +430,15 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
 ITEM_AT = {"thread_id": "t", "turn_id": "u", "item_id": "i"}
 USAGE = ThreadTokenUsage(TokenUsageBreakdown(10, 8, 1, 0, 2, 1), TokenUsageBreakdown())
 TOLD: dict[str, list[msgspec.Struct]] = {
+    "configWarning": [
+        config.ConfigWarningNotification("cannot be used"),
+        config.ConfigWarningNotification(
+            "cannot be used",
+            "d",
+            "/w/c.toml",
+            config.TextRange(config.TextPosition(1, 1), config.TextPosition(1, 1)),
+        ),
+    ],
     "command/exec/outputDelta": [
         commands.CommandExecOutputDeltaNotification("p", "stderr", "YQ==", True),
     ],
@@ -501,6 +567,9 @@ OWN_MODULES = (
     "codexd.protocol.usage",
 )
 OWN_METHODS = (
+    "config/explain",
+    "config/file/read",
+    "config/file/write",
     "mcpServer/config/add",
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",

@@ -25,6 +25,9 @@ OWN_MODULES = (
 )
 # Methods that Codex does not have, whose types are beside those of its own.
 OWN_METHODS = {
+    "config/explain",
+    "config/file/read",
+    "config/file/write",
     "mcpServer/config/add",
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",

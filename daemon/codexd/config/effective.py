@@ -100,6 +100,17 @@ class LayerShown(msgspec.Struct, frozen=True, rename="camel"):
     disabled_reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
+def shown_at(table: Table, path: KeyPath) -> Any:
+    """What is shown of the value at a path; None where there is none."""
+    found: Any = shown(table)
+    for key in path:
+        if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
 def shown(table: Mapping[str, Any]) -> Table:
     """A table of any layer without what may be a secret."""
     return {key: _shown(key, value) for key, value in table.items()}

@@ -34,6 +34,8 @@ from codexd.config.keys import (
 from codexd.config.layers.known_keys import (
     Kind,
     codex_keys,
+    expected,
+    kind_of,
     unknown_keys,
     with_absolute_paths,
     wrong_values,
@@ -59,7 +61,15 @@ from codexd.config.otel_table import OtelTable
 from codexd.machine.linear import NotLinear, linear_pattern
 from codexd.models.provider_table import ProviderTable
 
-__all__ = ["InvalidConfig", "ReadConfig", "all_keys", "convert", "parse_config", "read_config"]
+__all__ = [
+    "InvalidConfig",
+    "ReadConfig",
+    "all_keys",
+    "convert",
+    "parse_config",
+    "read_config",
+    "words_of",
+]
 
 FOUND_SHOWN_MAX = 80  # characters of a wrong value in an error: enough to recognise it
 # Unknown keys that are reported: for each the file is searched for its line.
@@ -142,6 +152,24 @@ def all_keys() -> dict[str, Any]:
     return keys
 
 
+def words_of(path: KeyPath) -> str | None:
+    """The values that a key may have, in words; None for a key that nobody knows."""
+    struct: type[msgspec.Struct] | None = Config
+    rest = list(path)
+    while struct is not None and rest and rest[0] in struct.__struct_fields__:
+        key = rest.pop(0)
+        inner = _TABLES.get(struct, {}).get(key)
+        if not rest:
+            return expectations(struct)[key]
+        if inner in _SEVERAL:
+            rest.pop(0)
+            if not rest:
+                return "a table"
+        struct = inner
+    kind = kind_of(all_keys(), path)
+    return None if kind is None else expected(kind)
+
+
 def _with_own(struct: type[msgspec.Struct], theirs: Kind) -> dict[str, Any]:
     keys = dict(theirs) if isinstance(theirs, dict) else {}
     for key in struct.__struct_fields__:
@@ -194,10 +222,10 @@ class _Reader:
         self._warnings += layer.warnings
         for at, known in unknown_keys(layer.table, all_keys()):
             self._report_unknown(layer, at, known)
-        for at, expected in wrong_values(layer.table, all_keys()):
+        for at, words in wrong_values(layer.table, all_keys()):
             if len(self._warnings) < WARNINGS_MAX:
                 self._warnings.append(
-                    f"{layer.place(at)}: `{dotted(at)}`: expected {expected}, found "
+                    f"{layer.place(at)}: `{dotted(at)}`: expected {words}, found "
                     f"{_shown(value_at(layer.table, at), at[-1])}; codexd does not use it, and Codex refuses it."
                 )
 

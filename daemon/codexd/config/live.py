@@ -71,6 +71,10 @@ class LiveConfig:
         """The settings for a thread in this folder, as they were when they were read for it last."""
         return self._in_folders.get(folder) or self.last_good()
 
+    def changed(self) -> None:
+        """The file was written: it is read again, whatever its stamp says."""
+        self._stamps = None
+
     def unsandboxed(self) -> bool:
         """Whether commands run without a sandbox where none can be enforced."""
         return self.last_good().allow_unsandboxed

@@ -12,6 +12,7 @@ import msgspec
 
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
+from codexd.protocol import config as g
 from codexd.protocol import history as h
 from codexd.protocol import mcp, models, rules, settings, transfer, turns
 from codexd.protocol import searching as s
@@ -93,27 +94,6 @@ class AccountReadResponse(msgspec.Struct, frozen=True, rename="camel"):
     user_id: str | None = None
 
 
-class ConfigReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Read the settings in force for a folder."""
-
-    include_layers: bool | None = False
-    cwd: str | None = None
-
-
-class ConfigReadResponse(msgspec.Struct, frozen=True):
-    """The settings in force, by their names in config.toml, and the file of each."""
-
-    config: msgspec.Raw
-    origins: msgspec.Raw
-    layers: msgspec.Raw | None = None
-
-
-class ConfigRequirementsReadResponse(msgspec.Struct, frozen=True):
-    """An administrator's requirements; codexd has none."""
-
-    requirements: None = None
-
-
 class Method(msgspec.Struct, frozen=True):
     """The params and the result of a method."""
 
@@ -131,8 +111,16 @@ METHODS: dict[str, Method] = {
     "command/exec/resize": Method(p.CommandExecResizeParams, p.CommandExecResizeResponse),
     "command/exec/terminate": Method(p.CommandExecTerminateParams, p.CommandExecTerminateResponse),
     "command/exec/write": Method(p.CommandExecWriteParams, p.CommandExecWriteResponse),
-    "config/read": Method(ConfigReadParams, ConfigReadResponse, looks=True),
-    "configRequirements/read": Method(NoParams, ConfigRequirementsReadResponse, looks=True),
+    "config/read": Method(g.ConfigReadParams, g.ConfigReadResponse, looks=True),
+    "configRequirements/read": Method(NoParams, g.ConfigRequirementsReadResponse, looks=True),
+    "config/value/write": Method(g.ConfigValueWriteParams, g.ConfigWriteResponse),
+    "config/batchWrite": Method(g.ConfigBatchWriteParams, g.ConfigWriteResponse),
+    "config/explain": Method(g.ConfigExplainParams, g.ConfigExplainResponse, looks=True),
+    "config/file/read": Method(NoParams, g.ConfigFileReadResponse, looks=True),
+    "config/file/write": Method(g.ConfigFileWriteParams, g.ConfigWriteResponse),
+    "experimentalFeature/list": Method(
+        g.ExperimentalFeatureListParams, g.ExperimentalFeatureListResponse, looks=True
+    ),
     "item/output/read": Method(
         c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
     ),

@@ -14,6 +14,7 @@ from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol import mcp
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
+from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
@@ -280,6 +281,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "turn/plan/updated": TurnPlanUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
+    "configWarning": ConfigWarningNotification,
 }
 
 _encoder = msgspec.json.Encoder()

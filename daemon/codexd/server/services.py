@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from codexd.config.editing.writer import ConfigWriter
 from codexd.config.live import LiveConfig
 from codexd.config.rule_files import RuleFiles
 from codexd.core.state.state import ThreadState
@@ -48,6 +49,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     memory: EventStore  # where ephemeral threads live
     images: Callable[[bool], Images]  # of threads on disk, or (True) of those in memory
     config: LiveConfig
+    config_writer: ConfigWriter
     rules: RuleFiles  # for commands, written by people and by approvals
     lookups: LookupSource  # what decisions depend on
     models: Callable[[], tuple[Model, ...]]  # the catalogue, with hidden models

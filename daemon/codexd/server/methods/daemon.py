@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from codexd.config.effective import effective, layers_shown, origins
 from codexd.config.file import InvalidConfig, ReadConfig
 from codexd.core.state.due import has_work
 from codexd.core.state.state import ThreadState
@@ -29,7 +28,6 @@ from codexd.protocol.wire.rpc import (
 )
 from codexd.runtime.troubles import Trouble
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.lookup import checked_cwd
 from codexd.server.services import Services
 
 # Of the threads that a restart goes on with: a person looks at a few, and more are counted.
@@ -71,28 +69,6 @@ async def account_read(
     return m.AccountReadResponse(account=account, requires_openai_auth=False)
 
 
-async def config_read(
-    services: Services, connection: Connection, params: m.ConfigReadParams
-) -> m.ConfigReadResponse:
-    """The settings in force, secrets left out: those that have a place there, and any that is known."""
-    if params.cwd is None:
-        read = readable_config(services)
-    else:
-        read = await config_in(services, await checked_cwd(services, params.cwd))
-    redact = services.known_secrets()
-    layers = msgspec.json.encode(layers_shown(read.layers) if params.include_layers else None)
-    return m.ConfigReadResponse(
-        msgspec.Raw(redact(effective(read))),
-        msgspec.Raw(origins(read)),
-        msgspec.Raw(redact(layers)),
-    )
-
-
-async def config_requirements_read(
-    services: Services, connection: Connection, params: m.NoParams
-) -> m.ConfigRequirementsReadResponse:
-    """The requirements of an administrator: none."""
-    return m.ConfigRequirementsReadResponse()
 
 
 async def server_status(

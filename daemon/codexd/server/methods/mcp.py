@@ -11,12 +11,11 @@ import msgspec
 import trio
 
 from codexd.config.edit import NotEdited, Value, with_server, without_server
+from codexd.config.editing.edits import NotWritten
 from codexd.config.file import InvalidConfig
 from codexd.config.mcp_table import McpServerTable
-from codexd.config.whole_files import replace_file
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.shown import shown_url
-from codexd.machine.paths import make_folders
 from codexd.mcp.connection import (
     Answered,
     Asked,
@@ -162,18 +161,10 @@ async def _edited(
     services: Services, edit: Callable[[bytes, str], bytes]
 ) -> m.McpServerConfigResponse:
     file = services.config.file
-
-    def change() -> None:
-        content, mode = b"", 0o600
-        make_folders(file.parent)
-        if file.exists():
-            content, mode = file.read_bytes(), file.stat().st_mode & 0o777
-        replace_file(file, edit(content, str(file)), mode=mode)
-
     try:
         services.config.read()  # An invalid file, or one of somebody else's, is left alone.
-        await trio.to_thread.run_sync(change)
-    except (InvalidConfig, NotEdited) as problem:
+        await trio.to_thread.run_sync(services.config_writer.change, edit)
+    except (InvalidConfig, NotEdited, NotWritten) as problem:
         raise state_error(str(problem), "config_not_changed") from problem
     except OSError as error:
         raise state_error(
