@@ -121,6 +121,12 @@ def table(path: tuple[str, ...]) -> str:
     return f"{head}[{'.'.join(map(json.dumps, path))}]\n{needed}"
 
 
+def parent(path: tuple[str, ...]) -> str:
+    """The text that leads to a value of this path, which is still to come."""
+    head = table(path[:-1]) if path[1:] else ""
+    return f"{head}{json.dumps(path[-1])}"
+
+
 def at(config: dict[str, Any] | None, path: tuple[str, ...]) -> Any:
     """The value at a path; None where there is none."""
     found: Any = config
@@ -133,8 +139,7 @@ def leaf(codex: Codex, path: tuple[str, ...]) -> Any:
     """The kind of a value that is no table: a word, or the list of all values."""
 
     def with_value(value: str) -> tuple[dict[str, Any] | None, str]:
-        head = table(path[:-1]) if path[1:] else ""
-        return codex.read(f"{head}{json.dumps(path[-1])} = {value}\n")
+        return codex.read(f"{parent(path)} = {value}\n")
 
     said = with_value(f"{{{NOBODYS} = {{{NOBODYS} = 1}}}}")[1]
     values = re.search(
@@ -173,7 +178,11 @@ def walk(codex: Codex, path: tuple[str, ...], whole: dict[str, Any]) -> Any:
     is_described = path[0] in NEEDED and path[1:]
     if not is_described and (config is None or at(config, named) is not None):
         members["*"] = walk(codex, named, whole)
-    defaults = {key: value for key, value in found.items() if not isinstance(value, dict)}
+    said = codex.read(f'{parent(path)} = "{NOBODYS}"\n')[1]
+    if not said or "any variant" in said or "unknown variant" in said:
+        return "any"  # A word may stand for the table.
+    given = ("name", "command", "args") if path[0] in NEEDED else ()
+    defaults = {key: value for key, value in found.items() if key not in given}
     whole[".".join("*" if key == NOBODYS else key for key in path)] = defaults
     return members
 

@@ -23,7 +23,6 @@ from codexd.catalog.clients import Providers
 from codexd.catalog.model_facts import ModelFacts
 from codexd.catalog.wire_models import wire_model
 from codexd.config.domains import DomainList
-from codexd.config.editing.writer import ConfigWriter
 from codexd.config.file import InvalidConfig
 from codexd.config.live import LiveConfig
 from codexd.config.policies import here_of
@@ -163,7 +162,6 @@ class Daemon:
             memory=worlds[True].store,
             images=lambda ephemeral: worlds[ephemeral].images,
             config=self._config,
-            config_writer=ConfigWriter(self._config),
             rules=self._rules,
             lookups=world.lookups,
             models=self._wire_models,

@@ -9,13 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from codexd.config.file import ReadConfig, all_keys
-from codexd.config.keys import Config, ToolsTable
 from codexd.config.layers import layer as of_layers
 from codexd.config.layers.known_keys import codex_keys
 from codexd.config.layers.layer import Layer, Source, merged_tables, version_of
 from codexd.config.layers.toml_file import KeyPath, Table
-from codexd.config.mcp_table import McpServerTable
-from codexd.config.otel_table import without_secrets
 from codexd.core.values.shown import REDACTED, shown_url, shown_variable
 
 # Keys whose values may be secrets, wherever they stand; of a table, all values.
@@ -48,19 +45,17 @@ _SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.IGNOREC
 def effective(read: ReadConfig) -> bytes:
     """The settings in force as JSON, by their names in config.toml, with secrets left out.
 
-    What is not set has codexd's default; tables that are not set are shown as Codex shows them.
+    A key that is not set has the value that Codex shows, or codexd's default, where only codexd has the key.
     """
-    known, own = codex_keys(), msgspec.json.decode(_own(read.config))
-    table = shown(read.table)
-    whole = {
-        key: value
-        for key, value in own.items()
-        if key in table or key not in known.unset or not (value is None or isinstance(value, dict))
-    }
-    whole = merged_tables(_filled(table, ()), whole)
-    if isinstance(table.get("approval_policy"), dict):
-        whole["approval_policy"] = table["approval_policy"]
-    return msgspec.json.encode({**known.unset, **whole})
+    unset, own = codex_keys().unset, msgspec.json.decode(msgspec.json.encode(read.config))
+    whole = _filled(read.table, ()) | {key: own[key] for key in own if key not in unset}
+    tools = whole.get("tools")
+    if isinstance(tools, dict) and isinstance(tools.get("web_search"), bool):
+        whole["tools"] = {
+            **tools,
+            "web_search": None,
+        }  # Clients know the table, and not the older form.
+    return msgspec.json.encode({**unset, **shown(whole)})
 
 
 def _filled(table: Table, at: KeyPath) -> Table:
@@ -75,7 +70,7 @@ def _filled(table: Table, at: KeyPath) -> Table:
         names = names if isinstance(names, dict) else {}
         path.append(key if key in names else "*")
         names = names.get(path[-1], {})
-    return {**empty.get(".".join(path), {}), **filled} if at else filled
+    return merged_tables(empty.get(".".join(path), {}), filled) if at else filled
 
 
 def layers_shown(layers: Sequence[Layer]) -> list[LayerShown]:
@@ -118,7 +113,7 @@ def shown(table: Mapping[str, Any]) -> Table:
 
 def _shown(key: str, value: Any) -> Any:
     if key in _SECRET and key != "patterns" and not isinstance(value, dict):
-        return value if isinstance(value, bool) else REDACTED
+        return value if value is None or isinstance(value, bool) else REDACTED
     if key in _SECRET:
         return dict.fromkeys(value, REDACTED) if isinstance(value, dict) else value
     if key in _VARIABLES:
@@ -144,62 +139,6 @@ def _each(value: Any, change: Any) -> Any:
         if isinstance(value, dict)
         else value
     )
-
-
-def _own(config: Config) -> bytes:
-    """The typed settings as JSON."""
-    providers = {
-        name: msgspec.structs.replace(
-            table,
-            base_url=None if table.base_url is None else shown_url(table.base_url),
-            env_key=None if table.env_key is None else shown_variable(table.env_key),
-            http_headers=_redacted(table.http_headers),
-            query_params=_redacted(table.query_params),
-            env_http_headers=_variables(table.env_http_headers),
-        )
-        for name, table in config.model_providers.items()
-    }
-    redaction = msgspec.structs.replace(
-        config.redaction,
-        variables=tuple(map(shown_variable, config.redaction.variables)),
-        except_variables=tuple(map(shown_variable, config.redaction.except_variables)),
-        patterns=_redacted(
-            config.redaction.patterns
-        ),  # A pattern for a secret may contain the secret.
-    )
-    return msgspec.json.encode(
-        msgspec.structs.replace(
-            config,
-            model_providers=providers,
-            mcp_servers={name: _server(table) for name, table in config.mcp_servers.items()},
-            redaction=redaction,
-            otel=without_secrets(config.otel, REDACTED, shown_url),
-            # Codex's clients know the table, and not the older form.
-            tools=ToolsTable() if isinstance(config.tools.web_search, bool) else config.tools,
-        )
-    )
-
-
-def _server(table: McpServerTable) -> McpServerTable:
-    token = table.bearer_token_env_var
-    return msgspec.structs.replace(
-        table,
-        url=None if table.url is None else shown_url(table.url),
-        env=_redacted(table.env),
-        env_vars=tuple(map(shown_variable, table.passed_variables)),
-        bearer_token_env_var=None if token is None else shown_variable(token),
-        http_headers=_redacted(table.http_headers),
-        env_http_headers=_variables(table.env_http_headers),
-    )
-
-
-def _variables(names: Mapping[str, str]) -> dict[str, str]:
-    return {header: shown_variable(name) for header, name in names.items()}
-
-
-def _redacted(values: Mapping[str, str]) -> dict[str, str]:
-    # Values of query parameters too: some providers take their key there.
-    return dict.fromkeys(values, REDACTED)
 
 
 class _Origin(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -111,25 +111,3 @@ class OtelTable(msgspec.Struct, frozen=True):
             for name, value in table.headers.items():
                 if not VARIABLE.search(value):
                     yield name, value
-
-
-def without_secrets(table: OtelTable, value: str, address: Callable[[str], str]) -> OtelTable:
-    """The table for a reader: each header has this value, and each endpoint is shown by `address`."""
-
-    def of(given: Collector) -> Collector:
-        endpoint = None if given.endpoint is None else address(given.endpoint)
-        headers = dict.fromkeys(given.headers, value)
-        return msgspec.structs.replace(given, endpoint=endpoint, headers=headers)
-
-    def clean(exporter: Exporter) -> Exporter:
-        if not isinstance(exporter, OtelExporterTable):
-            return exporter
-        http, grpc = exporter.otlp_http, exporter.otlp_grpc
-        return OtelExporterTable(http and of(http), grpc and of(grpc))
-
-    return msgspec.structs.replace(
-        table,
-        exporter=clean(table.exporter),
-        trace_exporter=clean(table.trace_exporter),
-        metrics_exporter=clean(table.metrics_exporter),
-    )

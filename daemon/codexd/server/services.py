@@ -49,7 +49,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     memory: EventStore  # where ephemeral threads live
     images: Callable[[bool], Images]  # of threads on disk, or (True) of those in memory
     config: LiveConfig
-    config_writer: ConfigWriter
     rules: RuleFiles  # for commands, written by people and by approvals
     lookups: LookupSource  # what decisions depend on
     models: Callable[[], tuple[Model, ...]]  # the catalogue, with hidden models
@@ -80,6 +79,11 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions  # of all threads
     one_off: OneOffCommands
     lifetime: Lifetime  # of this process
+
+    @property
+    def config_writer(self) -> ConfigWriter:
+        """What changes config.toml."""
+        return ConfigWriter(self.config)
 
     def state_of(self, thread_id: ThreadId) -> ThreadState | None:
         """A thread's state; None where it is not loaded."""

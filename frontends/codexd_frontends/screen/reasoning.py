@@ -16,8 +16,8 @@ Thoughts = Literal["none", "summary", "raw"]
 
 
 class _Config(msgspec.Struct, frozen=True):
-    hide_agent_reasoning: bool = False
-    show_raw_agent_reasoning: bool = False
+    hide_agent_reasoning: bool | None = False  # null: not set
+    show_raw_agent_reasoning: bool | None = False
 
 
 class _Answer(msgspec.Struct, frozen=True):
