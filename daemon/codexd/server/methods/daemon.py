@@ -69,8 +69,6 @@ async def account_read(
     return m.AccountReadResponse(account=account, requires_openai_auth=False)
 
 
-
-
 async def server_status(
     services: Services, connection: Connection, params: m.NoParams
 ) -> c.ServerStatusResponse:
