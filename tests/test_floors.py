@@ -87,6 +87,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.keys",
             "codexd.config.permission_profiles",
             "codexd.config.policies",
+            "codexd.context_files.agents_md",
             "codexd.core",
             "codexd.machine.owners",
             "codexd.machine.paths",

@@ -118,7 +118,7 @@ class Daemon:
         self._processes, self._sessions, self._shell = processes, Sessions(), command_shell(env)
         self._config, self._redaction, self._paths = config, redaction, paths
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
-        self._rules = RuleFiles(self._homes, self._cwd)
+        self._rules, own = RuleFiles(self._homes, self._cwd), paths.folders
         self.providers = Providers(config, env)
         self._facts = ModelFacts(config, self.providers.window, paths.state_dir, _today)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
@@ -132,7 +132,7 @@ class Daemon:
             passed=self._passed.of_turn,
         )
         self._confinement = Confinement(
-            paths.folders, paths.state_dir, env, config.unsandboxed, config.lists_domains
+            own, paths.state_dir, env, config.unsandboxed, config.lists_domains, self._homes[1:]
         )
         domains = DomainList(config, self._rules).current
         self._network = CommandNetwork(paths.runtime_dir / "network", domains)

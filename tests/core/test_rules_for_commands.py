@@ -25,7 +25,7 @@ from codexd.core.policy.command_rules import (
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.rules.prefix_rules import PrefixRule, PrefixRules, RuleDecision, rules_of
 from codexd.core.rules.wide_prefixes import PREFIX_CHARACTERS_MAX, PREFIX_WORDS_MAX, prefix_problem
-from codexd.core.values.settings import ApprovalPolicy, Settings
+from codexd.core.values.settings import ApprovalPolicy, Enforcement, Settings
 from codexd.core.values.tool_actions import ExecCommand, RunCommand
 
 SETTINGS = Settings("/project", "m", "p", "untrusted", "workspace-write")
@@ -201,6 +201,43 @@ def test_the_model_is_given_the_reason_of_what_is_forbidden_under_every_policy()
         )
         assert refused(settings, command("git push"), forbids) is not None
         assert needs_approval(settings, command("make"), granted, forbids) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "may_hold"),
+    [
+        ("for f in *; do rm -rf $f; done", True),
+        ('X=1; r"m" -rf $X', True),
+        ("r\\m -rf ${HOME}", True),
+        ("echo $(/bin/rm -rf x)", True),
+        ("cat <<EOF | sh\nrm -rf x\nEOF", True),
+        ("$(echo cm0K | base64 -d) -rf x", True),
+        ("C=x; $C -rf y", True),
+        ('if true; then "$C"; fi', True),
+        ('eval "$(cat file)"', True),
+        ("for f in *; do echo $f; done", False),
+        ("grep -rfirm $PATTERN farm -rfx", False),
+        ("rm $FILE", False),  # without -rf
+        ("rm -rf x", False),  # it is read, and refused
+    ],
+)
+def test_a_line_that_cannot_be_read_never_hides_what_a_rule_forbids(
+    line: str, may_hold: bool
+) -> None:
+    forbidden, asks = rule("forbidden", "rm", "-rf|-fr"), rule("prompt", "rm", "-rf|-fr")
+    enforced = Enforcement(("workspace-write", "danger-full-access"))
+    on_request = replace(SETTINGS, approval_policy="on-request", enforcement=enforced)
+    for held, does in ((forbidden, "forbids"), (asks, "asks about")):
+        looked_up = looked(held, MAKE)
+        asked = needs_approval(on_request, command(line), NOTHING_ALLOWED, looked_up)
+        says = f"This line cannot be read, and may hold what the rule at r:3 {does}: `rm -rf|-fr`."
+        assert (asked == says) == may_hold
+        never = replace(on_request, approval_policy="never")
+        refusal = refused(never, command(line), looked_up)
+        assert (refusal is not None and says in refusal) == may_hold
+        key = frozenset({session_key(command(line))})
+        assert needs_approval(on_request, command(line), key, looked_up) is None
+    assert needs_approval(on_request, command(line), NOTHING_ALLOWED, looked(MAKE)) is None
 
 
 def test_the_strictest_rule_counts() -> None:

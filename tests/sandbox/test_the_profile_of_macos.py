@@ -36,6 +36,13 @@ def test_what_is_protected_comes_after_what_is_writable() -> None:
     ]
 
 
+def test_what_is_shown_within_what_is_hidden_is_read() -> None:
+    profile, _ = seatbelt_profile(View((Mount("/h", "hide"), Mount("/h/skills", "read"))))
+    assert profile.splitlines()[-1] == (
+        '(allow file-read* (literal (param "READ_1")) (subpath (param "READ_1")))'
+    )
+
+
 def test_the_network_has_no_unix_sockets_but_that_of_names() -> None:
     profile, _ = seatbelt_profile(View((), network=True))
     rules = profile.splitlines()

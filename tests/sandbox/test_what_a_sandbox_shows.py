@@ -19,8 +19,10 @@ def view(
     mode: SandboxMode = "workspace-write",
     access: SandboxAccess = NO_TEMPORARY,
     temporary: str | None = None,
+    codex: tuple[Path, ...] = (),
 ) -> View:
-    return view_of(Sandbox(mode, str(folder), access), [str(path) for path in own], temporary)
+    own_folders, homes = [str(path) for path in own], [str(home) for home in codex]
+    return view_of(Sandbox(mode, str(folder), access), own_folders, temporary, homes)
 
 
 def kinds(shown: View, base: Path) -> dict[str, str]:
@@ -90,6 +92,24 @@ def test_codexds_own_folder_is_no_workspace(base: Path) -> None:
     with pytest.raises(CannotConfine, match="codexd's own"):
         view(base / "w", base / "w")
     assert kinds(view(base / "w", base), base)["w"] == "write"  # within it, as a person asked
+
+
+def test_codexs_home_is_hidden_whatever_its_name_is_but_for_what_a_model_reads(base: Path) -> None:
+    home = base / "w" / "codex-of-mine"
+    assert kinds(view(base / "w", codex=(home,)), base)["w/codex-of-mine"] == "read"
+    assert str(home) in view(base / "w", codex=(home,)).placeholders
+    (home / "skills").mkdir(parents=True)
+    (home / "auth.json").write_text("whole")
+    found = kinds(view(base / "w", codex=(home, base / "none" / "home")), base)
+    assert found["w/codex-of-mine"] == "hide"
+    assert found["w/codex-of-mine/skills"] == "read"
+    assert "none/home" not in found
+    assert kinds(view(base / "w", mode="read-only", codex=(home,)), base) == {
+        "w/codex-of-mine": "hide",
+        "w/codex-of-mine/skills": "read",
+    }
+    with pytest.raises(CannotConfine, match="or Codex's"):
+        view(home, codex=(home,))
 
 
 def test_the_temporary_folders_are_writable_unless_they_are_excluded(base: Path) -> None:

@@ -61,7 +61,10 @@ class Arena:
         self.base, self.facts, self._user = base, facts, user
         python = sys.executable if user == os.getuid() else PYTHON
         own = [base / "home", base / "wide" / "hid" / "home"]
-        self.confinement = Confinement(own, base / "home", {}, only=mechanism, python=python)
+        codex = [base / "codex-of-mine"]
+        self.confinement = Confinement(
+            own, base / "home", {}, codex_homes=codex, only=mechanism, python=python
+        )
         self._sandbox, self.unconfined = sandbox, False
         self._listening: list[socket.socket] = []
         self._victim: subprocess.Popen[str] | None = None
@@ -264,6 +267,7 @@ def arena(
             "wide/hid/home",
             "outside/doomed-folder",
             "home",
+            "codex-of-mine/skills",
         ):
             (base / folder).mkdir(parents=True)
         for file in ("workspace/.git/config", "outside/victim", "outside/doomed", "home/secret"):
@@ -278,6 +282,9 @@ def arena(
         facts: dict[str, Any] = {"mode": mode, "network": network, "runner_pid": os.getpid()}
         facts |= {name: str(base / name) for name in ("workspace", "outside", "home", "second")}
         facts |= {"scratch": str(base / "workspace/scratch"), "above": str(base / "wide/above")}
+        for file in ("auth.json", "skills/one"):
+            (base / "codex-of-mine" / file).write_text("whole")
+        facts["codex"] = str(base / "codex-of-mine")
         facts["above_hidden"] = str(base / "wide/hid")
         place = Arena(base, mechanism, Sandbox(mode, str(base / "workspace"), access), facts, user)
         if place.confinement.active.mechanism != mechanism:

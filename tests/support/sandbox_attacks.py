@@ -388,6 +388,12 @@ def read_hidden() -> None:
     Path(of("home", "secret")).read_bytes()
 
 
+def read_credentials() -> None:
+    """What is not hidden of that folder is read."""
+    assert Path(of("codex", "skills", "one")).read_text() == "whole"
+    assert Path(of("codex", "auth.json")).read_text() == "whole"
+
+
 NEW_USER, NEW_MOUNTS, NEW_NETWORK, NEW_PROCESSES = 0x10000000, 0x00020000, 0x40000000, 0x20000000
 NULL = ctypes.c_void_p()
 
@@ -434,6 +440,8 @@ FILES: dict[str, Callable[[], object]] = {
     "set a flag of the file system": on_descriptor(attributes),
     "a program of no file": from_memory,
     "read codexd's own files": read_hidden,
+    "read Codex's credentials": read_credentials,
+    "write a rule of Codex's": lambda: write(of("codex", "skills", "one")),
     "write among codexd's own files": lambda: write(of("home", "config.toml")),
     "write a setting of the kernel": lambda: write("/proc/sys/kernel/core_pattern", "|/escaped"),
     "write a setting of memory": lambda: write("/proc/sys/vm/drop_caches", "1"),

@@ -307,6 +307,21 @@ async def test_the_sandbox_says_what_is_executed() -> None:
     assert let_out.output == "/project danger-full-access\n"
 
 
+@trio_test
+async def test_the_temporary_folder_of_a_sandbox_is_that_of_the_command() -> None:
+    class PassedByAClient:
+        async def variables(self, turn_id: str) -> Mapping[str, str]:
+            return {**os.environ, "TMPDIR": "/theirs"}
+
+    def confine(argv: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
+        return ("/usr/bin/env", f"WRITABLE={sandbox.temporary}", *argv)
+
+    for environment, folder in ((PassedByAClient(), "/theirs"), (FixedEnvironment(), "")):
+        shell = Shell(environment, "/bin/sh", SHARED_KEEPER, confine=confine)
+        ran = await shell.perform(command('echo "$WRITABLE"'), CONTEXT, Screen())
+        assert ran.output == f"{folder}\n"
+
+
 @pytest.mark.slow
 @trio_test
 async def test_a_gigabyte_runs_through_and_only_its_ends_are_kept() -> None:

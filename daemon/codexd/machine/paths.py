@@ -39,8 +39,9 @@ class Paths(msgspec.Struct, frozen=True):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders that hold all of codexd's files; a socket may be elsewhere."""
-        return (self.config_file.parent, self.data_dir, self.state_dir, self.runtime_dir)
+        """The folders that hold all of codexd's files; a socket that was asked for may be elsewhere."""
+        own = (self.config_file.parent, self.data_dir, self.state_dir, self.runtime_dir)
+        return (*own, short_folder())
 
 
 def find_paths(environ: Mapping[str, str], *, sessions: Path = Path("/run/user")) -> Paths:
@@ -142,6 +143,11 @@ def parse_socket_url(text: str, default: Path) -> Path:
     return Path(path).expanduser().absolute() if path else default
 
 
+def short_folder(root: Path = Path("/tmp")) -> Path:  # noqa: S108  # it is made with mode 0700
+    """Where sockets are whose own paths would be too long."""
+    return root / f"codexd-{os.getuid()}"
+
+
 class SocketAddress(msgspec.Struct, frozen=True):
     """Where to bind a socket, and where to put a symlink to it."""
 
@@ -169,7 +175,7 @@ def socket_address(
         return SocketAddress(asked)
     import hashlib
 
-    short = short_root / f"codexd-{os.getuid()}"
+    short = short_folder(short_root)
     make_folders(short)
     # In /tmp a symlink of our name could belong to another user, and lead anywhere, so it is not followed.
     if not _is_private(short.lstat()):

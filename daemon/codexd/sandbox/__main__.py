@@ -14,6 +14,7 @@ from codexd.config.keys import Config
 from codexd.config.layers.stack import sources_here
 from codexd.config.permission_profiles import UnusableProfile
 from codexd.config.policies import access_of, policies_for
+from codexd.context_files.agents_md import instruction_homes
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.core.values.settings import SandboxAccess, SandboxMode
 from codexd.machine.owners import NotOurs, make_own_folder
@@ -34,7 +35,11 @@ def main(arguments: list[str]) -> NoReturn:
         mode, access = _permissions(config, folder, modes)
         domains = config.features.proxy.enabled
         confinement = Confinement(
-            paths.folders, paths.state_dir, os.environ, domains=lambda: domains
+            paths.folders,
+            paths.state_dir,
+            os.environ,
+            domains=lambda: domains,
+            codex_homes=instruction_homes(paths, os.environ)[1:],
         )
         listed = access.network_access and domains and mode != "danger-full-access"
         sandbox = Sandbox(mode, folder, access, domains=listed)

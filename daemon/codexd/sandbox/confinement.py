@@ -69,6 +69,7 @@ class Confinement:
         env: Mapping[str, str],
         unsandboxed: Callable[[], bool] = lambda: False,
         domains: Callable[[], bool] = lambda: False,
+        codex_homes: Sequence[str | Path] = (),
         *,
         only: Mechanism | None = None,
         python: str = sys.executable,
@@ -78,10 +79,12 @@ class Confinement:
         Args:
             unsandboxed: whether a person allows commands without the sandbox that can't be enforced.
             domains: whether the network of commands is a list of domains.
+            codex_homes: folders of Codex's, whose rules and credentials are used here as well.
             only: the mechanism to use, whether or not there is a better one.
             python: the interpreter of the launcher, which every user of the sandbox may execute.
         """
         self._own_folders = [str(folder) for folder in own_folders]
+        self._codex_homes = [str(folder) for folder in codex_homes]
         self._folder = state_folder / "sandbox"
         self._temporary, self._path, self._only = env.get("TMPDIR"), env.get("PATH", ""), only
         self._unsandboxed, self._domains, self._python = unsandboxed, domains, python
@@ -143,7 +146,9 @@ class Confinement:
         if domains and active.mechanism not in _WITH_NAMESPACES:
             raise CannotConfine(_NO_LIST.format(_NAMES[active.mechanism]))
         sandbox = replace(sandbox, domains=domains)
-        view = view_of(sandbox, self._own_folders, self._temporary)
+        given = sandbox.temporary
+        temporary = self._temporary if given is None else given
+        view = view_of(sandbox, self._own_folders, temporary, self._codex_homes)
         return self._confined(active.mechanism, argv, view, sandbox.mode)
 
     def _confined(self, mechanism: Mechanism, argv: Argv, view: View, mode: SandboxMode) -> Argv:

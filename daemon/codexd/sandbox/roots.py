@@ -22,6 +22,9 @@ GIT_POINTER_BYTES_MAX: Final = 8192
 _KERNELS: Final = ("/proc", "/sys", "/dev")
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 (it is made writable only if a person says so)
 
+# Of Codex's home: what a model may be told to read. All else there is hidden: credentials, settings, conversations.
+_SHOWN_OF_CODEX: Final = ("skills", "prompts")
+
 Kind = Literal["write", "read", "hide"]
 
 
@@ -44,41 +47,46 @@ class View(msgspec.Struct, frozen=True):
     proxied: bool = False  # its network has a port that is handed out to a proxy
 
 
-def view_of(sandbox: Sandbox, own_folders: Sequence[str], temporary: str | None) -> View:
+def view_of(
+    sandbox: Sandbox,
+    own_folders: Sequence[str],
+    temporary: str | None,
+    codex_homes: Sequence[str] = (),
+) -> View:
     """The view of a sandbox that is not `danger-full-access`.
 
     Args:
         own_folders: codexd's, absolute.
         temporary: the value of TMPDIR.
+        codex_homes: Codex's folders, absolute.
 
     Raises:
         CannotConfine: a folder cannot be protected.
     """
     workspaces, temporaries = _writable(sandbox, temporary)
-    hidden = {os.path.realpath(folder) for folder in own_folders if os.path.isdir(folder)}
+    own = (*own_folders, *codex_homes)
+    hidden = {os.path.realpath(folder) for folder in own if os.path.isdir(folder)}
     if any(root in hidden for root in workspaces):
-        raise CannotConfine("its folder is one of codexd's own, which no command may see")
+        raise CannotConfine("its folder is codexd's own or Codex's, which no command may see")
     kinds: dict[str, Kind] = dict.fromkeys((*temporaries, *workspaces), "write")
     everything = kinds.pop("/", None) is not None
     if everything:
         kinds["/sys"] = "read"
-    placeholders: list[str] = []
-    for root in (*temporaries, *workspaces):
+    roots = [*workspaces, *temporaries]
+    for root in roots:
         for path in _protected(root):
             kinds.setdefault(path, "read")
-        # Where all of the system may be written, empty folders at its root would protect nothing.
-        if root in workspaces and root != "/":
-            missing = [path for path in _named(root) if not os.path.lexists(path)]
-            placeholders += missing
-            kinds |= dict.fromkeys(missing, "read")
+    # A folder of Codex's that a command makes would be believed.
+    missing = [*_missing_names(workspaces), *_missing_homes(codex_homes, roots)]
+    kinds |= dict.fromkeys(missing, "read")
     kinds |= dict.fromkeys(hidden, "hide")
-    roots = [*workspaces, *temporaries]
+    kinds |= dict.fromkeys(_shown_of(codex_homes), "read")
     for path in _on_the_way(kinds, roots):
         kinds.setdefault(path, "write")
     ordered = sorted(kinds, key=lambda path: (path.count("/"), path))
     return View(
         mounts=tuple(Mount(path, kinds[path]) for path in ordered),
-        placeholders=tuple(placeholders),
+        placeholders=tuple(dict.fromkeys(missing)),
         everything_writable=everything,
         network=sandbox.access.network_access and not sandbox.domains,
         proxied=sandbox.domains,
@@ -95,6 +103,30 @@ def _writable(sandbox: Sandbox, temporary: str | None) -> tuple[list[str], list[
         asked.append(temporary)
     workspaces = _real((sandbox.folder, *access.writable_roots))
     return workspaces, [root for root in _real(asked) if root not in workspaces]
+
+
+def _missing_names(workspaces: Sequence[str]) -> list[str]:
+    """The protected names of workspaces that do not exist. At the root of the system, empty folders would protect nothing."""
+    paths = [path for root in workspaces if root != "/" for path in _named(root)]
+    return [path for path in paths if not os.path.lexists(path)]
+
+
+def _missing_homes(homes: Sequence[str], roots: Sequence[str]) -> list[str]:
+    """Those that do not exist, and that a command could make."""
+    found = [os.path.realpath(home) for home in homes if not os.path.lexists(home)]
+    within = [home for home in found if _is_within(home, roots)]
+    return [home for home in within if os.path.isdir(os.path.dirname(home))]
+
+
+def _is_within(path: str, roots: Sequence[str]) -> bool:
+    return any(path.startswith(f"{root.rstrip('/')}/") for root in roots)
+
+
+def _shown_of(homes: Sequence[str]) -> list[str]:
+    places = (
+        os.path.join(os.path.realpath(home), name) for home in homes for name in _SHOWN_OF_CODEX
+    )
+    return [place for place in places if os.path.isdir(place) and not os.path.islink(place)]
 
 
 def _real(folders: Iterable[str]) -> list[str]:

@@ -74,6 +74,7 @@ def seatbelt_profile(view: View) -> tuple[str, dict[str, str]]:
         rules.append(_NETWORK)
     if view.everything_writable:
         rules.append('(allow file-write* (subpath "/"))')
+    hidden = [mount.path for mount in view.mounts if mount.kind == "hide"]
     for number, mount in enumerate(view.mounts):
         name = f"{mount.kind.upper()}_{number}"
         parameters[name] = mount.path
@@ -86,6 +87,8 @@ def seatbelt_profile(view: View) -> tuple[str, dict[str, str]]:
                 rules.append(f"(deny file-write-unlink (literal {place}))")
             case "read":
                 rules.append(f"(deny file-write* (literal {place}) (subpath {place}))")
+                if any(mount.path.startswith(f"{folder}/") for folder in hidden):
+                    rules.append(f"(allow file-read* (literal {place}) (subpath {place}))")
             case "hide":
                 rules.append(f"(deny file-read* file-write* (literal {place}) (subpath {place}))")
     return "\n".join(rules) + "\n", parameters

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from codexd.core.values.enforced import CannotConfine, Sandbox
 from codexd.exec.ports import Command, KeeperLost, NotStarted, Processes, Running
@@ -117,7 +118,7 @@ class OneOffCommands:
         command = Command(
             process_id=process_id,
             owner="",
-            argv=await self._confined(asked, way),
+            argv=await self._confined(asked, way, variables.get("TMPDIR", "")),
             cwd=asked.cwd,
             env=variables,
             input=asked.input,
@@ -130,8 +131,9 @@ class OneOffCommands:
         except KeeperLost as lost:
             raise NotStarted(str(lost)) from lost
 
-    async def _confined(self, asked: OneOff, way: WayOut) -> tuple[str, ...]:
-        confine = partial(way.around, asked.argv, lambda inner: self._confine(inner, asked.sandbox))
+    async def _confined(self, asked: OneOff, way: WayOut, temporary: str) -> tuple[str, ...]:
+        sandbox = replace(asked.sandbox, temporary=temporary)
+        confine = partial(way.around, asked.argv, lambda inner: self._confine(inner, sandbox))
         try:
             return await patiently(asked.cwd, confine)
         except NoAnswer as error:

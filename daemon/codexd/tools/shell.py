@@ -296,6 +296,8 @@ class Shell:
         # The line that was shown runs; the action's argv may come from a log, and is not used.
         argv = argv_of(action, self.shell)
         program = argv[0]
+        variables = await self._environment.variables(context.turn_id)
+        sandbox = replace(sandbox, temporary=variables.get("TMPDIR", ""))
         try:
             # The folders may be on a file system that does not answer.
             confine = partial(way.around, argv, lambda inner: self._confine(inner, sandbox))
@@ -307,8 +309,7 @@ class Shell:
         if isinstance(action, PersonCommand):
             variables = await self._of_person(context.call_id)
         else:
-            variables = await self._environment.variables(context.turn_id)
-        variables = guarded(variables) if context.guarded else variables
+            variables = guarded(variables) if context.guarded else variables
         environment = {**variables, **way.variables, **gets.variables}
         if action.direct and (missing := await why_not_found(program, action.cwd, environment)):
             return _not_found(missing)

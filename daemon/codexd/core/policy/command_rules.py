@@ -40,7 +40,13 @@ def command_refusal(settings: Settings, action: RunCommand, looked_up: LookedUp)
     """The answer to the model for a command that a rule refuses, or that cannot be confined; None if it may be asked
     about.
     """
-    rule = ruled(action.command, looked_up.rules).rule
+    line = ruled(action.command, looked_up.rules)
+    rule = line.rule
+    if line.possible is not None and settings.approval_policy == "never":
+        return (
+            f"not run: {_may_hold(line.possible)} The approval policy is `never`, so nobody is asked. Nothing was done. "
+            "Write the commands out, without variables, substitutions and loops."
+        )
     if rule is None:
         return None if action.escalated or not is_refused(settings) else _not_confined(settings)
     if rule.decision == "forbidden":
@@ -73,6 +79,8 @@ def command_reason(settings: Settings, action: RunCommand, looked_up: LookedUp) 
     line = ruled(action.command, looked_up.rules)
     if line.rule is not None:
         return _rule_says(line.rule, "asks about")
+    if line.possible is not None:
+        return _may_hold(line.possible)
     if line.is_allowed and _says_what_runs(action):
         return None
     if action.escalated:
@@ -218,6 +226,11 @@ def _opens_devices(action: RunCommand, reading: Reading) -> bool:
 def _stays_in_its_folder(settings: Settings, action: RunCommand, reading: Reading) -> bool:
     # If a `cd` fails, the next part runs in the folder where the line began, so each `cd` must lead there.
     return action.cwd == settings.cwd and reading.folders <= {settings.cwd, "."}
+
+
+def _may_hold(rule: PrefixRule) -> str:
+    does = "forbids" if rule.decision == "forbidden" else "asks about"
+    return f"This line cannot be read, and may hold what the rule at {rule.place} {does}: `{rule.prefix}`."
 
 
 def _rule_says(rule: PrefixRule, does: str) -> str:

@@ -65,6 +65,8 @@ class RuledLine(msgspec.Struct, frozen=True):
     """A line as the rules see it."""
 
     commands: tuple[RuledCommand, ...] = ()  # none: it is not understood, or there are no rules
+    # The strictest rule, other than one that allows, for a command that a line may hold which is not understood.
+    possible: PrefixRule | None = None
 
     @property
     def rule(self) -> PrefixRule | None:
@@ -89,6 +91,12 @@ class RuledLine(msgspec.Struct, frozen=True):
 
 
 _UNRULED: Final = RuledLine()
+# Without them a word reads as a shell has it: of `r"m"`, `rm`.
+_QUOTING: Final = str.maketrans("", "", "'\"\\")
+# Where a command begins with what a shell computes, it may be any command.
+_COMPUTED: Final = re.compile(
+    r"(?:^|[;&|(){\n`]|\b(?:do|then|else|elif|if|while|until|exec|eval)\b)[ \t]{0,200}[\"']?[$`]|\beval\b"
+)
 _UNKNOWN: Final = "\0"  # no word of a line, and none of a rule
 
 
@@ -102,7 +110,37 @@ def parts_of(line: str, rules: PrefixRules) -> RuledLine:
     try:
         return RuledLine(tuple([_ruled_command(part, rules) for part in simple_commands(line)]))
     except NotUnderstood:
-        return _UNRULED
+        strict = [rule for rule in rules.rules if rule.decision != "allow"]
+        if strict and not _COMPUTED.search(line):
+            plain = line.translate(_QUOTING)
+            strict = [rule for rule in strict if _may_begin(rule, plain)]
+        return RuledLine(possible=strictest(strict))
+
+
+def _may_begin(rule: PrefixRule, text: str) -> bool:
+    """Whether the words of a rule stand in a text, in their order."""
+    at = 0
+    for possible in rule.pattern:
+        found = [place for word in possible if (place := _find_word(word, text, at)) >= 0]
+        if not found:
+            return False
+        at = min(found) + 1
+    return True
+
+
+def _find_word(word: str, text: str, begin: int) -> int:
+    """Where a word stands in a text; after a slash it is the name of a program in a folder."""
+    at = text.find(word, begin)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(word) : at + len(word) + 1]
+        if not _in_word(before) and not _in_word(after):
+            return at
+        at = text.find(word, at + 1)
+    return -1
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character in ("_", "-")
 
 
 def _ruled_command(part: SimpleCommand, rules: PrefixRules) -> RuledCommand:

@@ -87,6 +87,9 @@ class Sandbox(msgspec.Struct, frozen=True):
     folder: str  # absolute; the folder that `workspace-write` may write
     access: SandboxAccess = SandboxAccess()
     domains: bool = False  # its network is a list of domains, behind a proxy
+    temporary: str | None = (
+        None  # TMPDIR of the command's environment; None: that of whoever confines it
+    )
 
 
 def sandbox_of(settings: Settings) -> Sandbox:

@@ -84,7 +84,8 @@ def main(arguments: list[str]) -> NoReturn:
         kernel.no_new_privileges()
         if "--landlock-only" in asked.flags:
             hidden = [path for kind, path in asked.mounts if kind == "hide"]
-            restrict(_ALWAYS_WRITABLE_OUTSIDE, all_but(hidden), network=False)
+            shown = [path for kind, path in asked.mounts if kind == "read"]
+            restrict(_ALWAYS_WRITABLE_OUTSIDE, [*all_but(hidden), *shown], network=False)
             _become(asked)
         kernel.die_with_parent()
         _enter_namespaces(asked)
