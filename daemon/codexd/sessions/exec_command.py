@@ -193,8 +193,7 @@ class _Following:
             self._session.tell(line)
 
     async def _follow(self, session: Session, context: CallContext, sink: CallSink) -> ToolResult:
-        action, began = session.action, trio.current_time()
-        text = ""
+        action, text = session.action, ""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.follow, sink)
             if context.process is None:
@@ -203,7 +202,7 @@ class _Following:
                 output, end = await session.collect(None)
                 state = exited(session.exit_code, session.ended_because) if ended else runs(session)
                 warning = None if ended else self._sessions.warning(context.thread_id)
-                seconds = trio.current_time() - began
+                seconds = session.running.seconds()  # since the call, also over a restart
                 text = answer_text(state, seconds, output, action.output_tokens, warning)
                 if ended:
                     return ended_result(session, told_end(session, text))
