@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 
 from codexd.models.scripted.scripts import Call, Part, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, Refused, connected
-from daemon_house import Daemon, Home
+from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from daemon_screen import completed
 from installed_codex import SCHEMAS
 from trio_test import trio_test
@@ -81,6 +83,29 @@ async def test_an_approval_adds_a_rule_that_holds_in_all_threads_and_after_a_res
             turn = await client.start_turn(thread, "go")
             await answer(client, 1, decision="decline")  # `> f` is not for a rule
             await client.turn_ended(turn)
+
+
+@trio_test
+async def test_a_client_that_leaves_as_soon_as_it_has_answered_has_answered_as_a_whole(
+    home: Home,
+) -> None:
+    async with scripted_model([runs("touch a", prefix_rule=["touch"]), Say(("ok",))]) as model:
+        home.use_model(model.base_url, approval="untrusted")
+        home.start()
+        async with connected(home.socket) as stays:
+            thread = await stays.start_thread(cwd=str(home.work))
+            turn = await stays.start_turn(thread, "go")
+            async with connected(home.socket) as leaves:
+                await leaves.call("thread/resume", threadId=thread)
+                amendment = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["touch"]}}
+                await answer(leaves, 1, decision=amendment)
+                await leaves.cut()
+            await stays.turn_ended(turn)
+            rules = home.path / "rules" / "default.rules"
+            with trio.fail_after(PATIENCE_SECONDS):
+                while not rules.exists():
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+        assert rules.read_text() == 'prefix_rule(pattern=["touch"], decision="allow")\n'
 
 
 async def records(client: Client, thread: str) -> list[Json]:

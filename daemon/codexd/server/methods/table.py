@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import trio
@@ -84,6 +84,9 @@ UNKNOWN_THREAD = {
     "thread/turns/list": "thread not loaded",
     "thread/usage/read": "thread not loaded",
 }
+
+# An answer is written within milliseconds; a disk that does not answer holds up no end of a connection for longer.
+ANSWER_SECONDS_MAX: Final = 10.0
 
 # Errors of methods beside `RpcError`: each has the same meaning in every method.
 FAILURES = (
@@ -179,6 +182,13 @@ class Dispatcher:
         if odd is not None or not isinstance(decision, Decided):
             log.warning("connection %s decided nothing: %s", connection.by, odd)
             return
+        # A client may leave as soon as it has answered: what it has said counts, and as a whole.
+        until = trio.current_time() + ANSWER_SECONDS_MAX
+        with trio.CancelScope(shield=True, deadline=until):
+            await self._carry_out(asked, decision, connection.by)
+
+    async def _carry_out(self, asked: Open, decision: Decided, by: str) -> None:
+        """Record a decision, and add the rule that comes with it."""
         thread = await self._services.supervisor.load(ThreadId(asked.thread_id))
         named = decision.action_hash if decision.action_hash is not None else asked.action_hash
         command = c.DecideApproval(
@@ -193,9 +203,9 @@ class Dispatcher:
         )
         about_host = host_question(thread.state.turn, command.approval_id)
         try:
-            await thread.submit(command, by=connection.by)
+            await thread.submit(command, by=by)
         except Rejected as late:
-            log.info("connection %s: %s", connection.by, late.message)
+            log.info("connection %s: %s", by, late.message)
             return
         if decision.amendment is not None:
             add = partial(self._services.rules.add, decision.amendment)
