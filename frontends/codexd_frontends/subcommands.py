@@ -8,6 +8,7 @@ from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
+from codexd_frontends.config_arguments import HERE, KEY, KEY_OR_ALL, VALUE
 
 
 class Subcommand(NamedTuple):
@@ -168,6 +169,30 @@ SUBCOMMANDS = (
                 (arg.SERVER, arg.SCOPES, arg.NO_BROWSER, arg.JSON),
             ),
             Subcommand("logout", "forget the login at a server", (arg.SERVER, arg.JSON)),
+        ),
+    ),
+    Subcommand(
+        "config",
+        "show the configuration and why it is so, and change config.toml",
+        (),
+        below=(
+            Subcommand(
+                "get",
+                "print the value in force of a key, or of all keys that are set",
+                (KEY_OR_ALL, HERE, arg.JSON),
+            ),
+            Subcommand("set", "write a key to config.toml", (KEY, VALUE, arg.JSON)),
+            Subcommand("unset", "remove a key from config.toml", (KEY, arg.JSON)),
+            Subcommand(
+                "explain",
+                "show which file or flag decides a key, and why",
+                (KEY, HERE, arg.JSON),
+            ),
+            Subcommand(
+                "edit",
+                "open a copy of config.toml in $EDITOR, and write it if it can be used",
+                (arg.JSON,),
+            ),
         ),
     ),
     Subcommand(

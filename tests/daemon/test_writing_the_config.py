@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from codexd.models.scripted.scripts import Say
@@ -29,6 +30,7 @@ def checked(method: str, answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.slow
 @trio_test
 async def test_what_terminals_write_is_in_force_at_once_and_kept(home: Home) -> None:
     folder = home.work / "repo"
@@ -94,6 +96,7 @@ async def explained(client: Any, folder: Path, file: Path) -> None:
     assert {"unified_exec", "network_proxy"} == {feature["name"] for feature in features}
 
 
+@pytest.mark.slow
 @trio_test
 async def test_errors_have_the_names_of_codex(home: Home) -> None:
     home.configure('model = "m"\n')
@@ -127,6 +130,7 @@ async def test_errors_have_the_names_of_codex(home: Home) -> None:
         assert unknown["warnings"] == ["`bogus` is no key that codexd or Codex knows"]
 
 
+@pytest.mark.slow
 @trio_test
 async def test_many_clients_write_while_turns_run_and_no_edit_is_lost(home: Home) -> None:
     clients, edits = 4, 6
@@ -160,6 +164,7 @@ async def test_many_clients_write_while_turns_run_and_no_edit_is_lost(home: Home
             ]
 
 
+@pytest.mark.slow
 @trio_test
 async def test_flags_of_the_daemon_count_before_its_files(home: Home) -> None:
     home.configure('model = "m"\nmodle = 1\n')

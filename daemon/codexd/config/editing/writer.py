@@ -139,8 +139,10 @@ class ConfigWriter:
                 try:
                     content = make(current)
                 except InvalidConfig as problem:
+                    said = str(problem).removesuffix("; nothing of the file was used")
                     raise NotWritten(
-                        "configValidationError", f"Invalid configuration: {problem}"
+                        "configValidationError",
+                        f"Invalid configuration: {said}; nothing was written",
                     ) from problem
                 if len(content) > CONFIG_BYTES_MAX:
                     raise NotWritten(

@@ -115,6 +115,8 @@ async def config_explain(
         if value_at(renamed(layer.table), path) is not msgspec.UNSET
     ]
     in_force = shown_at(msgspec.json.decode(effective(read)), path)
+    if in_force is None:  # What Codex shows as unset has a default here.
+        in_force = shown_at(msgspec.json.decode(msgspec.json.encode(read.config)), path)
     return m.ConfigExplainResponse(
         key=dotted(path),
         value=msgspec.Raw(redact(msgspec.json.encode(in_force))),
