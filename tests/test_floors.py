@@ -438,6 +438,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.__version__",
             "msgspec",
             "trio",
+            "watchfiles",
         }
     ),
     # 5: the composition root

@@ -57,6 +57,7 @@ from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, end_unclaimed, take_over
 from codexd.sandbox.confinement import Confinement
+from codexd.server.config_reports import ConfigReports
 from codexd.server.connection.listener import Listener, accept_all, keep_bound
 from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
@@ -137,6 +138,7 @@ class Daemon:
         domains = DomainList(config, self._rules).current
         self._network = CommandNetwork(paths.runtime_dir / "network", domains)
         self._hub = Hub(lambda: time.time_ns() // 1_000_000)
+        self._reports = ConfigReports(config, self._hub)
         start, login, learnt = processes.start_server, self._login.variables, redaction.learnt
         self._mcp = McpHost(config, self._hub, start, login, env, paths, learnt)
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
@@ -238,6 +240,7 @@ class Daemon:
             nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
+            nursery.start_soon(self._reports.run)
             nursery.start_soon(self._confinement.run)
             if not await self._processes.lives():
                 await end_leftovers(self._noted, home_mark(str(self._paths.data_dir)))
@@ -368,14 +371,11 @@ class Daemon:
         )
 
     def _report_config(self) -> str:
-        """Log an invalid file once; clients that start a thread get the error too. Returns a status."""
-        try:
-            for warning in self._config.read().warnings:
-                log.warning("%s", warning)
-        except InvalidConfig as problem:
-            log.error("%s", problem)
-            return f"serves with the last configuration that could be read: {problem}"
-        return self._status()
+        """Report mistakes in the configuration; clients that start a thread get an error too. Returns a status."""
+        problem = self._reports.report()
+        if problem is None:
+            return self._status()
+        return f"serves with the last configuration that could be read: {problem}"
 
     async def _warm_up(self) -> None:
         """Load what the first turn would wait for: the HTTP library, and a login shell's environment."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from codexd.models.scripted.scripts import Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import connected
@@ -95,3 +97,34 @@ async def test_secrets_of_the_config_are_not_read_out(daemon: Daemon) -> None:
         read = await client.call("config/read")
         assert read["config"]["model_provider"] == "scripted"
         assert "secret-value" not in repr(read)
+
+
+@pytest.mark.slow
+@trio_test
+async def test_a_mistake_is_told_when_it_is_saved_and_again_only_when_it_is_another(
+    home: Home,
+) -> None:
+    home.configure('modle = "m"\n')
+    daemon = home.start()
+    daemon.wait_said("config.toml:1: unknown key `modle`, did you mean `model`?")
+    async with connected(home.socket) as client:
+        # Who comes is told what is wrong already.
+        told = (await client.until_notified("configWarning")).params
+        assert "did you mean `model`?" in told["summary"]
+        status = await client.call("server/status")
+        assert ["`modle`" in problem for problem in status["configProblems"]] == [True]
+        home.configure(BAD)
+        told = (await client.until_notified("configWarning", times=2)).params
+        assert told["summary"].startswith("Invalid configuration; the last one")
+        assert "`approval_policy`: expected" in told["details"]
+        assert (told["path"], told["range"]["start"]["line"]) == (f"{home.path}/config.toml", 3)
+        status = await client.call("server/status")
+        assert "approval_policy" in status["configProblems"][0]
+        # A file that is put in its place, as editors do, is seen as well.
+        beside = home.path / "config.toml.new"
+        beside.write_text('model = "m"\nzzz = 1\n')
+        beside.replace(home.path / "config.toml")
+        told = (await client.until_notified("configWarning", times=3)).params
+        assert "unknown key `zzz`" in told["summary"]
+        assert len(client.of("configWarning")) == 3
+        daemon.wait_said("the configuration can be used again")

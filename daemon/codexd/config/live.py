@@ -37,7 +37,7 @@ class LiveConfig:
 
     def read(self) -> ReadConfig:
         """The settings in force. Raises: InvalidConfig."""
-        stamps = tuple(map(_stamp, self._files()))
+        stamps = tuple(map(_stamp, self.files()))
         if stamps != self._stamps:
             problem: InvalidConfig | None = None
             try:
@@ -75,6 +75,13 @@ class LiveConfig:
         """The file was written: it is read again, whatever its stamp says."""
         self._stamps = None
 
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the files: keys that nobody knows, or why one of them cannot be used."""
+        try:
+            return self.read().warnings
+        except InvalidConfig as problem:
+            return (f"{problem}; the last configuration that could be read is in force",)
+
     def unsandboxed(self) -> bool:
         """Whether commands run without a sandbox where none can be enforced."""
         return self.last_good().allow_unsandboxed
@@ -96,7 +103,7 @@ class LiveConfig:
         except InvalidConfig:
             return self._read.config
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
         """The files that decide, the missing ones included."""
         sources, home = self.sources, self.sources.codex_home
         files = [self.file] if home is None else [self.file, home / "config.toml"]

@@ -77,6 +77,8 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     # What confined commands of workspace-write reach by the network: on, off, or domains, those of a list.
     network: str | msgspec.UnsetType = msgspec.UNSET
     indexing: Indexing | None = None  # set while not all threads are in lists and searches
+    # What is wrong with the configuration: keys that nobody knows, or why a file of it is not in force.
+    config_problems: tuple[str, ...] = ()
     keeper: int = 0  # the process that owns the commands and outlives the daemon; 0: there is none
     unfinished: tuple[UnfinishedThread, ...] = ()  # some of those that a restart goes on with
 

@@ -90,9 +90,12 @@ class Hub:
 
     def announce(self, said: Outgoing) -> None:
         """Send a notification to all connections."""
-        now = self._now_ms()
-        frame = Frame(parts_of((said,), "", now, self.questions))
-        for connection in self._connections:
+        self.send(said, self._connections)
+
+    def send(self, said: Outgoing, connections: Iterable[Connection]) -> None:
+        """Send a notification to some connections."""
+        frame = Frame(parts_of((said,), "", self._now_ms(), self.questions))
+        for connection in connections:
             connection.tell(frame)
 
     def tell_one(self, connection: Connection, said: Outgoing) -> None:

@@ -20,6 +20,7 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import BadConfig, Forbidden, NotListening, Unreachable
 from codexd_frontends.client.exits import BAD_CONFIG, FORBIDDEN, TRY_AGAIN
 from codexd_frontends.client.process import lock_holder
+from codexd_frontends.screen.drawn import one_line
 
 if TYPE_CHECKING:
     import subprocess
@@ -32,6 +33,7 @@ POLL_SECONDS = 0.01
 # A daemon looks twice a second whether its socket is still there.
 BIND_SECONDS_MAX = 3.0
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
+PROBLEM_CHARACTERS_MAX = 400  # of a mistake in the configuration
 # Enough of its log for the reason why it did not start.
 LOG_TAIL_BYTES = 2000
 # The codes with which a daemon ends that will not start.
@@ -54,8 +56,17 @@ def connect(console: Console) -> Daemon:
         if not console.may_start:
             raise
         daemon = start(console.socket_path)
+        _say_what_is_wrong(daemon, console)
     daemon.when_slow = lambda: console.talk(STILL_READING)
     return daemon
+
+
+def _say_what_is_wrong(daemon: Daemon, console: Console) -> None:
+    """Mistakes in the configuration, on the terminal that has started the daemon."""
+    from codexd_frontends.client.follow import server_status
+
+    for problem in server_status(daemon).config_problems:
+        console.talk(f"codexctl: {one_line(problem, PROBLEM_CHARACTERS_MAX)}")
 
 
 def connect_running(socket_path: str) -> Daemon:

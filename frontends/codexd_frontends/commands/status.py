@@ -39,6 +39,7 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
+        *config_lines(status),
         *sandbox_lines(status),
         *indexing_lines(status),
         *(line for trouble in status.troubles for line in trouble_lines(trouble)),
@@ -46,6 +47,11 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
 
 
 _NETWORKS = {"on": "all of it", "off": "none", "domains": "a list of domains"}
+
+
+def config_lines(status: ServerStatusResponse) -> list[str]:
+    """What is wrong with the configuration."""
+    return [f"  config   {one_line(problem, 400)}" for problem in status.config_problems]
 
 
 def sandbox_lines(status: ServerStatusResponse) -> list[str]:

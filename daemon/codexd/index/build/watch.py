@@ -64,7 +64,7 @@ async def _watch(
 
     async def begin() -> None:
         begun()
-        with _stopping(stop):
+        with stopping(stop):
             await trio.sleep_forever()
 
     async with trio.open_nursery() as nursery:
@@ -87,7 +87,7 @@ async def _watch(
 
 
 @contextmanager
-def _stopping(stop: trio.Event) -> Iterator[None]:
+def stopping(stop: trio.Event) -> Iterator[None]:
     """Stop the watching with this: a cancellation alone would wait until something changes."""
     try:
         yield

@@ -27,7 +27,8 @@ from codexd.protocol.wire.rpc import (
     invalid_params,
 )
 from codexd.runtime.troubles import Trouble
-from codexd.server.connection.connection import Connection
+from codexd.server.config_reports import mistakes_told
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.services import Services
 
 # Of the threads that a restart goes on with: a person looks at a few, and more are counted.
@@ -40,8 +41,8 @@ COMPATIBLE_WITH = "0.169.0"
 
 async def initialize(
     services: Services, connection: Connection, params: m.InitializeParams
-) -> m.InitializeResponse:
-    """The handshake."""
+) -> MethodResult:
+    """The handshake; mistakes in the configuration are told right after it."""
     if connection.client is not None:
         raise already_initialized()
     connection.initialize(params)
@@ -50,12 +51,18 @@ async def initialize(
         f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
         f"codexd/{services.version} ({client.name}; {client.version})"
     )
-    return m.InitializeResponse(
+    response = m.InitializeResponse(
         user_agent=agent,
         codex_home=str(services.paths.data_dir),
         platform_family="unix",
         platform_os="macos" if system.system == "Darwin" else system.system.lower(),
     )
+
+    def then() -> None:
+        for mistake in mistakes_told(services.config):
+            services.hub.send(mistake, (connection,))
+
+    return MethodResult(response, then)
 
 
 async def account_read(
@@ -95,6 +102,7 @@ async def server_status(
         sandbox_missing=active.missing,
         unsandboxed=enforced.unsandboxed,
         network=services.config.network(),
+        config_problems=services.config.problems(),
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
         keeper=services.keeper(),
