@@ -251,6 +251,7 @@ class AccountRateLimitsUpdatedNotification(msgspec.Struct, frozen=True, rename="
 NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "account/rateLimits/updated": AccountRateLimitsUpdatedNotification,
     "command/exec/outputDelta": CommandExecOutputDeltaNotification,
+    "configWarning": ConfigWarningNotification,
     "error": ErrorNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
@@ -281,7 +282,6 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "turn/plan/updated": TurnPlanUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
-    "configWarning": ConfigWarningNotification,
 }
 
 _encoder = msgspec.json.Encoder()
