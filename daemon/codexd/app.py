@@ -135,10 +135,9 @@ class Daemon:
         self._confinement = Confinement(
             own, paths.state_dir, env, config.unsandboxed, config.lists_domains, self._homes[1:]
         )
-        domains = DomainList(config, self._rules).current
-        self._network = CommandNetwork(paths.runtime_dir / "network", domains)
-        self._hub = Hub(lambda: time.time_ns() // 1_000_000)
-        self._reports = ConfigReports(config, self._hub)
+        domains = DomainList(config, self._rules)
+        self._network = CommandNetwork(paths.runtime_dir / "network", domains.current)
+        self._hub, self._reports = self._talk_of(config)
         start, login, learnt = processes.start_server, self._login.variables, redaction.learnt
         self._mcp = McpHost(config, self._hub, start, login, env, paths, learnt)
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
@@ -146,6 +145,11 @@ class Daemon:
         self._own_threads(worlds, begun)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
         self._services = self._services_of(worlds, paths, address)
+
+    @staticmethod
+    def _talk_of(config: LiveConfig) -> tuple[Hub, ConfigReports]:
+        hub = Hub(lambda: time.time_ns() // 1_000_000)
+        return hub, ConfigReports(config, hub)
 
     def _own_threads(self, worlds: Mapping[bool, World], begun: Begun) -> None:
         draining = Draining(perform)
