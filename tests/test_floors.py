@@ -116,6 +116,8 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
+    # The keeper's guard removes them for a daemon that is dead.
+    "codexd.sandbox.placeholders": frozenset({"codexd.keeper.empty_folders", "trio"}),
     "codexd.sandbox.behind_proxy": frozenset(
         {
             "codexd.config",

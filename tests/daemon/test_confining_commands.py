@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 
@@ -233,4 +234,22 @@ async def test_placeholders_are_removed_when_no_command_is_confined(home: Home) 
         )
         assert found.returncode != 0
         home.start().wait_said("bubblewrap confines commands")
+        assert list(home.work.iterdir()) == []
+
+
+@pytest.mark.slow
+@trio_test
+async def test_placeholders_go_without_another_daemon_once_nothing_runs(home: Home) -> None:
+    async with scripted_model([command("true"), Say(("ok",))]) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        async with connected(home.socket) as client:
+            thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
+            await client.run_turn(thread, "go")
+        made = home.path / "state" / "sandbox" / "placeholders"
+        assert made.exists()
+        os.utime(made, (1, 1))  # The command was begun long ago.
+        daemon.kill()
+        while await trio.to_thread.run_sync(made.exists):
+            await trio.lowlevel.checkpoint()
         assert list(home.work.iterdir()) == []

@@ -198,6 +198,21 @@ async def test_a_process_that_ignores_the_signal_is_killed(tmp_path: Path) -> No
 
 
 @trio_test
+async def test_a_process_that_has_hardly_begun_is_told_again(tmp_path: Path) -> None:
+    """As the sandbox of a command, it ignores the signal until the command is there."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    async with keeping(tmp_path) as processes:
+        text = f"trap '' TERM; echo up; read x < {gate}; trap - TERM; exec sleep 1000"
+        running = await processes.start(line(text))
+        await until_printed(running, b"up")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running.end)
+            await trio.to_thread.run_sync(gate.write_text, "go\n")
+        assert await running.wait() == 128 + signal.SIGTERM
+
+
+@trio_test
 async def test_the_leaders_end_ends_its_background_but_no_daemon(tmp_path: Path) -> None:
     async with keeping(tmp_path) as processes:
         running = await processes.start(

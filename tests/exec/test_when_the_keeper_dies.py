@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -225,6 +226,28 @@ async def test_a_connection_that_is_closed_before_it_is_served_is_over_at_once()
         assert link.is_over
         with pytest.raises(KeeperLost):
             await link.ask(b"owned")
+
+
+@trio_test
+async def test_a_keeper_without_a_descriptor_waits_and_accepts_later(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as processes:
+        await processes.start(line("exec sleep 1000"))
+        keeper = processes.keeper_pid
+        limits = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (0, limits[1]))
+        with socket.socket(socket.AF_UNIX) as other:
+            before = waits_of(keeper)
+            other.connect(str(tmp_path / "keeper" / "socket"))
+            while waits_of(keeper) < before + 3:  # It tries, and sleeps between.
+                await trio.lowlevel.checkpoint()
+            resource.prlimit(keeper, resource.RLIMIT_NOFILE, limits)
+            assert wire.NAME in other.recv(999)
+
+
+def waits_of(pid: int) -> int:
+    """How often a process has waited, rather than being made to."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:\t")[2].split()[0])
 
 
 @trio_test

@@ -6,6 +6,7 @@ import os
 import pty
 import shutil
 import signal
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -244,3 +245,32 @@ def test_placeholders_stay_while_a_command_is_confined_there() -> None:
         (missing / "skill").write_text("mine")
         assert Placeholders(place.base / "home" / "sandbox").sweep()
         assert (missing / "skill").read_text() == "mine"
+
+
+_MENDED = """
+import os, sys
+from pathlib import Path
+from codexd.sandbox.confinement import Confinement
+confinement = Confinement([], Path(sys.argv[1]), os.environ, only="bubblewrap")
+print(confinement.active.mechanism, confinement.enforcement().modes)
+Path(sys.argv[2]).write_bytes(Path(sys.argv[3]).read_bytes())
+print(confinement.active.mechanism, confinement.enforcement().modes)
+"""
+
+
+def test_a_mechanism_that_is_mended_is_found_without_a_restart(tmp_path: Path) -> None:
+    real = shutil.which("bwrap")
+    if real is None:
+        pytest.skip("bubblewrap is not installed")
+    broken, copy = tmp_path / "broken", tmp_path / "copy"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    shutil.copy(real, copy)
+    # For this process alone the program is another.
+    outer = (real, "--dev-bind", "/", "/", "--bind", str(broken), real, "--")
+    script = (sys.executable, "-c", _MENDED, str(tmp_path), real, str(copy))
+    ran = subprocess.run((*outer, *script), capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [
+        "None ('danger-full-access',)",
+        "bubblewrap ('read-only', 'workspace-write', 'danger-full-access')",
+    ]

@@ -30,6 +30,7 @@ from codexd.exec.ports import Command, KeeperLost, NoFolder, NotStarted, Owned
 from codexd.exec.running import KeptProcess, KeptServer
 from codexd.keeper import start as keeper_start
 from codexd.keeper import wire
+from codexd.keeper.empty_folders import list_below
 from codexd.machine.descriptors import files_of_commands
 from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import UnusablePath, socket_address
@@ -306,6 +307,7 @@ class KeeperProcesses:
             argv = (
                 *(sys.executable, "-I", "-S", keeper_start.__file__),
                 *(str(self._folder), str(self._socket()), str(files_of_commands())),
+                list_below(str(self._folder.parent)),
             )
             ran = await trio.run_process(
                 argv,

@@ -29,6 +29,8 @@ IDLE_SECONDS_MAX = 2.0
 ALONE_SECONDS_MAX = 24 * 3600.0
 # After the daemon has gone a server sees the end of its input, and may end by itself.
 SERVER_GRACE_SECONDS = 2.0
+# Without a descriptor no connection is accepted; one is free again when a process has ended, say.
+ACCEPT_AGAIN_SECONDS = 0.1
 # A daemon that has so much to read is stuck; it connects again.
 UNSENT_BYTES_MAX = 16 << 20
 # <sys/un.h> and <sys/ucred.h> of macOS, which Python does not name.
@@ -52,6 +54,7 @@ class Keeper:
         self._alone_since = time.monotonic()
         self._servers_end_at: float | None = None
         self._is_stopping = False
+        self._accepts_at: float | None = None  # None: it does
         self._reads_signals, self._signalled = os.pipe()
         self.watch(listener.fileno(), self._accept)
         self.watch(self._reads_signals, self._on_signal)
@@ -127,7 +130,11 @@ class Keeper:
     def _accept(self) -> None:
         try:
             daemon, _ = self._listener.accept()
-        except OSError:  # gone again, or no descriptor is left
+        except (
+            OSError
+        ):  # gone again, or no descriptor is left: then it would be ready again at once
+            self.unwatch(self._listener.fileno())
+            self._accepts_at = time.monotonic() + ACCEPT_AGAIN_SECONDS
             return
         if peer_uid(daemon) != os.getuid():
             daemon.close()
@@ -200,6 +207,9 @@ class Keeper:
         for process in list(self._processes.values()):
             if process.look_at is not None and process.look_at <= now:
                 process.advance()
+        if self._accepts_at is not None and self._accepts_at <= now:
+            self._accepts_at = None
+            self.watch(self._listener.fileno(), self._accept)
         if self._servers_end_at is not None and self._servers_end_at <= now:
             self._servers_end_at = None
             for process in self._servers():
@@ -230,8 +240,7 @@ class Keeper:
         times = [
             process.look_at for process in self._processes.values() if process.look_at is not None
         ]
-        if self._servers_end_at is not None:
-            times.append(self._servers_end_at)
+        times += [at for at in (self._servers_end_at, self._accepts_at) if at is not None]
         if self._daemon is None:
             alone = ALONE_SECONDS_MAX if self._has_something() else IDLE_SECONDS_MAX
             times.append(self._alone_since + alone)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 TERM_GRACE_SECONDS = 2.0  # what a program gets to tidy up before it is killed
+# A program that has hardly begun may miss SIGTERM, which the sandbox around it ignores: it is sent again and again.
+YOUNG_SECONDS, AGAIN_SECONDS = 1.0, 0.2
 KILL_SECONDS_MAX = 3.0  # a killed process that is not gone by then hangs in the kernel
 OUTPUT_CLOSES_SECONDS = 0.05  # how long output is read after the leader's end
 FULL_DISK_SECONDS = 0.25  # between tries to write what a full disk did not take
@@ -110,6 +112,7 @@ class Process:
         self.look_at: float | None = None  # when something is to be looked at, without an event
         self._closes_at = 0.0
         self._kill_at: float | None = None  # it is being ended
+        self._again_at: float | None = None  # SIGTERM once more
         self._whole = False  # with what left its session
 
     @property
@@ -246,8 +249,11 @@ class Process:
         self.advance()
 
     def _begin_to_end(self) -> None:
+        now = time.monotonic()
         if self._kill_at is None:
-            self._kill_at = time.monotonic() + TERM_GRACE_SECONDS
+            self._kill_at = now + TERM_GRACE_SECONDS
+        if now - self.began < YOUNG_SECONDS:
+            self._again_at = now + AGAIN_SECONDS
         self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -282,6 +288,9 @@ class Process:
     def _is_over(self, now: float) -> bool:
         if self._kill_at is None:
             return True
+        if self._again_at is not None and now >= self._again_at:
+            self._again_at = now + AGAIN_SECONDS
+            self._signal(signal.SIGTERM)
         if now >= self._kill_at:  # again each time: a process may have forked meanwhile
             self._signal(signal.SIGKILL)
         if now < self._kill_at + KILL_SECONDS_MAX and (self._is_left() or self._is_family_left()):

@@ -1,10 +1,11 @@
-"""Starts the keeper of a home, unless one is there: `python -I -S start.py FOLDER SOCKET FILES`.
+"""Starts the keeper of a home, unless one is there: `python -I -S start.py FOLDER SOCKET FILES EMPTY`.
 
 The process that was started ends as soon as the keeper answers on its socket, so the keeper is nobody's child. On
 Linux its parent is the guard, which kills what a keeper that died has left.
 
     FOLDER  the keeper's own: the lock, and the outputs
     FILES   the soft limit of open files that commands get
+    EMPTY   the list of empty folders that a daemon which is gone has left to be removed
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if __name__ == "__main__":
     # Nothing but the standard library and this package is needed, and nothing else is found before it.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from codexd.keeper import tree
+from codexd.keeper import empty_folders, tree
 from codexd.keeper.keeper import Keeper
 from codexd.keeper.spawn import PRIVATE_UMASK
 
@@ -32,7 +33,7 @@ _CONNECTIONS_WAITING_MAX = 4  # one daemon, and one that replaces it
 
 def main(arguments: list[str]) -> int:
     """Returns the exit code; the keeper's process comes back here too, at its end."""
-    folder, path, files = arguments
+    folder, path, files, placeholders = arguments
     os.umask(PRIVATE_UMASK)
     os.chdir("/")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -55,6 +56,8 @@ def main(arguments: list[str]) -> int:
         if keeper := os.fork():
             listener.close()
             tree.guard(keeper)
+            os.close(lock)  # From here on another keeper may have the home.
+            empty_folders.remove_when_settled(placeholders)
             return 0
         tree.become_subreaper()
     os.ftruncate(lock, 0)

@@ -9,6 +9,7 @@ else. On macOS, sandbox-exec.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -42,6 +43,13 @@ log = logging.getLogger(__name__)
 
 # A sandbox starts in some milliseconds; on a busy machine in a second. One that hangs does not work.
 TRY_SECONDS_MAX: Final = 5.0
+# They say whether users may make namespaces. Source: the kernel's admin-guide/sysctl, AppArmor.
+_NAMESPACE_SETTINGS: Final = (
+    "/proc/sys/user/max_user_namespaces",
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+)
+_PROFILES: Final = "/etc/apparmor.d"
 _BOTH: Final[tuple[SandboxMode, ...]] = ("read-only", "workspace-write")
 _KERNEL_FILES: Final = ("/proc/sys", "/proc/sysrq-trigger", "/proc/fs", "/proc/mtrr")
 # Where distributions have programs, before the folders of PATH, which a person's own come first in.
@@ -90,19 +98,46 @@ class Confinement:
         self._unsandboxed, self._domains, self._python = unsandboxed, domains, python
         self._looking, self._writing = threading.Lock(), threading.Lock()
         self._active: Active | None = None
+        self._seen: tuple[object, ...] = ()
         self.placeholders = Placeholders(self._folder)
 
     @property
     def active(self) -> Active:
-        """What works here: looked for by trying, until it is known. That takes some milliseconds, in any thread."""
+        """What works here: looked for by trying, until it is known; and again where a mode does not work, and
+        something has changed that may be the reason.
+
+        That takes some milliseconds, in any thread.
+        """
         with self._looking:
-            if self._active is None or not self._active.is_known:
+            if (
+                self._active is None
+                or not self._active.is_known
+                or self._may_work_now(self._active)
+            ):
+                for found in ("_bubblewrap", "_env_program"):
+                    self.__dict__.pop(found, None)
+                self._seen = self._machine()
                 try:
                     self._active = self._look()
                 except (OSError, CannotConfine) as error:
                     reason = f"What this machine can enforce could not be found out: {error}."
                     self._active = Active(None, (), (reason,), is_known=False)
             return self._active
+
+    def _may_work_now(self, active: Active) -> bool:
+        return active.modes != _BOTH and self._machine() != self._seen
+
+    def _machine(self) -> tuple[object, ...]:
+        """What decides which mechanisms work, as it is now: the program, and the settings of the system."""
+        program = self._program("bwrap")
+        found: list[object] = [program]
+        for path in (program, _PROFILES):
+            with contextlib.suppress(OSError):
+                found.append(None if path is None else os.stat(path).st_ctime_ns)
+        for path in _NAMESPACE_SETTINGS:
+            with contextlib.suppress(OSError):
+                found.append(Path(path).read_bytes())
+        return tuple(found)
 
     def _look(self) -> Active:
         missing: list[str] = []

@@ -12,24 +12,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from codexd.keeper.empty_folders import LIST, SETTLED_SECONDS, remove_listed
+
 log = logging.getLogger(__name__)
 
-# After a command was begun: its mounts are made by then, even on a machine that hardly moves.
-SETTLED_SECONDS: Final = 10.0
 # Between looks while a command runs on, for hours perhaps: a look reads the mounts of all processes.
 PAUSE_SECONDS_MAX: Final = 160.0
-_LIST = "placeholders"
 # A pipe there must not hold us up.
-_TO_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 _TO_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
-# As mountinfo has them. Source: proc_pid_mountinfo(5).
-_ESCAPED: Final = str.maketrans({" ": "\\040", "\t": "\\011", "\n": "\\012", "\\": "\\134"})
 
 
 class Placeholders:
@@ -37,7 +33,7 @@ class Placeholders:
 
     def __init__(self, folder: Path) -> None:
         """`folder` belongs to nobody else, and is made when needed; what an earlier daemon left is read from there."""
-        self._list = folder / _LIST
+        self._list = folder / LIST
         self._alone = threading.Lock()  # commands are confined by worker threads
         self._began_at = -SETTLED_SECONDS
         self._loop: trio.lowlevel.TrioToken | None = None
@@ -101,33 +97,7 @@ class Placeholders:
 
     def _sweep(self) -> bool:
         try:
-            with open(os.open(self._list, _TO_READ), "rb") as file:
-                *whole, _torn = file.read().split(b"\0")
-        except FileNotFoundError:
-            return True
+            return remove_listed(str(self._list))
         except OSError as error:
-            log.warning("the list of empty folders to remove cannot be read: %s", error)
+            log.warning("the empty folders of the sandbox cannot be removed: %s", error)
             return True
-        made = {os.fsdecode(path) for path in whole if path.startswith(b"/")}
-        if _any_mounted(made):
-            return False
-        for path in made:
-            with contextlib.suppress(OSError):  # it is not empty, and so a person's
-                os.rmdir(path)
-        try:
-            self._list.unlink()
-        except OSError as error:
-            log.warning("the list of empty folders to remove cannot be removed: %s", error)
-        return True
-
-
-def _any_mounted(paths: Iterable[str]) -> bool:
-    """Whether a process has a mount on one of these paths."""
-    marks = [f" {path.translate(_ESCAPED)} ".encode(errors="surrogateescape") for path in paths]
-    for process in os.listdir("/proc"):
-        if process.isdecimal():
-            with contextlib.suppress(OSError):  # it has ended
-                mounts = Path("/proc", process, "mountinfo").read_bytes()
-                if any(mark in mounts for mark in marks):
-                    return True
-    return False
