@@ -43,6 +43,7 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.models.http.client": frozenset(
         {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
     ),
+    "codexd.models.http.messages": frozenset({"codexd.models", "httpx"}),
     "codexd.models.http.transport": frozenset(
         {
             "codexd.models",
@@ -162,10 +163,31 @@ FLOORS: dict[str, frozenset[str]] = {
     # Programs of their own, around and in a sandbox.
     "codexd.network.forwarder": frozenset(),
     "codexd.network.relay": frozenset(),
+    # Who pays: the login, its tokens, the limits of the account
+    "codexd.account": frozenset(
+        {
+            "codexd.__version__",
+            "codexd.config.keys",
+            "codexd.config.whole_files",
+            "codexd.core.values.items",
+            "codexd.machine.foreign_files",
+            "codexd.machine.owners",
+            "codexd.machine.patience",
+            "codexd.models",
+            "codexd.projections.usage.rate_limits",
+            "codexd.protocol.account",
+            "msgspec",
+            "trio",
+        }
+    ),
+    "codexd.account.issuer": frozenset(
+        {"codexd.__version__", "codexd.account", "codexd.models", "httpx", "msgspec", "trio"}
+    ),
     # MCP servers: what they list is foreign text, and their tools are tools among others
     "codexd.mcp": frozenset(
         {
             "codexd.__version__",
+            "codexd.account.callback",
             "codexd.config.keys",
             "codexd.config.mcp_table",
             "codexd.config.otel_table",
@@ -304,6 +326,7 @@ FLOORS: dict[str, frozenset[str]] = {
     ),
     "codexd.catalog.clients": frozenset(
         {
+            "codexd.account.payment",
             "codexd.catalog.web_search",
             "codexd.core.values.settings",
             "codexd.config.file",
@@ -401,6 +424,11 @@ FLOORS: dict[str, frozenset[str]] = {
     # 4: the socket
     "codexd.server": frozenset(
         {
+            "codexd.account",
+            "codexd.catalog.clients",
+            "codexd.models.client",
+            "codexd.models.http.local",
+            "codexd.models.provider",
             "codexd.runtime",
             "codexd.index",
             "codexd.importing",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codexd.catalog.clients import Providers
+from account_house import providers_of
 from codexd.catalog.web_search import web_search_declaration, web_search_mode
 from codexd.config.effective import effective
 from codexd.config.file import parse_config
@@ -117,7 +117,7 @@ def test_it_is_offered_where_the_provider_has_it(
 ) -> None:
     file = tmp_path / "config.toml"
     file.write_text(PROVIDERS)
-    tool = WebSearchTool(Providers(LiveConfig(file), {}).web_search)
+    tool = WebSearchTool(providers_of(LiveConfig(file)).web_search)
     settings = Settings("/w", "m", provider, "never", "read-only")
     thread = ThreadState(settings)
     assert (tool.offered(Traits(), thread) is not None) is has_it

@@ -30,21 +30,19 @@ from codexd.config.rule_files import RuleFiles
 from codexd.context_files.agents_md import instruction_homes, read_user_instructions, rules_of
 from codexd.context_files.compact_prompt import compact_prompt, read_prompt
 from codexd.context_files.machine import place_here
-from codexd.core.commands import Rejected
 from codexd.core.decide.lookups import Titles
 from codexd.core.prompts.base_instructions import BASE_INSTRUCTIONS
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ThreadId
 from codexd.exec.keeper_client import KeeperProcesses
 from codexd.exec.leftovers import home_mark
+from codexd.exec.ports import Command, ServerProcess
 from codexd.index.index import SearchIndex
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
-from codexd.models.client import ModelClient, ModelError
-from codexd.models.http.local import NoLocalModel
+from codexd.models.client import ModelClient
 from codexd.network.commands import CommandNetwork
-from codexd.protocol.codexd_methods import FoundModel, ProviderFindLocalResponse
 from codexd.protocol.models import Model as WireModel
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
@@ -57,9 +55,9 @@ from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.take_over import end_leftovers, end_unclaimed, take_over
 from codexd.sandbox.confinement import Confinement
+from codexd.server.account_host import AccountHost
 from codexd.server.config_reports import ConfigReports
 from codexd.server.connection.listener import Listener, accept_all, keep_bound
-from codexd.server.feed.feed import Feed
 from codexd.server.hub import Hub
 from codexd.server.mcp_host import McpHost
 from codexd.server.methods.table import Dispatcher
@@ -92,6 +90,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+StartServer = Callable[[Command], Awaitable[ServerProcess]]
+
 # How long snapshots may be taken at the end: they spare the next daemon some reading, and nothing else.
 LAST_SNAPSHOTS_SECONDS_MAX = 2.0
 # And requests that were read, which take milliseconds, but for those that wait for a program.
@@ -120,7 +120,9 @@ class Daemon:
         self._config, self._redaction, self._paths = config, redaction, paths
         self._homes, self._cwd = instruction_homes(paths, env), home_folder(env)
         self._rules, own = RuleFiles(self._homes, self._cwd), paths.folders
-        self.providers = Providers(config, env)
+        self._hub, self._reports = self._talk_of(config)
+        self._account = AccountHost(self._homes, config, env, self._hub, store, redaction.learnt)
+        self.providers = Providers(config, env, self._account.payments)
         self._facts = ModelFacts(config, self.providers.window, paths.state_dir, _today)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._noted = ProcessFiles(paths.state_dir / "processes")
@@ -135,11 +137,7 @@ class Daemon:
         self._confinement = Confinement(
             own, paths.state_dir, env, config.unsandboxed, config.lists_domains, self._homes[1:]
         )
-        domains = DomainList(config, self._rules)
-        self._network = CommandNetwork(paths.runtime_dir / "network", domains.current)
-        self._hub, self._reports = self._talk_of(config)
-        start, login, learnt = processes.start_server, self._login.variables, redaction.learnt
-        self._mcp = McpHost(config, self._hub, start, login, env, paths, learnt)
+        self._own_outside(paths, env, processes.start_server)
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
         worlds = {ephemeral: self._world(kept, env) for ephemeral, kept in stores.items()}
         self._own_threads(worlds, begun)
@@ -151,9 +149,16 @@ class Daemon:
         hub = Hub(lambda: time.time_ns() // 1_000_000)
         return hub, ConfigReports(config, hub)
 
+    def _own_outside(self, paths: Paths, env: Mapping[str, str], start: StartServer) -> None:
+        """What reaches beyond this machine: a list of domains for commands, and MCP servers."""
+        domains = DomainList(self._config, self._rules).current
+        self._network = CommandNetwork(paths.runtime_dir / "network", domains)
+        login, learnt = self._login.variables, self._redaction.learnt
+        self._mcp = McpHost(self._config, self._hub, start, login, env, paths, learnt)
+
     def _own_threads(self, worlds: Mapping[bool, World], begun: Begun) -> None:
         draining = Draining(perform)
-        self._supervisor = Supervisor(worlds.__getitem__, self._audience, draining.perform)
+        self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
         self._lifetime = Lifetime(begun, draining.drain)
 
     def _services_of(
@@ -171,10 +176,9 @@ class Daemon:
             rules=self._rules,
             lookups=world.lookups,
             models=self._wire_models,
-            providers=self.providers.key_variables,
-            has_key=self.providers.has_key,
+            clients=self.providers,
+            account=self._account,
             local_providers=frozenset(LOCAL),
-            find_local=self._find_local,
             new_id=world.new_id,
             now_us=world.now_us,
             today=_today,
@@ -239,6 +243,7 @@ class Daemon:
             nursery.start_soon(self.providers.run)
             nursery.start_soon(self._facts.run)
             nursery.start_soon(self._mcp.servers.run)
+            nursery.start_soon(self._account.run)
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
             nursery.start_soon(self._warm_up)
@@ -305,6 +310,7 @@ class Daemon:
             store=store,
             image_cache=cache,
             client=self._client,
+            limits_seen=self._limits_seen,
             traits=self._facts.traits,
             registry=self._tools(Images(store, cache), env),
             tools_ready=self._mcp.servers.ready,
@@ -339,18 +345,18 @@ class Daemon:
             own_folders=tuple(map(os.path.realpath, (*self._paths.folders, *self._homes))),
         )
 
-    def _client(self, provider: str) -> ModelClient:
+    def _client(self, provider: str, turn_id: str) -> ModelClient:
         self._redaction.refresh()  # A key is a secret before it is used.
-        return self.providers.client(provider)
+        return self.providers.client(provider, turn_id)
+
+    def _limits_seen(self, provider: str, turn_id: str, headers: Mapping[str, str]) -> None:
+        self._account.observe(self.providers.payment(provider, turn_id), headers)
 
     def _wire_models(self) -> tuple[WireModel, ...]:
         return tuple(wire_model(model) for model in self._facts.catalog.current().models)
 
     def _is_loaded(self, stream: str) -> bool:
         return self._supervisor.loaded(ThreadId(stream)) is not None
-
-    def _audience(self, thread_id: ThreadId) -> Feed:
-        return self._hub.feed(thread_id)
 
     def _titles(self) -> Titles | None:
         table = self._config.last_good().titles
@@ -360,19 +366,6 @@ class Daemon:
         with suppress(InvalidConfig):  # The last good settings hold then.
             self._config.read_in(cwd)
         return read_user_instructions(cwd, rules_of(self._config.in_folder(cwd), self._homes))
-
-    async def _find_local(self, name: str | None, model: str | None) -> ProviderFindLocalResponse:
-        try:
-            server, chosen = await self.providers.find_local(name, model)
-        except (NoLocalModel, ModelError) as nothing:
-            raise Rejected("no_local_model", str(nothing)) from nothing
-        return ProviderFindLocalResponse(
-            model_provider=server.provider.key,
-            model=chosen.id,
-            name=server.provider.name,
-            base_url=server.provider.base_url,
-            models=tuple(FoundModel(found.id, found.context_window) for found in server.models),
-        )
 
     def _report_config(self) -> str:
         """Report mistakes in the configuration; clients that start a thread get an error too. Returns a status."""

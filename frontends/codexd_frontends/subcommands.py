@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from codexd_frontends import account_arguments as account
 from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
@@ -201,6 +202,14 @@ SUBCOMMANDS = (
         (SANDBOX, FOLDER, PROGRAM),
         may_start=False,
     ),
+    Subcommand(
+        "login",
+        "log in with ChatGPT, or with an API key from stdin or typed unseen",
+        (*account.LOGIN, arg.NO_BROWSER, arg.JSON),
+    ),
+    Subcommand("logout", "forget the login; that of Codex stays", (arg.JSON,)),
+    Subcommand("whoami", "show who is logged in, and what pays for requests", (arg.JSON,)),
+    Subcommand("limits", "show the rate limits of the account, and when they reset", (arg.JSON,)),
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),
     Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),

@@ -63,7 +63,7 @@ class AllClients:
         self.forgotten.append(thread_id)
 
 
-def nobody(provider: str) -> ModelClient:
+def nobody(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

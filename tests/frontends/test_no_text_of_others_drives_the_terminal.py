@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 import codexd_frontends
+from codexd.protocol import account
 from codexd.protocol.mcp import LOGIN_COMPLETED
 from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
@@ -93,6 +94,16 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("login", "n", "--no-browser"),
         ("logout", "n"),
     ),
+    "config": (
+        ("get",),
+        ("explain", "model"),
+        ("set", "model", "m"),
+        ("unset", "model"),
+    ),
+    "login": (("--no-browser",), ("--device-auth",)),
+    "logout": ((),),
+    "whoami": ((),),
+    "limits": ((),),
     "status": ((),),
     "start": ((),),
     "stop": (("--now",),),
@@ -166,6 +177,13 @@ class EvilDaemon:
             result["loginId"] = "l"
             params = self._evil("login", Example(NOTIFICATIONS[LOGIN_COMPLETED], self.variant))
             answers.append({"method": LOGIN_COMPLETED, "params": {**params, "loginId": "l"}})
+        if method == "account/login/start":
+            result["loginId"] = "l"
+            told = self._evil(
+                "account", Example(NOTIFICATIONS[account.LOGIN_COMPLETED], self.variant)
+            )
+            ends = {**told, "loginId": "l"}
+            answers.append({"method": account.LOGIN_COMPLETED, "params": ends})
         if method == "thread/import":
             params = self._evil("progress", Example(ThreadImportProgressNotification))
             answers.insert(0, {"method": "thread/import/progress", "params": params})

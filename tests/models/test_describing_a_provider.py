@@ -126,8 +126,11 @@ def test_a_missing_key_is_an_error_that_names_the_variable(env: dict[str, str]) 
     with pytest.raises(ModelError) as caught:
         request_headers(OPENAI, env)
     assert caught.value.message == (
-        "No key for the model provider 'OpenAI': the environment variable OPENAI_API_KEY is not set "
-        "for the daemon. Nothing was sent. Create a key at https://platform.openai.com/api-keys."
+        "No key for the model provider 'OpenAI': the environment variable OPENAI_API_KEY is not set, neither in the "
+        "shell that sent this turn nor for the daemon, and there is no login. Nothing was sent. Ways out: run "
+        "`codexctl login`; or set OPENAI_API_KEY in your shell and send again with codexctl, without a restart; or "
+        "use a model on this machine, with `codexctl send --oss`. Create a key at "
+        "https://platform.openai.com/api-keys."
     )
     assert (caught.value.info, caught.value.retry) == ("unauthorized", False)
 

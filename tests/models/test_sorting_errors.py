@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import formatdate
 from typing import Any
 
@@ -201,18 +202,49 @@ def test_a_refused_key_is_answered_with_the_variable_to_look_at() -> None:
     )
 
 
+def local(at: float) -> str:
+    return time.strftime("on %Y-%m-%d at %H:%M %Z", time.localtime(at)).rstrip()
+
+
 def test_a_usage_limit_says_when_it_is_lifted() -> None:
     body = complaint(type="usage_limit_reached", plan_type="plus", resets_at=NOW + 7500)
     assert refusal(429, body).message == (
-        "The usage limit of the plan plus is reached. It is lifted in 2 h 5 min. (No.)"
+        f"The usage limit of the plan plus is reached. It is lifted in 2 h 5 min, {local(NOW + 7500)}. "
+        "The plan pro has a higher limit, and credits lift it: https://chatgpt.com/codex/settings/usage. (No.)"
     )
     body = complaint(type="usage_limit_reached", resets_in_seconds=90)
     assert refusal(429, body).message == (
-        "The usage limit is reached. It is lifted in 1 min 30 s. (No.)"
+        f"The usage limit is reached. It is lifted in 1 min 30 s, {local(NOW + 90)}. (No.)"
     )
     assert refusal(429, complaint(type="usage_limit_reached")).message == (
         "The usage limit is reached. (No.)"
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-codex-primary-used-percent": "100", "x-codex-primary-reset-at": str(NOW + 60)}, 60),
+        ({"x-codex-primary-used-percent": "100", "x-codex-primary-reset-after-seconds": "61"}, 61),
+        (
+            {
+                "x-codex-primary-used-percent": "100",
+                "x-codex-primary-reset-after-seconds": "62",
+                "x-codex-secondary-used-percent": "99",
+                "x-codex-secondary-reset-after-seconds": "900",
+            },
+            62,
+        ),
+        ({"retry-after": "63"}, 63),
+    ],
+)
+def test_a_usage_limit_is_lifted_as_the_headers_say_where_the_body_does_not(
+    headers: dict[str, str], seconds: int
+) -> None:
+    body = complaint(type="usage_limit_reached", plan_type="team")
+    message = refusal(429, body, **headers).message
+    assert f"It is lifted in 1 min{f' {seconds - 60} s' if seconds > 60 else ''}, " in message
+    assert f"{local(NOW + seconds)}. An administrator of the workspace can grant more." in message
 
 
 @pytest.mark.parametrize(

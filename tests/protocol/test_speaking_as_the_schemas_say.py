@@ -26,6 +26,7 @@ from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import McpToolCall
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol import (
+    account,
     commands,
     config,
     history,
@@ -273,13 +274,60 @@ SERVERS = (
     ),
 )
 
+LIMITS = account.RateLimits(
+    "codex",
+    "Codex",
+    primary=account.RateLimitWindow(13, 300, 1795226698),
+    secondary=account.RateLimitWindow(0),
+    credits=account.Credits(True, False, "9.5"),
+    plan_type="plus",
+    rate_limit_reached_type="rate_limit_reached",
+)
 ANSWERS: dict[str, list[msgspec.Struct]] = {
     "initialize": [methods.InitializeResponse("codexd/0.169.0", "/w", "unix", "linux")],
     "account/read": [
-        methods.AccountReadResponse(None, requires_openai_auth=False),
-        methods.AccountReadResponse(methods.ApiKeyAccount(), requires_openai_auth=True),
-        methods.AccountReadResponse(
-            methods.ChatgptAccount("ann@example.org", "plus"), requires_openai_auth=True
+        account.AccountReadResponse(None, requires_openai_auth=False),
+        account.AccountReadResponse(account.ApiKeyAccount(), requires_openai_auth=True),
+        *[
+            account.AccountReadResponse(
+                account.ChatgptAccount(email, plan),
+                requires_openai_auth=True,
+                user_id="user",
+                codexd=account.AccountOwn(method="chatgpt"),
+            )
+            for email, plan in (("ann@example.org", "plus"), (None, "unknown"))
+        ],
+    ],
+    "account/gatewayOAuth/read": [account.GatewayOAuthReadResponse("openai", "OpenAI")],
+    "account/login/cancel": [
+        account.AccountLoginCancelResponse("canceled"),
+        account.AccountLoginCancelResponse("notFound"),
+    ],
+    "account/login/start": [
+        account.AccountLoginStartResponse(type="apiKey"),
+        account.AccountLoginStartResponse(type="chatgpt", login_id="l", auth_url="http://a"),
+        account.AccountLoginStartResponse(
+            type="chatgptDeviceCode", login_id="l", verification_url="http://a", user_code="A-1"
+        ),
+    ],
+    "account/logout": [account.AccountLogoutResponse(), account.AccountLogoutResponse(True, "f")],
+    "account/rateLimits/read": [
+        account.AccountRateLimitsReadResponse(account.RateLimits("codex")),
+        account.AccountRateLimitsReadResponse(
+            LIMITS, {"codex": LIMITS}, codexd=account.RateLimitsOwn({"codex": 1})
+        ),
+    ],
+    "account/usage/read": [account.AccountUsageReadResponse({})],
+    "account/workspaceMessages/read": [account.WorkspaceMessagesReadResponse()],
+    "accountSession/list": [
+        account.AccountSessionsResponse(),
+        account.AccountSessionsResponse(
+            "s",
+            (
+                account.AccountSession(
+                    session_id="s", last_used_at=1, workspaces=({"accountId": "a"},)
+                ),
+            ),
         ),
     ],
     "config/read": [
@@ -442,14 +490,15 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "command/exec/outputDelta": [
         commands.CommandExecOutputDeltaNotification("p", "stderr", "YQ==", True),
     ],
-    "account/rateLimits/updated": [
-        notifications.AccountRateLimitsUpdatedNotification(
-            notifications.RateLimits(
-                "codex",
-                primary=notifications.RateLimitWindow(13, 300, 1795226698),
-                secondary=notifications.RateLimitWindow(0),
-            )
-        )
+    "account/login/completed": [
+        account.AccountLoginCompletedNotification(success=True),
+        account.AccountLoginCompletedNotification(login_id="l", success=False, error="e"),
+    ],
+    "account/rateLimits/updated": [account.AccountRateLimitsUpdatedNotification(LIMITS)],
+    "account/updated": [
+        account.AccountUpdatedNotification(None),
+        account.AccountUpdatedNotification("apikey"),
+        *[account.AccountUpdatedNotification("chatgpt", plan) for plan in sorted(account.PLANS)],
     ],
     "error": [
         notifications.ErrorNotification(error, will_retry=True, thread_id="t", turn_id="u")
@@ -585,12 +634,25 @@ THEIRS = [
 # Params of Codex's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
-    "verbosity", "modelProvider", "updateEnvironment", "start",
+    "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys",
 }  # fmt: skip
 
 # Where Codex's name for a type is not ours.
-RENAMED = {"AccountRead": "GetAccount"}
+RENAMED = {
+    "AccountLoginCancel": "CancelLoginAccount",
+    "AccountLoginStart": "LoginAccount",
+    "AccountLogout": "LogoutAccount",
+    "AccountRateLimitsReadParams": "NullableGetAccountRateLimitsParams",
+    "AccountRateLimitsRead": "GetAccountRateLimits",
+    "AccountRead": "GetAccount",
+    "AccountUsageRead": "GetAccountTokenUsage",
+    "WorkspaceMessagesRead": "GetWorkspaceMessages",
+}
 EMPTY_SCHEMAS = {
+    "account/bedrock/checkGovCloudRequirements": "BedrockCheckGovCloudRequirementsResponse",
+    "account/bedrock/discover": "BedrockDiscoverResponse",
+    "account/gatewayOAuth/cancel": "GatewayOAuthCancelResponse",
+    "account/securitySetup/read": "GetAccountSecuritySetupResponse",
     "collaborationMode/list": "CollaborationModeListResponse",
     "hooks/list": "HooksListResponse",
     "plugin/installed": "PluginInstalledResponse",
@@ -607,6 +669,18 @@ def schema(name: str) -> dict[str, Any]:
     ]
     loaded: dict[str, Any] = json.loads(found.read_bytes())
     return loaded
+
+
+def properties_of(of: dict[str, Any]) -> set[str]:
+    """The names of a schema's members; of several forms, of all."""
+    forms = [*of.get("oneOf", ()), *(of["definitions"].values() if "anyOf" in of else ())]
+    return set(of.get("properties", ())).union(*map(properties_of, forms))
+
+
+def required_by(of: dict[str, Any]) -> set[str]:
+    """The names that a schema requires; of several forms, that all require."""
+    forms = [set(form.get("required", ())) for form in of.get("oneOf", ())]
+    return set.intersection(*forms) if forms else set(of.get("required", ()))
 
 
 def check(value: msgspec.Struct | msgspec.Raw, of: dict[str, Any]) -> None:
@@ -639,9 +713,9 @@ def test_params_have_the_names_of_the_schemas(method: str) -> None:
         return
     ours = {field.encode_name for field in msgspec.structs.fields(kind)}
     theirs = schema(kind.__name__)
-    assert ours - theirs["properties"].keys() <= OURS
+    assert ours - properties_of(theirs) <= OURS
     required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
-    assert required <= set(theirs.get("required", ()))
+    assert required <= required_by(theirs)
 
 
 @pytest.mark.parametrize("method", NOTIFICATIONS)

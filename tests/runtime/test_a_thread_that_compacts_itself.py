@@ -180,7 +180,7 @@ def a_world(folder: Path, model: Model) -> World:
     look = Look()
     return World(
         store=MemoryStore(),
-        client=lambda provider: model,
+        client=lambda provider, turn_id: model,
         traits=lambda name: Traits(),
         registry=Registry(look),
         unfinished=UnfinishedFiles(folder / "unfinished"),

@@ -74,7 +74,7 @@ class Ear:
     def unstalled(self) -> None: ...
 
 
-def no_model(provider: str) -> ModelClient:
+def no_model(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

@@ -38,7 +38,7 @@ class Nobody:
     def forget(self, thread_id: ThreadId) -> None: ...
 
 
-def no_model(provider: str) -> ModelClient:
+def no_model(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

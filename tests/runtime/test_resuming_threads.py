@@ -61,7 +61,7 @@ class Audience:
         return lambda *args, **kwargs: None
 
 
-def nobody(provider: str) -> ModelClient:
+def nobody(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

@@ -101,7 +101,7 @@ class Audience:
     def text(self, item: ItemId, part: TextPart, index: int, pieces: Sequence[str]) -> None: ...
 
 
-def nobody(provider: str) -> ModelClient:
+def nobody(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

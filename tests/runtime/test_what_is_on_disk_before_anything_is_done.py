@@ -147,7 +147,7 @@ class Audience:
 def a_world(store: EventStore, acting: Acting, folder: Path) -> World:
     return World(
         store=store,
-        client=lambda provider: acting,
+        client=lambda provider, turn_id: acting,
         traits=lambda name: Traits(),
         registry=Registry(acting),
         unfinished=UnfinishedFiles(folder / "unfinished"),

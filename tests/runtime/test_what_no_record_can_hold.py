@@ -128,7 +128,7 @@ async def played(folder: Path, model: Model, prompts: int) -> list[Event]:
     tool = Print()
     world = World(
         store=MemoryStore(),
-        client=lambda provider: model,
+        client=lambda provider, turn_id: model,
         traits=lambda name: Traits(),
         registry=Registry(tool),
         unfinished=UnfinishedFiles(folder / "unfinished"),

@@ -44,7 +44,7 @@ class Ear:
         return lambda *args, **kwargs: None
 
 
-def nobody(provider: str) -> ModelClient:
+def nobody(provider: str, turn_id: str) -> ModelClient:
     raise AssertionError("no model is asked here")
 
 

@@ -95,7 +95,7 @@ class House:
         """The thread, loaded or new, and what its client can read; at the end it dies."""
         world = World(
             store=self.store,
-            client=lambda provider: self.model,
+            client=lambda provider, turn_id: self.model,
             traits=lambda name: Traits(),
             registry=Registry(self.tool),
             unfinished=UnfinishedFiles(self._folder / "unfinished"),

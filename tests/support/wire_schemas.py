@@ -12,7 +12,15 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from installed_codex import SCHEMAS
 
-_RENAMED = {"AccountReadResponse": "GetAccountResponse"}
+_RENAMED = {
+    "AccountLoginCancelResponse": "CancelLoginAccountResponse",
+    "AccountLoginStartResponse": "LoginAccountResponse",
+    "AccountLogoutResponse": "LogoutAccountResponse",
+    "AccountRateLimitsReadResponse": "GetAccountRateLimitsResponse",
+    "AccountReadResponse": "GetAccountResponse",
+    "AccountUsageReadResponse": "GetAccountTokenUsageResponse",
+    "WorkspaceMessagesReadResponse": "GetWorkspaceMessagesResponse",
+}
 
 
 # Where the types of methods are that Codex does not have.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
+from codexd.account.payment import CHATGPT_URL, Payment, Payments
 from codexd.catalog.web_search import web_search_declaration
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
@@ -22,6 +23,7 @@ from codexd.models.provider_table import ProviderTable
 if TYPE_CHECKING:
     from codexd.models.http.client import HttpModelClient
 
+_Source = tuple[ProviderTable | None, str | None]
 # Queued requests for the context window of a local server: there are four servers, and a turn asks once.
 ASKED_MAX: Final = 8
 
@@ -29,9 +31,10 @@ ASKED_MAX: Final = 8
 class Providers:
     """Clients by provider name; a table that has changed gets a new client for the next request."""
 
-    def __init__(self, config: LiveConfig, env: Mapping[str, str]) -> None:
-        self._config, self._env = config, env
-        self._clients: dict[str, tuple[ProviderTable | None, HttpModelClient]] = {}
+    def __init__(self, config: LiveConfig, env: Mapping[str, str], payments: Payments) -> None:
+        self._config, self._env, self._payments = config, env, payments
+        self._read: dict[str, tuple[_Source, Provider]] = {}
+        self._clients: dict[tuple[str, bool], tuple[Provider, HttpModelClient]] = {}
         self._retired: list[HttpModelClient] = []
         self._windows: dict[tuple[str, str], int] = {}
         self._secret = frozenset(
@@ -45,20 +48,44 @@ class Providers:
             with suppress(NoLocalModel, ModelError):
                 await self.find_local(name, None)
 
-    def client(self, name: str) -> ModelClient:
-        """The provider's client. Raises: ModelError, if there is no provider of that name."""
+    def client(self, name: str, turn_id: str = "") -> ModelClient:
+        """The provider's client, for a turn. Raises: ModelError, if there is no provider of that name."""
+        provider = self.provider(name)
+        payment = self._payments.of(provider, turn_id)
+        return self._http(self._placed(provider, payment), payment.is_chatgpt).paid_by(payment)
+
+    def payment(self, name: str, turn_id: str = "") -> Payment:
+        """What the requests of a turn are paid with. Raises: ModelError, if there is no provider of that name."""
+        return self._payments.of(self.provider(name), turn_id)
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name. Raises: ModelError."""
         config = self._config.last_good()
-        table = config.model_providers.get(name)
-        kept = self._clients.get(name)
-        if kept is not None and kept[0] == table:
+        source = (config.model_providers.get(name), config.openai_base_url)
+        kept = self._read.get(name)
+        if kept is None or kept[0] != source:
+            kept = self._read[name] = (source, _provider(name, config, str(self._config.file)))
+        return kept[1]
+
+    def _placed(self, provider: Provider, payment: Payment) -> Provider:
+        """The provider where it takes this payment: OpenAI has another address for ChatGPT's plans."""
+        if not payment.is_chatgpt or provider.base_url != BUILT_IN["openai"]["base_url"]:
+            return provider
+        base = self._config.last_good().chatgpt_base_url or CHATGPT_URL
+        return msgspec.structs.replace(provider, base_url=f"{base.rstrip('/')}/codex")
+
+    def _http(self, provider: Provider, is_chatgpt: bool) -> HttpModelClient:
+        key = (provider.key, is_chatgpt)
+        kept = self._clients.get(key)
+        if kept is not None and kept[0] == provider:
             return kept[1]
         if kept is not None:
             self._retired.append(kept[1])  # A request of it may be under way.
         # Imported here, since the daemon answers before a client needs a model.
         from codexd.models.http.client import HttpModelClient
 
-        client = HttpModelClient(_provider(name, config, str(self._config.file)), self._env)
-        self._clients[name] = (table, client)
+        client = HttpModelClient(provider, self._env)
+        self._clients[key] = (provider, client)
         return client
 
     def key_variables(self) -> dict[str, str | None]:
@@ -124,16 +151,18 @@ class Providers:
         """The declaration of the provider's web search; None if it has none, or may not search."""
         config = self._config.last_good()
         try:
-            provider = _provider(settings.provider, config, str(self._config.file))
+            provider = self.provider(settings.provider)
         except ModelError:
             return None
         if provider.wire_api != "responses" or not provider.quirks.web_search:
             return None
         return web_search_declaration(config, settings.sandbox)
 
-    def has_key(self, variable: str) -> bool:
-        """Whether the variable is set and not empty."""
-        return bool(self._env.get(variable))
+    def given_variables(self) -> tuple[str, ...]:
+        """The variables of all providers, which a client may give with a turn."""
+        tables = self._config.last_good().model_providers.values()
+        names = {name for name in self.key_variables().values() if name is not None}
+        return tuple(sorted(names.union(*[table.variables for table in tables])))
 
     async def aclose(self) -> None:
         for _, client in self._clients.values():
@@ -146,7 +175,8 @@ def _provider(name: str, config: Config, file: str) -> Provider:
     table = config.model_providers.get(name)
     try:
         if table is None:
-            return read_provider(name, {})
+            moved = config.openai_base_url if name == "openai" else None
+            return read_provider(name, {} if moved is None else {"base_url": moved})
         members, unsaid = msgspec.to_builtins(table), msgspec.to_builtins(ProviderTable())
         return read_provider(
             name, {key: value for key, value in members.items() if value != unsaid[key]}

@@ -27,7 +27,18 @@ _SECRET: Final = frozenset(
         "query_params",
     }
 )
-_URLS: Final = frozenset({"base_url", "url", "endpoint", "proxy_url", "socks_url"})
+_URLS: Final = frozenset(
+    [
+        "base_url",
+        "chatgpt_base_url",
+        "endpoint",
+        "issuer",
+        "openai_base_url",
+        "proxy_url",
+        "socks_url",
+        "url",
+    ]
+)
 _VARIABLES: Final = frozenset(
     {
         "env_key",

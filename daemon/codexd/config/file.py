@@ -21,6 +21,7 @@ import msgspec
 from codexd.config.keys import (
     Config,
     FeaturesTable,
+    LoginTable,
     PermissionProfileTable,
     PriceTable,
     ProfileNetworkTable,
@@ -125,6 +126,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]] = {
     Config: {
         "features": FeaturesTable,
+        "login": LoginTable,
         "mcp_servers": McpServerTable,
         "model_providers": ProviderTable,
         "otel": OtelTable,

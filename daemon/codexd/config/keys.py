@@ -127,6 +127,13 @@ class RedactionTable(msgspec.Struct, frozen=True):
     except_patterns: SecretKinds = ()  # well-known kinds of secrets that are not searched for
 
 
+class LoginTable(msgspec.Struct, frozen=True):
+    """The table `[login]`: where `codexctl login` gets its tokens; None: where Codex gets them."""
+
+    issuer: Annotated[str, "a URL, a string"] | None = None
+    client_id: str | None = None
+
+
 class TitlesTable(msgspec.Struct, frozen=True):
     """The table `[titles]`: titles of threads without a name."""
 
@@ -226,6 +233,15 @@ class Config(msgspec.Struct, frozen=True):
     redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
+    # How a person may log in: another login that is there is not used. The workspace of a login with ChatGPT.
+    forced_login_method: Literal["chatgpt", "api"] | None = None
+    forced_chatgpt_workspace_id: (
+        Annotated[str | tuple[str, ...], "a workspace's id, or a list of them"] | None
+    ) = None
+    login: Annotated[LoginTable, "a table [login]"] = LoginTable()
+    # Where a login with ChatGPT sends requests; None: https://chatgpt.com/backend-api
+    chatgpt_base_url: Annotated[str, "a URL, a string"] | None = None
+    openai_base_url: Annotated[str, "a URL, a string"] | None = None  # of the provider openai
     otel: Annotated[OtelTable, "a table [otel]"] = OtelTable()
     features: Annotated[FeaturesTable, "a table [features]"] = FeaturesTable()
     prices: Prices = {}

@@ -8,7 +8,6 @@ The browser comes back to a port of 127.0.0.1 that is open for the time of the l
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -27,14 +26,12 @@ from mcp.shared.auth import (
 )
 from msgspec.structs import replace
 
+from codexd.account.callback import Callback, Query
 from codexd.config.mcp_table import McpServerTable
 from codexd.mcp.connection import LoginNeeded, ServerError, ours
 from codexd.mcp.credentials import NOTHING, Login, Logins
 
 CALLBACK_PATH: Final = "/callback"
-# A request line with a code has some hundred bytes.
-REQUEST_BYTES_MAX: Final = 16 * 1024
-REQUEST_SECONDS_MAX: Final = 10.0
 # A token that expires while a request is on its way is refreshed before.
 EXPIRY_MARGIN_SECONDS: Final = 30.0
 
@@ -159,7 +156,7 @@ class Authorization:
         self._scopes = table.scopes if scopes is None else scopes
         self._port = port or 0
         self.url: str | None = None  # for the browser
-        self._state: str | None = None  # what the browser must bring back
+        self._callback = Callback(CALLBACK_PATH, self._take)
         self.shown = trio.Event()
         self._came_back = trio.Event()
         self._answer: AuthorizationCodeResult | str = "the browser did not come back"
@@ -170,7 +167,7 @@ class Authorization:
             async with trio.open_nursery() as nursery:
                 (listener,) = await trio.open_tcp_listeners(self._port, host="127.0.0.1")
                 port = listener.socket.getsockname()[1]
-                nursery.start_soon(trio.serve_listeners, self._serve, [listener])
+                nursery.start_soon(trio.serve_listeners, self._callback.serve, [listener])
                 await self._grant(f"http://127.0.0.1:{port}{CALLBACK_PATH}")
                 nursery.cancel_scope.cancel()
         except Exception as error:  # The nursery's is a group of them.
@@ -209,7 +206,7 @@ class Authorization:
 
     async def _show(self, url: str) -> None:
         self.url = url
-        self._state = parse_qs(urlsplit(url).query)["state"][0]
+        self._callback.state = parse_qs(urlsplit(url).query)["state"][0]
         self.shown.set()
 
     async def _come_back(self) -> AuthorizationCodeResult:
@@ -218,27 +215,7 @@ class Authorization:
             raise LoginNeeded(self._answer)
         return self._answer
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
-        """One request of the browser."""
-        with trio.move_on_after(REQUEST_SECONDS_MAX):
-            try:
-                target = await _target(stream)
-                status, text = self._take(target)
-                await stream.send_all(_page(status, text))
-            except (trio.BrokenResourceError, ValueError):
-                pass
-        with trio.move_on_after(1, shield=True):
-            await stream.aclose()
-
-    def _take(self, target: str) -> tuple[str, str]:
-        parts = urlsplit(target)
-        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        ours = self._state is not None and query.get("state") == self._state
-        if parts.path != CALLBACK_PATH or not ours or not ({"code", "error"} & query.keys()):
-            # Any page of the web may send a browser here: only this login's own way back ends it.
-            return "404 Not Found", "There is nothing here."
-        if self._came_back.is_set():
-            return "200 OK", "This login is over."
+    async def _take(self, query: Query) -> str:
         if "code" in query:
             self._answer = AuthorizationCodeResult(
                 code=query["code"], state=query.get("state"), iss=query.get("iss")
@@ -249,30 +226,7 @@ class Authorization:
             self._answer = f"the server refused the login: {words}"
             text = "The login was refused. You may close this page."
         self._came_back.set()
-        return "200 OK", text
-
-
-async def _target(stream: trio.SocketStream) -> str:
-    """The target of a GET request. Raises: ValueError."""
-    read = bytearray()
-    while b"\r\n\r\n" not in read:
-        chunk = await stream.receive_some(4096)
-        read += chunk
-        if not chunk or len(read) > REQUEST_BYTES_MAX:
-            raise ValueError("no request")
-    method, target, _ = bytes(read).split(b"\r\n", 1)[0].decode("ascii").split(" ")
-    if method != "GET":
-        raise ValueError("no GET")
-    return target
-
-
-def _page(status: str, text: str) -> bytes:
-    body = f"<!doctype html><title>codexd</title><p>{html.escape(text)}</p>".encode()
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+        return text
 
 
 _ACCEPT: Final = "application/json, text/event-stream"

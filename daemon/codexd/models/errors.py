@@ -31,7 +31,13 @@ from codexd.models.complaints import (
 )
 from codexd.models.provider import Provider
 from codexd.models.provider_words import says
-from codexd.models.rate_limits import limits_in_headers, retry_after_ms, wait_named_in
+from codexd.models.rate_limits import (
+    limit_text,
+    limits_in_headers,
+    retry_after_ms,
+    span,
+    wait_named_in,
+)
 
 # A longer wait is reported at once.
 RETRY_AFTER_MS_MAX = 120_000
@@ -62,11 +68,15 @@ def refused(
     *,
     now: float,
     secrets: tuple[str, ...] = (),
+    advice: str | None = None,
 ) -> ModelError:
-    """The error for an answer that is not a success. `now` is in Unix seconds; header names in lower case."""
+    """The error for an answer that is not a success. `now` is in Unix seconds; header names in lower case.
+
+    `advice` is what a person does about credentials that are refused; None: it depends on the provider's table.
+    """
     complaint = read_complaint(unpacked(body, headers.get("content-encoding", "")))
     said = scrubbed(complaint.message, secrets) or "no reason given"
-    error = _refused(provider, status, headers, complaint, said, now)
+    error = _refused(provider, status, headers, complaint, said, now, advice)
     return _with_images_in_mind(error, complaint)
 
 
@@ -77,6 +87,7 @@ def _refused(
     complaint: ProviderError,
     said: str,
     now: float,
+    advice: str | None,
 ) -> ModelError:
     limits = limits_in_headers(headers.items())
     known = _known(complaint, status)
@@ -84,18 +95,14 @@ def _refused(
     if status == 403 and complaint.is_page:
         return _final(_page_refusal(provider, said), "other", status, limits)
     if status in (401, 403) and not out_of_money:
-        text = _unauthorized_text(provider, status, said)
+        text = _unauthorized_text(provider, status, said, advice)
         return _final(text, "unauthorized", status, limits)
     if _is_too_long(complaint, status):
         return _final(said, "contextWindowExceeded", status, limits)
     if status == 413:
-        # A body over the server's limit, in bytes: whatever the text says, a shorter history fits.
-        text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
-        error = _final(text, "contextWindowExceeded", status, limits)
-        error.about_images = error.too_many_images = True
-        return error
+        return _too_large_a_request(provider, said, limits)
     if known is not None and not known[1] and (status == 429 or complaint.code or out_of_money):
-        text = _limit_text(complaint, said, now) if out_of_money else said
+        text = limit_text(complaint, said, headers, now) if out_of_money else said
         return _final(text, known[0], status, limits)
     passes = known is not None and known[1]
     if status in words.STATUSES_TRIED_AGAIN or status >= 500 or passes:
@@ -110,6 +117,14 @@ def _refused(
             after_ms = wait_named_in(complaint.message)
         return _passing(text, info, "request", after_ms, limits, f"HTTP {status}")
     return _refused_for_good(provider, status, headers, said, limits)
+
+
+def _too_large_a_request(provider: Provider, said: str, limits: dict[str, str]) -> ModelError:
+    """A body over the server's limit, in bytes: whatever the text says, a shorter history fits."""
+    text = f"{provider.name} does not take a request of this size (HTTP 413): {said}"
+    error = _final(text, "contextWindowExceeded", 413, limits)
+    error.about_images = error.too_many_images = True
+    return error
 
 
 def failed(complaint: ProviderError, *, secrets: tuple[str, ...] = ()) -> ModelError:
@@ -285,8 +300,8 @@ def _page_refusal(provider: Provider, said: str) -> str:
     )
 
 
-def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
-    hint = (
+def _unauthorized_text(provider: Provider, status: int, said: str, advice: str | None) -> str:
+    hint = advice or (
         f"Check the key in the environment variable {shown_variable(provider.env_key)}."
         if provider.env_key
         else f"No env_key is configured in model_providers.{provider.key}."
@@ -294,17 +309,6 @@ def _unauthorized_text(provider: Provider, status: int, said: str) -> str:
     # HTTP 403 may also be a country, a model or a text that is not allowed.
     what = "does not accept the key" if status == 401 else "refuses the request or the key"
     return f"{provider.name} {what} (HTTP {status}): {said.rstrip('.')}. {hint}"
-
-
-def _limit_text(complaint: ProviderError, said: str, now: float) -> str:
-    plan = f" of the plan {complaint.plan_type[:100]}" if complaint.plan_type else ""
-    wait = complaint.resets_in_seconds
-    if complaint.resets_at is not None:
-        wait = complaint.resets_at - now
-    if complaint.code != "usage_limit_reached" and complaint.type != "usage_limit_reached":
-        return said
-    when = f" It is lifted in {_span(wait)}." if wait is not None and wait > 0 else ""
-    return f"The usage limit{plan} is reached.{when} ({said})"
 
 
 def _refused_for_good(
@@ -345,7 +349,7 @@ def _passing(
     """An error that passes; final after all where the provider wants more patience than a person has."""
     patient = after_ms is None or after_ms <= RETRY_AFTER_MS_MAX
     if not patient and after_ms is not None:
-        text = f"{text} It wants to be asked again in {_span(after_ms / 1000)}, not before."
+        text = f"{text} It wants to be asked again in {span(after_ms / 1000)}, not before."
     return ModelError(
         text,
         info=info,
@@ -366,12 +370,3 @@ def _with_images_in_mind(error: ModelError, complaint: ProviderError) -> ModelEr
         if error.info == "other":
             error.info = "badRequest"
     return error
-
-
-def _span(seconds: float) -> str:
-    """Seconds as a person says them, to the larger two units."""
-    whole = max(1, round(seconds))
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s")]
-    said = [f"{count} {unit}" for count, unit in units if count]
-    return " ".join(said[:2])

@@ -70,6 +70,9 @@ class RequestHeaders(msgspec.Struct, frozen=True):
 
     pairs: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...]
+    advice: str | None = (
+        None  # what a person does when they are refused; None: it depends on the provider's table
+    )
 
 
 def read_provider(key: str, table: Mapping[str, object]) -> Provider:
@@ -107,8 +110,18 @@ def _placed(provider: Provider, said: dict[str, object]) -> Provider:
     return msgspec.structs.replace(provider, base_url=provider.base_url.rstrip("/"), quirks=quirks)
 
 
-def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeaders:
-    """The headers for a provider, its key among them.
+class Paid(msgspec.Struct, frozen=True):
+    """The headers of a login, which take the place of a key."""
+
+    headers: Mapping[str, str]
+    secret: str
+    advice: str
+
+
+def request_headers(
+    provider: Provider, env: Mapping[str, str], paid: Paid | None = None
+) -> RequestHeaders:
+    """The headers for a provider, its key among them, or those of a login.
 
     Raises:
         ModelError: the variable that should hold the key is not set. Nothing was sent.
@@ -126,6 +139,10 @@ def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeader
         if value := env.get(variable, "").strip():
             headers[name.lower()] = _sendable(provider, variable, value)
             secrets.append(value)
+    if paid is not None:
+        return RequestHeaders(
+            tuple((headers | dict(paid.headers)).items()), (*secrets, paid.secret), paid.advice
+        )
     if provider.env_key is not None:
         value = _sendable(provider, provider.env_key, _key_in(provider, provider.env_key, env))
         # Azure's keys have a header of their own; the usual header has a token there.
@@ -140,10 +157,16 @@ def request_headers(provider: Provider, env: Mapping[str, str]) -> RequestHeader
 def _key_in(provider: Provider, variable: str, env: Mapping[str, str]) -> str:
     if value := env.get(variable, "").strip():
         return value
+    name = shown_variable(variable)
     hint = f" {provider.env_key_instructions}" if provider.env_key_instructions else ""
+    no_login, login = "", ""
+    if provider.requires_openai_auth:
+        no_login, login = ", and there is no login", "run `codexctl login`; or "
     raise ModelError(
-        f"No key for the model provider {provider.name!r}: the environment variable {shown_variable(variable)} is "
-        f"not set for the daemon. Nothing was sent.{hint}",
+        f"No key for the model provider {provider.name!r}: the environment variable {name} is not set, neither in "
+        f"the shell that sent this turn nor for the daemon{no_login}. Nothing was sent. Ways out: {login}set {name} "
+        "in your shell and send again with codexctl, without a restart; or use a model on this machine, with "
+        f"`codexctl send --oss`.{hint}",
         info="unauthorized",
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from codexd.models.complaints import finite_number
+from codexd.models.complaints import ProviderError, finite_number
 
 # A dozen headers for each of a few families. They go into the log with every call.
 HEADERS_MAX = 64
@@ -21,7 +21,7 @@ VALUE_CHARACTERS_MAX = 256
 
 _LIMIT_HEADER = re.compile(
     r"x-[a-z0-9-]{1,64}-(?:used-percent|window-minutes|reset-at|reset-after-seconds|limit-percent"
-    r"|limit-name|plan-type|active-limit|promo-message|credits-[a-z-]{1,64}+)",
+    r"|limit-name|rate-limit-reached-type|plan-type|active-limit|promo-message|credits-[a-z-]{1,64}+)",
     re.ASCII,
 )
 
@@ -127,3 +127,73 @@ def wait_named_in(message: str) -> int | None:
     if found is None:
         return None
     return round(sum(float(n) * _UNIT_MS[unit.lower()] for n, unit in _SPAN.findall(found[1])))
+
+
+# What a person of a plan can do, by the plan; of others nothing is known.
+_MORE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("free", "go"), "A larger plan has a higher limit: https://chatgpt.com/explore/plus."
+    ),
+    "plus": "The plan pro has a higher limit, and credits lift it: https://chatgpt.com/codex/settings/usage.",
+    **dict.fromkeys(
+        ("pro", "prolite", "promax"), "Credits lift it: https://chatgpt.com/codex/settings/usage."
+    ),
+    **dict.fromkeys(
+        ("team", "business", "enterprise", "edu", "ent26"),
+        "An administrator of the workspace can grant more.",
+    ),
+}
+
+
+def limit_text(complaint: ProviderError, said: str, headers: Mapping[str, str], now: float) -> str:
+    """The error about a limit of usage, with the time when it resets. `now` is in Unix seconds."""
+    if "usage_limit_reached" not in (complaint.code, complaint.type):
+        return said
+    named = complaint.plan_type or headers.get("x-codex-plan-type")
+    plan = f" of the plan {named[:100]}" if named else ""
+    at = _reset_of(complaint, headers, now)
+    when = ""
+    if at is not None and at > now:
+        when = f" It is lifted in {span(at - now)}, {_local(at)}."
+    more = _MORE.get((named or "").lower(), "")
+    return f"The usage limit{plan} is reached.{when}{' ' if more else ''}{more} ({said})"
+
+
+def _reset_of(complaint: ProviderError, headers: Mapping[str, str], now: float) -> float | None:
+    """When a limit resets, in Unix seconds: as the body says, else the last of the used up windows."""
+    if complaint.resets_at is not None:
+        return complaint.resets_at
+    if complaint.resets_in_seconds is not None:
+        return now + complaint.resets_in_seconds
+    times = []
+    for name in ("x-codex-primary", "x-codex-secondary"):
+        used = finite_number(headers.get(f"{name}-used-percent"))
+        at = finite_number(headers.get(f"{name}-reset-at"))
+        after = finite_number(headers.get(f"{name}-reset-after-seconds"))
+        if at is None and after is not None:
+            at = now + after
+        if used is not None and used >= 100 and at is not None:
+            times.append(at)
+    after_ms = retry_after_ms(headers, now)
+    if not times and after_ms is not None:
+        times.append(now + after_ms / 1000)
+    return max(times, default=None)
+
+
+def _local(at: float) -> str:
+    """A time where the daemon is: 2026-11-28 02:21 CET."""
+    import time
+
+    try:
+        return time.strftime("on %Y-%m-%d at %H:%M %Z", time.localtime(at)).rstrip()
+    except (OverflowError, ValueError, OSError):  # a year that no calendar has
+        return "at a time that no clock has"
+
+
+def span(seconds: float) -> str:
+    """Seconds as a person says them, to the larger two units."""
+    whole = max(1, round(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s")]
+    said = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(said[:2])

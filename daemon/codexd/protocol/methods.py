@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from codexd.protocol import account as a
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
 from codexd.protocol import config as g
@@ -57,6 +58,14 @@ class InitializeParams(msgspec.Struct, frozen=True, rename="camel"):
     capabilities: Capabilities | None = None
 
 
+class InitializeOwn(msgspec.Struct, frozen=True, rename="camel"):
+    """More of the daemon, for clients that asked for extensions."""
+
+    key_variables: tuple[
+        str, ...
+    ] = ()  # the variables that `providerKeys` of `turn/start` may have
+
+
 class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The daemon. Clients expect `name/X.Y.Z` in the user agent: the SDK reads the version from it."""
 
@@ -64,34 +73,7 @@ class InitializeResponse(msgspec.Struct, frozen=True, rename="camel"):
     codex_home: str
     platform_family: str
     platform_os: str
-
-
-class AccountReadParams(msgspec.Struct, frozen=True, rename="camel"):
-    """Read the account that is signed in."""
-
-    refresh_token: bool | None = False
-
-
-class ApiKeyAccount(msgspec.Struct, frozen=True, tag="apiKey"):
-    """Requests are billed to an API key."""
-
-
-class ChatgptAccount(msgspec.Struct, frozen=True, rename="camel", tag="chatgpt"):
-    """Requests are part of a ChatGPT plan."""
-
-    email: str | None
-    plan_type: str
-
-
-Account = ApiKeyAccount | ChatgptAccount
-
-
-class AccountReadResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """The account. Without an account, `requires_openai_auth` opens the TUI's sign-in page."""
-
-    account: Account | None
-    requires_openai_auth: bool
-    user_id: str | None = None
+    codexd: InitializeOwn | msgspec.UnsetType = msgspec.UNSET
 
 
 class Method(msgspec.Struct, frozen=True):
@@ -106,7 +88,17 @@ class Method(msgspec.Struct, frozen=True):
 
 METHODS: dict[str, Method] = {
     "initialize": Method(InitializeParams, InitializeResponse, needs_initialize=False),
-    "account/read": Method(AccountReadParams, AccountReadResponse, looks=True),
+    "account/gatewayOAuth/read": Method(NoParams, a.GatewayOAuthReadResponse, looks=True),
+    "account/login/cancel": Method(a.AccountLoginCancelParams, a.AccountLoginCancelResponse),
+    "account/login/start": Method(a.AccountLoginStartParams, a.AccountLoginStartResponse),
+    "account/logout": Method(NoParams, a.AccountLogoutResponse),
+    "account/rateLimits/read": Method(
+        a.AccountRateLimitsReadParams, a.AccountRateLimitsReadResponse, looks=True
+    ),
+    "account/read": Method(a.AccountReadParams, a.AccountReadResponse, looks=True),
+    "account/usage/read": Method(NoParams, a.AccountUsageReadResponse, looks=True),
+    "account/workspaceMessages/read": Method(NoParams, a.WorkspaceMessagesReadResponse, looks=True),
+    "accountSession/list": Method(NoParams, a.AccountSessionsResponse, looks=True),
     "command/exec": Method(p.CommandExecParams, p.CommandExecResponse),
     "command/exec/resize": Method(p.CommandExecResizeParams, p.CommandExecResizeResponse),
     "command/exec/terminate": Method(p.CommandExecTerminateParams, p.CommandExecTerminateResponse),
@@ -224,11 +216,26 @@ METHODS: dict[str, Method] = {
 
 # Encoded results of methods that the TUI calls when it starts and codexd does not have. Params are not read.
 EMPTY_ANSWERS: dict[str, bytes] = {
+    "account/bedrock/checkGovCloudRequirements": b'{"isGovCloud":false,"shouldWarn":false}',
+    "account/bedrock/discover": b'{"profiles":[],"environmentCredentials":[]}',
+    "account/gatewayOAuth/cancel": b"{}",
+    "account/securitySetup/read": b'{"notice":null}',
     "collaborationMode/list": b'{"data":[]}',
     "hooks/list": b'{"data":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
     "skills/list": b'{"data":[]}',
     "thread/goal/get": b'{"goal":null}',
+}
+
+
+# Methods about accounts that codexd cannot have: why they are refused, in Codex's words where it refuses them too.
+REFUSALS: dict[str, str] = {
+    "account/bedrock/setup": "codexd has no logins for Amazon Bedrock; nothing was done",
+    "account/gatewayOAuth/login": "The selected provider does not use gateway OAuth",
+    "account/gcp/setup": "codexd has no logins for Google Cloud; nothing was done",
+    "account/rateLimitResetCredit/consume": "codexd consumes no reset credits; nothing was done",
+    "account/sendAddCreditsNudgeEmail": "codexd sends no mail to the owner of a workspace; nothing was done",
+    "accountSession/switch": "codexd has one login at a time: log out, then log in; nothing was done",
 }
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
-from codexd.protocol import mcp
+from codexd.protocol import account, mcp
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
@@ -223,33 +223,10 @@ class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
     request_id: RequestId
 
 
-class RateLimitWindow(msgspec.Struct, frozen=True, rename="camel"):
-    """The used part of a rate limit window."""
-
-    used_percent: int
-    window_duration_mins: int | None = None
-    resets_at: int | None = None  # Unix seconds
-
-
-class RateLimits(msgspec.Struct, frozen=True, rename="camel"):
-    """The account's rate limits, as the provider last reported them."""
-
-    limit_id: str | None = None
-    limit_name: str | None = None
-    primary: RateLimitWindow | None = None
-    secondary: RateLimitWindow | None = None
-    credits: None = None
-    plan_type: str | None = None
-
-
-class AccountRateLimitsUpdatedNotification(msgspec.Struct, frozen=True, rename="camel"):
-    """The provider reported new rate limits."""
-
-    rate_limits: RateLimits
-
-
 NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
-    "account/rateLimits/updated": AccountRateLimitsUpdatedNotification,
+    account.LOGIN_COMPLETED: account.AccountLoginCompletedNotification,
+    "account/rateLimits/updated": account.AccountRateLimitsUpdatedNotification,
+    account.ACCOUNT_UPDATED: account.AccountUpdatedNotification,
     "command/exec/outputDelta": CommandExecOutputDeltaNotification,
     "configWarning": ConfigWarningNotification,
     "error": ErrorNotification,

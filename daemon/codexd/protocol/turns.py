@@ -83,6 +83,8 @@ class TurnStartParams(SettingsParams, frozen=True, kw_only=True):
     output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: requests with the same key start one turn
     update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands
+    # codexd only: values of variables of providers, for requests to them. In memory only, and never for commands.
+    provider_keys: Mapping[str, str] | None = None
 
 
 class TurnStartResponse(msgspec.Struct, frozen=True):
@@ -145,6 +147,7 @@ class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     target: ReviewTarget
     delivery: Literal["inline"] | None = None  # the findings are added to the thread itself
     update_environment: Mapping[str, str | None] | None = None  # codexd only, as in turn/start
+    provider_keys: Mapping[str, str] | None = None  # the same
 
 
 class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from codexd.catalog.clients import Providers
 from codexd.config.editing.writer import ConfigWriter
 from codexd.config.live import LiveConfig
 from codexd.config.rule_files import RuleFiles
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.machine.paths import Paths
-from codexd.protocol.codexd_methods import ProviderFindLocalResponse
 from codexd.protocol.models import Model
 from codexd.redaction.redactor import Redactor
 from codexd.runtime.actor.lookups import LookupSource
@@ -24,6 +24,7 @@ from codexd.runtime.daemon_stream import BroughtIn
 from codexd.runtime.images.images import Images
 from codexd.runtime.supervisor import Supervisor
 from codexd.sandbox.confinement import Confinement
+from codexd.server.account_host import AccountHost
 from codexd.server.hub import Hub
 from codexd.server.mcp_host import McpHost
 from codexd.server.reads.directory import Directory
@@ -52,11 +53,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     rules: RuleFiles  # for commands, written by people and by approvals
     lookups: LookupSource  # what decisions depend on
     models: Callable[[], tuple[Model, ...]]  # the catalogue, with hidden models
-    providers: Callable[[], Mapping[str, str | None]]  # name -> variable that must hold its key
-    has_key: Callable[[str], bool]  # whether that environment variable has a key
+    clients: Providers  # of models
+    account: AccountHost
     local_providers: frozenset[str | None]  # providers whose own server lists their models
-    # A model server on this machine, by name and model where they are given. Raises: Rejected.
-    find_local: Callable[[str | None, str | None], Awaitable[ProviderFindLocalResponse]]
     new_id: Callable[[], str]
     now_us: Callable[[], int]
     today: Callable[[], str]

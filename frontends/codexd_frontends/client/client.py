@@ -29,7 +29,7 @@ from codexd_frontends.client.errors import (
     Unreachable,
     UsageError,
 )
-from codexd_frontends.client.messages import Message, RequestId, read_message
+from codexd_frontends.client.messages import Message, Received, RequestId, read_message
 
 # A request that takes longer has been lost; the slowest, reading a thread of many turns, takes seconds.
 CALL_SECONDS_MAX = 60.0
@@ -48,6 +48,14 @@ Params = Mapping[str, object]
 Heard = Callable[[Message], bool]  # returns whether the message was for this receiver
 
 
+class _Own(Received, frozen=True):
+    key_variables: tuple[str, ...] = ()
+
+
+class _Initialized(Received, frozen=True):
+    codexd: _Own = _Own()
+
+
 class Daemon:
     """A connection that has been initialized."""
 
@@ -60,6 +68,8 @@ class Daemon:
         self._unwanted: set[RequestId] = set()  # requests whose answers are ignored
         self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
         self.slow_seconds = SLOW_SECONDS
+        # Those whose values a turn may bring along, for requests to providers.
+        self.key_variables: tuple[str, ...] = ()
 
     @classmethod
     def connect(cls, path: str, *, frontend: str = "codexctl") -> Self:
@@ -79,15 +89,16 @@ class Daemon:
         return daemon
 
     def _initialize(self, frontend: str) -> None:
-        self.call(
+        answer = self.call(
             "initialize",
             {
                 "clientInfo": {"name": frontend, "title": None, "version": __version__},
                 "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
             },
-            object,
+            _Initialized,
             seconds=CONNECT_SECONDS_MAX,
         )
+        self.key_variables = answer.codexd.key_variables
         self._send({"method": "initialized"})
 
     def __enter__(self) -> Self:

@@ -2,13 +2,15 @@
 
 The model for this is `update-environment` of tmux(1). No variable of the list holds a secret by its nature; a
 proxy may have a password, which the daemon keeps out of its logs as it does with any secret.
+
+The keys of providers go beside them, by names that the daemon says: for requests of the turn, and for no command.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 # More names, for commands that need others: separated by commas or blanks.
@@ -49,6 +51,16 @@ def passed_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str |
     more = [name for name in re.split(r"[,\s]+", environ.get(MORE, "")) if name]
     values = {name: environ.get(name) for name in (*NAMES, *more)}
     return {name: value for name, value in values.items() if _is_utf8(name + (value or ""))}
+
+
+def session_of_turn(
+    key_variables: Iterable[str], environ: Mapping[str, str] = os.environ
+) -> dict[str, object]:
+    """What a turn brings along of this shell: variables for its commands, and keys for requests to providers."""
+    keys = {name: environ[name] for name in key_variables if environ.get(name)}
+    given = {name: value for name, value in keys.items() if _is_utf8(name + value)}
+    passed: dict[str, object] = {"updateEnvironment": passed_variables(environ)}
+    return passed | ({"providerKeys": given} if given else {})
 
 
 def _is_utf8(text: str) -> bool:

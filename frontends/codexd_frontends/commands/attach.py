@@ -39,7 +39,7 @@ from codexd_frontends.client.errors import ConnectionCut, RequestRefused, UsageE
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
 from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote, UsageNote
-from codexd_frontends.client.passed_env import passed_variables
+from codexd_frontends.client.passed_env import passed_variables, session_of_turn
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.screen.drawn import one_line, title
 from codexd_frontends.screen.images import Part, image_parts, input_of, pasted_images
@@ -288,7 +288,7 @@ class Attached:
                     raise
                 if refused.reason != "turn_not_steerable":
                     self._running = None  # The turn has just ended: start the next turn.
-        begin = {**params, "updateEnvironment": passed_variables()}
+        begin = {**params, **session_of_turn(self._daemon.key_variables)}
         turn = self._daemon.call("turn/start", begin, TurnAnswer).turn
         self._images = []
         if self._running is None:

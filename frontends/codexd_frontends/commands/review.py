@@ -18,7 +18,7 @@ from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import Message, TurnAnswer
-from codexd_frontends.client.passed_env import passed_variables
+from codexd_frontends.client.passed_env import session_of_turn
 from codexd_frontends.commands.send import directory, read_prompt
 
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             params = {
                 "threadId": followed.thread_id,
                 "target": target,
-                "updateEnvironment": passed_variables(),
+                **session_of_turn(daemon.key_variables),
             }
             turn_id = daemon.call("review/start", params, TurnAnswer).turn.id
         if console.json:

@@ -20,7 +20,7 @@ from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
-from codexd_frontends.client.passed_env import passed_variables
+from codexd_frontends.client.passed_env import passed_variables, session_of_turn
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.images import Part, image_parts, input_of
 from codexd_frontends.screen.numbers import summary_line
@@ -134,7 +134,7 @@ def _start_turn(
         "input": prompt,
         "clientUserMessageId": client_id,
         "idempotencyKey": client_id,
-        "updateEnvironment": passed_variables(),
+        **session_of_turn(daemon.key_variables),
     }
     if arguments.cwd:
         params["cwd"] = directory(arguments.cwd)

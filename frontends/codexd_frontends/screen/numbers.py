@@ -84,3 +84,12 @@ def summary_line(used: TokenUsageBreakdown) -> str:
         f"{f' (+ {exact(cached)} cached)' if cached > 0 else ''} output={exact(used.output_tokens)}"
         f"{f' (reasoning {exact(reasoning)})' if reasoning > 0 else ''}"
     )
+
+
+def span(seconds: float) -> str:
+    """A time as people say it, in its larger two units: 3 h 12 min."""
+    whole = max(round(seconds), 0)
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    units = ((days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s"))
+    said = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(said[:2]) or "0 s"

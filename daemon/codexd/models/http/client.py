@@ -16,22 +16,26 @@ import trio
 
 from codexd.core.values.model_output import ModelEvent, ResponseStarted
 from codexd.models import errors, sse
-from codexd.models.client import ModelError, ModelRequest, ModelStream, RetryBudget
+from codexd.models.client import (
+    ModelClient,
+    ModelError,
+    ModelRequest,
+    ModelStream,
+    RetryBudget,
+)
 from codexd.models.complaints import is_whole_response
 from codexd.models.http.apis import Reader, prepare
+from codexd.models.http.authorization import Authorization, KeyOfVariable
 from codexd.models.http.backend import NetworkStream
+from codexd.models.http.messages import beginning_of, http_request, inflater, reason_of
 from codexd.models.http.proxies import proxy_for, shown
 from codexd.models.http.transport import named_certificates, open_transport
-from codexd.models.provider import Provider, RequestHeaders, request_headers
+from codexd.models.provider import Provider, RequestHeaders
 from codexd.models.rate_limits import limits_in_headers
 
 if TYPE_CHECKING:
     import httpx
 
-# A host that takes longer to accept a connection is down, or a packet filter swallows the attempt.
-CONNECT_SECONDS: Final = 15.0
-# Lists of models are long where a provider has hundreds.
-READ_BYTES_MAX: Final = 4 * 1024 * 1024
 # Of an error's body: the important part is at its beginning.
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
@@ -47,6 +51,7 @@ STEP_BYTES_MAX: Final = 256 * 1024
 # So is the rest after so much text: items are made from it when they are whole. No honest answer is so long.
 TEXT_BYTES_MAX: Final = 1024 * 1024
 
+UNAUTHORIZED: Final = 401  # RFC 9110 15.5.2
 PROXY_AUTHENTICATION: Final = 407  # RFC 9110 15.5.8: the answer of a proxy, not of the provider
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "cf-ray")
@@ -68,7 +73,7 @@ class HttpModelClient:
         self._provider = provider
         self._env = env
         self._transport: httpx.AsyncHTTPTransport | None = None
-        self._headers: RequestHeaders | None = None
+        self._key = KeyOfVariable(provider, env)
 
     @property
     def budget(self) -> RetryBudget:
@@ -81,23 +86,28 @@ class HttpModelClient:
         Raises:
             ModelError: on entering, `at="request"`.
         """
-        return _Exchange(self, request)
+        return _Exchange(self, request, self._key)
+
+    def paid_by(self, authorization: Authorization) -> ModelClient:
+        """The same client, whose requests are paid with this."""
+        return _Paid(self, authorization)
 
     async def read(self, url: str) -> bytes:
         """The beginning of the answer at an address of this provider. Raises: ModelError."""
         import httpx
 
-        transport, headers = await self._ready()
+        headers = await self._key.headers()
+        transport = await self._ready()
         pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
         # A connection of its own: those that stream have their bodies read beside the library.
         request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
         try:
             response = await transport.handle_async_request(request)
-            body = await _beginning(response)
+            body = await beginning_of(response)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise self._not_connected(error) from error
         except httpx.TransportError as error:
-            raise errors.not_answered(self._provider, _reason(error)) from error
+            raise errors.not_answered(self._provider, reason_of(error)) from error
         if not 200 <= response.status_code < 300:
             raise errors.refused(
                 self._provider,
@@ -116,7 +126,7 @@ class HttpModelClient:
             await transport.aclose()
 
     def _not_connected(self, error: BaseException) -> ModelError:
-        proxy, reason = proxy_for(self._provider.base_url, self._env), _reason(error)
+        proxy, reason = proxy_for(self._provider.base_url, self._env), reason_of(error)
         way = f"through the proxy {shown(proxy)}: " if proxy else ""
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             named = named_certificates(self._env)
@@ -125,21 +135,35 @@ class HttpModelClient:
             )
         return errors.not_connected(self._provider, way + reason)
 
-    async def _ready(self) -> tuple[httpx.AsyncHTTPTransport, RequestHeaders]:
-        """The transport and headers of all requests, made for the first. Raises: ModelError."""
-        if self._headers is None:
-            self._headers = request_headers(self._provider, self._env)
+    async def _ready(self) -> httpx.AsyncHTTPTransport:
+        """The transport of all requests, made for the first. Raises: ModelError."""
         if self._transport is None:
             opened = await open_transport(self._provider.base_url, self._env)
             self._transport = self._transport or opened  # Another request may have been faster.
-        return self._transport, self._headers
+        return self._transport
+
+
+class _Paid:
+    """A client whose requests are paid with something of their own."""
+
+    def __init__(self, client: HttpModelClient, authorization: Authorization) -> None:
+        self._client, self._authorization = client, authorization
+
+    @property
+    def budget(self) -> RetryBudget:
+        return self._client.budget
+
+    def stream(self, request: ModelRequest) -> AbstractAsyncContextManager[ModelStream]:
+        return _Exchange(self._client, request, self._authorization)
 
 
 class _Exchange:
     """A request and its response: the context of `stream`, and the stream within."""
 
-    def __init__(self, client: HttpModelClient, request: ModelRequest) -> None:
-        self._client = client
+    def __init__(
+        self, client: HttpModelClient, request: ModelRequest, authorization: Authorization
+    ) -> None:
+        self._client, self._authorization = client, authorization
         self._provider = client._provider
         self._idle_seconds = self._provider.stream_idle_timeout_ms / 1000
         self._request = request
@@ -149,24 +173,46 @@ class _Exchange:
         self._beginning = b""  # of the body, where it was looked at before it is read
 
     async def __aenter__(self) -> ModelStream:
-        transport, headers = await self._client._ready()
+        headers = await self._authorization.headers()
         size = sum(map(len, self._request.input))
         prepared = await _beside(lambda: prepare(self._provider, self._request), size)
         del self._request  # a long history is not held while the answer streams
         self._new_reader = prepared.reader
-        request = _http_request(self._provider, headers, prepared.path, prepared.body)
-        self._response = await self._sent(transport, request)
-        self._chunks: AsyncIterator[bytes] = aiter(
-            cast("httpx.AsyncByteStream", self._response.stream)
-        )
-        network: NetworkStream = self._response.extensions["network_stream"]
-        self._connection = network.connection
+        await self._begin(http_request(self._provider, headers, prepared.path, prepared.body))
+        if self._response.status_code == UNAUTHORIZED and await self._renewed(headers):
+            headers = await self._authorization.headers()
+            await self._begin(http_request(self._provider, headers, prepared.path, prepared.body))
         try:
             self._opening: ResponseStarted | None = await self._accepted(headers)
         except BaseException:
             await self._close()
             raise
         return self
+
+    async def _begin(self, request: httpx.Request) -> None:
+        """Send the request, and take the head of its response. Raises: ModelError."""
+        self._response = await self._sent(await self._client._ready(), request)
+        self._chunks: AsyncIterator[bytes] = aiter(
+            cast("httpx.AsyncByteStream", self._response.stream)
+        )
+        network: NetworkStream = self._response.extensions["network_stream"]
+        self._connection = network.connection
+
+    async def _renewed(self, refused: RequestHeaders) -> bool:
+        """Whether the request is worth one more attempt, with other credentials; then this response is closed.
+
+        Raises:
+            ModelError: the login has ended.
+        """
+        renewed = False
+        try:
+            renewed = await self._authorization.renewed(refused)
+        except BaseException:
+            await self._close()
+            raise
+        if renewed:
+            await self._close()
+        return renewed
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
@@ -214,7 +260,7 @@ class _Exchange:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise self._client._not_connected(error) from error
         except httpx.TransportError as error:
-            raise errors.not_answered(self._provider, _reason(error)) from error
+            raise errors.not_answered(self._provider, reason_of(error)) from error
 
     async def _accepted(self, headers: RequestHeaders) -> ResponseStarted:
         """The content of a good response's head. Raises: ModelError, for any other response."""
@@ -232,8 +278,9 @@ class _Exchange:
                 await self._body(),
                 now=time.time(),
                 secrets=headers.secrets,
+                advice=headers.advice,
             )
-        self._inflate = _inflater(self._provider, answered.get("content-encoding", ""))
+        self._inflate = inflater(self._provider, answered.get("content-encoding", ""))
         content_type = answered.get("content-type", "")
         if content_type.startswith(("text/html", "application/json")):
             self._beginning = await self._body(sse.FIELD_BYTES_MAX, self._idle_seconds)
@@ -279,7 +326,7 @@ class _Exchange:
                     if frames := await _beside(lambda: self._frames.feed(chunk), size):
                         return frames
             except httpx.TransportError as error:
-                raise errors.disconnected(_reason(error)) from error
+                raise errors.disconnected(reason_of(error)) from error
             except sse.InvalidEventStream as error:
                 raise errors.too_large(str(error)) from error
             return self._frames.end()
@@ -335,62 +382,6 @@ class _Exchange:
             await cast("httpx.AsyncByteStream", self._response.stream).aclose()
 
 
-def _inflater(provider: Provider, encoding: str) -> zlib._Decompress | None:
-    """What unpacks an answer; None for one that is not packed. Raises: ModelError, for an unknown packing."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return None
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32)  # with a head of either kind
-    raise errors.packed(provider, encoding)
-
-
-async def _beginning(response: httpx.Response) -> bytes:
-    """The beginning of a body that is no stream. Raises: httpx.TransportError."""
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > READ_BYTES_MAX:
-                break
-    finally:
-        await response.aclose()
-    return bytes(body[:READ_BYTES_MAX])
-
-
 async def _beside(work: Callable[[], T], size: int) -> T:
     """Do the work; in a worker thread where it is on so many bytes that it would hold the event loop."""
     return work() if size <= STEP_BYTES_MAX else await trio.to_thread.run_sync(work)
-
-
-def _http_request(
-    provider: Provider, headers: RequestHeaders, path: str, body: bytes
-) -> httpx.Request:
-    import httpx
-
-    try:
-        url = httpx.URL(provider.url_of(path))
-    except httpx.InvalidURL as error:
-        raise ModelError(
-            f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
-            info="badRequest",
-        ) from error
-    # Reading has no limit here: how long a stream may be silent is ours to say.
-    timeouts = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
-    return httpx.Request(
-        "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": timeouts}
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """The text of the first error: the libraries above only repeat that it failed."""
-    words = str(error)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        if isinstance(cause, OSError) and str(cause):
-            words = str(cause)
-        words = words or str(cause)
-        cause = cause.__cause__ or cause.__context__
-    return words or type(error).__name__

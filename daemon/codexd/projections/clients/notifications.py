@@ -38,6 +38,7 @@ from codexd.projections.clients.wire_settings import thread_settings
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
+from codexd.protocol.account import AccountRateLimitsUpdatedNotification
 from codexd.protocol.threads import Active, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import Turn, TurnStatus
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
@@ -115,7 +116,7 @@ class ClientProjection:
                 messages.append(self.token_usage())
         match event:
             case e.ModelCallEnded() | e.ModelCallFailed():
-                messages += self._call_ended(event)
+                messages += self._call_ended(event, recorded.at_ms)
             case e.ApprovalRequested():
                 messages += self._approval_requested(event, at_ms)
             case e.ApprovalDecided():
@@ -315,11 +316,13 @@ class ClientProjection:
         self.turn_id, self._changed, self._plan = TurnId(""), (), None
         return messages
 
-    def _call_ended(self, event: e.ModelCallEnded | e.ModelCallFailed) -> list[ServerMessage]:
+    def _call_ended(
+        self, event: e.ModelCallEnded | e.ModelCallFailed, at_ms: int
+    ) -> list[ServerMessage]:
         messages: list[ServerMessage] = []
-        for limits in read_limits(event.rate_limits or {}):
-            params = n.AccountRateLimitsUpdatedNotification(limits)
-            messages.append(Outgoing("account/rateLimits/updated", params))
+        for limits in read_limits(event.rate_limits or {}, at_ms):
+            params = AccountRateLimitsUpdatedNotification(limits)
+            messages.append(Outgoing("account/rateLimits/updated", params, to_all=True))
         if isinstance(event, e.ModelCallFailed) and event.will_retry:
             messages.append(self._error(event.error, will_retry=True))
         return messages

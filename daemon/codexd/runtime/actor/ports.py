@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -117,6 +117,10 @@ async def _not_brought(_: ThreadId) -> TakenFrom | None:
     return None
 
 
+def _nothing_seen(provider: str, turn_id: str, headers: Mapping[str, str]) -> None:
+    pass
+
+
 async def _ready() -> str | None:
     return None
 
@@ -129,7 +133,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """Clock, chance, store, providers and tools."""
 
     store: EventStore
-    client: Callable[[str], ModelClient]  # by provider name; raises ModelError where there is none
+    # By provider name, for a turn; raises ModelError where there is none.
+    client: Callable[[str, str], ModelClient]
+    # A provider's response for a turn had these headers about limits.
+    limits_seen: Callable[[str, str, Mapping[str, str]], None] = _nothing_seen
     traits: Callable[[str], Traits]  # by model name
     registry: Registry
     # Waits until the tools of other programs are known; why a turn cannot begin, if it cannot.

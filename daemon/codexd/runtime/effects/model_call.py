@@ -67,7 +67,7 @@ class ModelCalling:
         if not self._is_due:
             return
         try:
-            client = self._thread.world.client(self._settings.provider)
+            client = self._thread.world.client(self._settings.provider, self._turn_id)
             budget = client.budget
             await self._thread.restore()
             problem = await self._thread.world.tools_ready()
@@ -101,6 +101,15 @@ class ModelCalling:
         call = turn.call if turn is not None else None
         waited = (call.call_id, call.attempt, call.status) if call is not None else None
         return waited == (self._effect.call_id, self._effect.attempt, "running")
+
+    @property
+    def _turn_id(self) -> str:
+        turn = self._thread.state.turn
+        return turn.turn_id if turn is not None else ""
+
+    def _note_limits(self, headers: dict[str, str]) -> None:
+        if headers:
+            self._thread.world.limits_seen(self._settings.provider, self._turn_id, headers)
 
     @property
     def _settings(self) -> Settings:
@@ -182,6 +191,7 @@ class ModelCalling:
         match event:
             case ResponseStarted():
                 self._answer = event
+                self._note_limits(event.rate_limits)
             case ItemStarted():
                 await self._flush()
                 at_ms = self._thread.now_us // 1000
@@ -244,6 +254,7 @@ class ModelCalling:
         call = turn.call if turn is not None else None
         if turn is None or call is None:
             return
+        self._note_limits(error.rate_limits)
         at_request = error.at == "request"
         too_long = error.info == TOO_LONG
         failures = call.request_failures if at_request else call.stream_failures

@@ -41,7 +41,8 @@ async def ask_for_title(effect: AskForTitle, thread: ThreadActor) -> None:
 
 async def _asked(effect: AskForTitle, thread: ThreadActor) -> ReportTitle:
     words, usage = list[str](), None
-    client = thread.world.client(effect.provider)
+    turn = thread.state.turn
+    client = thread.world.client(effect.provider, turn.turn_id if turn is not None else "")
     async with client.stream(_request(effect, thread)) as stream:
         while batch := await stream.receive():
             for event in batch:

@@ -29,6 +29,7 @@ from codexd.protocol.wire.rpc import (
 from codexd.runtime.troubles import Trouble
 from codexd.server.config_reports import mistakes_told
 from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.methods.lookup import find_local
 from codexd.server.services import Services
 
 # Of the threads that a restart goes on with: a person looks at a few, and more are counted.
@@ -51,11 +52,16 @@ async def initialize(
         f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
         f"codexd/{services.version} ({client.name}; {client.version})"
     )
+    asked = params.capabilities.codexd if params.capabilities is not None else None
+    own = (
+        m.InitializeOwn(services.clients.given_variables()) if asked is not None else msgspec.UNSET
+    )
     response = m.InitializeResponse(
         user_agent=agent,
         codex_home=str(services.paths.data_dir),
         platform_family="unix",
         platform_os="macos" if system.system == "Darwin" else system.system.lower(),
+        codexd=own,
     )
 
     def then() -> None:
@@ -63,17 +69,6 @@ async def initialize(
             services.hub.send(mistake, (connection,))
 
     return MethodResult(response, then)
-
-
-async def account_read(
-    services: Services, connection: Connection, params: m.AccountReadParams
-) -> m.AccountReadResponse:
-    """The account. codexd has no sign-in: it uses a key in the environment."""
-    provider = services.config.last_good().model_provider
-    variable = services.providers().get(provider)
-    paid = variable is not None and services.has_key(variable)
-    account = m.ApiKeyAccount() if paid else None
-    return m.AccountReadResponse(account=account, requires_openai_auth=False)
 
 
 async def server_status(
@@ -172,4 +167,4 @@ async def provider_find_local(
     services: Services, connection: Connection, params: c.ProviderFindLocalParams
 ) -> c.ProviderFindLocalResponse:
     """Look for a model server on this machine."""
-    return await services.find_local(params.provider, params.model)
+    return await find_local(services, params.provider, params.model)

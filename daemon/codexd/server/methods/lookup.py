@@ -11,9 +11,13 @@ from msgspec.structs import replace
 from codexd.config.keys import Config
 from codexd.config.permission_profiles import BUILT_IN, UnusableProfile
 from codexd.config.policies import Policies, policies_for
+from codexd.core.commands import Rejected
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.settings import SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.models.client import ModelError
+from codexd.models.http.local import NoLocalModel
+from codexd.protocol import codexd_methods as c
 from codexd.protocol import settings as s
 from codexd.protocol.wire.rpc import (
     RpcError,
@@ -136,7 +140,7 @@ async def checked_change(services: Services, change: SettingsChange) -> Settings
 
 def check_provider(services: Services, provider: str) -> None:
     """Raises: RpcError, for a provider that is not configured."""
-    known = services.providers()
+    known = services.clients.key_variables()
     if provider not in known:
         names, shown = ", ".join(sorted(known)), provider[:NAME_CHARACTERS_MAX]
         raise invalid_params(
@@ -184,3 +188,20 @@ async def policies_in(
 
 def _absolute(services: Services, cwd: str) -> str:
     return os.path.normpath(Path(services.cwd, os.path.expanduser(cwd)))
+
+
+async def find_local(
+    services: Services, name: str | None, model: str | None
+) -> c.ProviderFindLocalResponse:
+    """A model server on this machine, by name and model where they are given. Raises: Rejected."""
+    try:
+        server, chosen = await services.clients.find_local(name, model)
+    except (NoLocalModel, ModelError) as nothing:
+        raise Rejected("no_local_model", str(nothing)) from nothing
+    return c.ProviderFindLocalResponse(
+        model_provider=server.provider.key,
+        model=chosen.id,
+        name=server.provider.name,
+        base_url=server.provider.base_url,
+        models=tuple(c.FoundModel(found.id, found.context_window) for found in server.models),
+    )

@@ -10,7 +10,7 @@ from codexd.core.commands import Rejected
 from codexd.protocol import models as m
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import config_in
-from codexd.server.methods.lookup import checked_cwd
+from codexd.server.methods.lookup import checked_cwd, find_local
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -30,7 +30,7 @@ async def model_list(
 async def local_models(services: Services, provider: str | None) -> list[m.Model]:
     """The models of a local server, for a picker; none where it does not answer."""
     try:
-        found = await services.find_local(provider, None)
+        found = await find_local(services, provider, None)
     except Rejected:
         return []
     return [

@@ -22,7 +22,7 @@ from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.core.values.tool_actions import Permissions
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, known_methods, read_params
+from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, REFUSALS, known_methods, read_params
 from codexd.protocol.notifications import WarningNotification
 from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
 from codexd.protocol.wire.rpc import (
@@ -134,6 +134,8 @@ class Dispatcher:
         self._services = services
 
     def check_known(self, method: str) -> None:
+        if (refusal := REFUSALS.get(method)) is not None:
+            raise state_error(refusal, "not_offered")
         if method not in METHODS and method not in EMPTY_ANSWERS:
             raise unknown_method(method, known_methods())
 

@@ -56,6 +56,7 @@ async def turn_start(
         today=services.today(),
         output_schema=params.output_schema,
     )
+    services.account.payments.begin(turn_id, _checked_keys(services, params.provider_keys))
     services.passed.begin(params.thread_id, turn_id, passed)
     answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
@@ -111,6 +112,8 @@ async def review_start(
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
     passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
+    keys = _checked_keys(services, params.provider_keys)
+    services.account.payments.begin(command.child_turn_id, keys)
     services.passed.begin(command.child_id, command.child_turn_id, passed)
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
@@ -197,6 +200,17 @@ async def _said(
     except BadImage as bad:
         raise invalid_params(f"input: {bad}; nothing was sent") from bad
     return await thread.submit(replace(command, content=content), by=by, key=key)
+
+
+def _checked_keys(services: Services, given: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The values of variables of providers; others are left out. Raises: RpcError, which repeats no value."""
+    size = sum(len(name) + len(value) for name, value in (given or {}).items())
+    if size > PASSED_BYTES_MAX:
+        raise invalid_params(
+            f"providerKeys: expected at most {PASSED_BYTES_MAX} characters, found {size}; nothing was started"
+        )
+    known = services.clients.given_variables() if given else ()
+    return {name: value for name, value in (given or {}).items() if name in known and value}
 
 
 def checked_passed(passed: Mapping[str, str | None] | None) -> Mapping[str, str | None] | None:
