@@ -54,7 +54,12 @@ OF_THE_ARCHITECTURE: dict[int, str] = {
 # Module with a law in its docstring -> the tests that hold it.
 OF_MODULES: dict[str, str] = {
     "codexd.catalog.prices": "test_what_tokens_cost",
-    "codexd.config.file": "test_reading_the_config test_a_config_of_any_shape",
+    "codexd.config.editing.changed_text": "test_changing_the_config",
+    "codexd.config.editing.writer": "test_changing_the_config",
+    "codexd.config.file": """
+        test_reading_the_config test_a_config_of_any_shape test_which_layer_decides
+        test_reading_a_config_as_codex_does""",
+    "codexd.config.layers.projects": "test_which_layer_decides",
     "codexd.context_files.agents_md": "test_reading_agents_files test_files_that_are_not_files",
     "codexd.core.decide.context": "core/test_sending_the_environment",
     "codexd.core.decide.lookups": "test_floors runtime/test_looking_up_before_a_decision",

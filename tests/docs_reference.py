@@ -29,6 +29,9 @@ from codexd.config.keys import (
     WorkspaceWriteTable,
     expectations,
 )
+from codexd.config.layers.known_keys import codex_keys, expected
+from codexd.config.layers.projects import REFUSED
+from codexd.config.layers.toml_file import dotted
 from codexd.config.mcp_table import McpOAuthTable, McpServerTable, McpToolTable
 from codexd.core.events.events import EVENTS
 from codexd.models.provider_table import ProviderTable
@@ -321,14 +324,11 @@ def exit_codes_page() -> str:
 
 CONFIG_HEAD = """
 `config.toml` is in `$CODEXD_HOME` if that is set, else in the platform's folder for configuration;
-`codexctl paths` prints the path.
-When the file has changed, it is read again, for everything that starts after that.
+`codexctl paths` prints the path, and [`codexctl config`](../how-to/change-the-configuration.md) shows and changes it.
+When the file has changed, it is read again, for everything that starts after that: a turn keeps what it began with.
 
-The file is used as a whole or not at all.
-An error names the file, the line and the key, what was expected and what was found;
-it is reported when a client starts a thread, and running threads keep the last valid settings.
-Keys of Codex that codexd does not use are ignored, so that both can share a file.
-An unknown key gives a warning in the daemon's log, with the nearest known key.
+The format and the keys are those of Codex, so that both can share a file; codexd has a few keys more, which Codex ignores.
+Where codexd has no `config.toml`, it reads that of Codex, in `$CODEX_HOME` or `~/.codex`, and never writes there.
 
 ```toml
 model = "gpt-5.2-codex"
@@ -342,6 +342,40 @@ name = "The company's gateway"
 base_url = "https://models.example.com/v1"
 env_key = "CORP_API_KEY"
 ```
+
+## Layers
+
+The highest layer that sets a key decides it. Tables are merged key by key; a list or a text replaces the one below.
+The order is that of Codex 0.171.
+
+| layer | |
+|---|---|
+| 1. flags and requests | `codexd -c key=value`, and the `config` of a client's `thread/start`. The value is TOML, or else a text |
+| 2. the project | `.codex/config.toml`, then `.codex/config.override.toml`, in each folder from the project's root down to the thread's folder; the nearest wins. Only where `[projects."/FOLDER"]` says `trust_level = "trusted"`: for the folder, its project's root, or the repository of a worktree |
+| 3. the profile | `NAME.config.toml` beside `config.toml`, chosen by `codexd --profile NAME` |
+| 4. the person | `config.toml` |
+| 5. the system | `/etc/codex/config.toml` |
+| 6. defaults | those below |
+
+`codexctl config explain KEY` shows which layer decides a key, with file and line.
+
+Of a project, the keys count that belong to a thread: the model, its options, the policies, instructions, documents and limits.
+It may not set where conversations go, which programs the daemon runs, or what is secret: REFUSED are ignored, with a warning.
+Servers of `[mcp_servers]`, providers and prices belong to the home, and are read from the other layers.
+Paths are relative to the folder of the file that has them.
+
+`profile = "NAME"` with a table `[profiles.NAME]` still works, with a warning: Codex has refused it since 0.134.
+
+## Mistakes
+
+A file is used as a whole or not at all.
+An error names the file, the line and the key, what was expected and what was found;
+it is reported when a client starts a thread, and everything else keeps the last valid settings.
+A key that neither codexd nor Codex knows is ignored, with a warning that has the nearest known key.
+Mistakes are told where the daemon is started, in its log, to clients that are connected (`configWarning`), and by `codexctl status`.
+With `codexd --strict-config` an unknown key is an error.
+
+Two values that codexd takes are refused by Codex 0.171: `approval_policy = "untrusted"`, and `wire_api = "chat"` of a provider.
 """
 
 
@@ -371,7 +405,7 @@ def config_page() -> str:
         [
             "# Configuration\n",
             MADE,
-            CONFIG_HEAD.strip() + "\n",
+            CONFIG_HEAD.strip().replace("REFUSED", _refused()) + "\n",
             "## Keys\n",
             POLICIES,
             _keys(Config),
@@ -411,8 +445,23 @@ def config_page() -> str:
             "## `[tools.web_search]`\n",
             "[How to let it search the web](../how-to/let-it-search-the-web.md).\n",
             _keys(WebSearchTable),
+            "## Keys of Codex that codexd does not use\n",
+            f"They are known, as Codex {codex_keys().codex} has them, and mean nothing here.\n",
+            _unused(),
         ]
     )
+
+
+def _refused() -> str:
+    return ", ".join(f"`{dotted(path)}`" for path in REFUSED)
+
+
+def _unused() -> str:
+    keys = {
+        key: kind for key, kind in codex_keys().keys.items() if key not in Config.__struct_fields__
+    }
+    rows = [f"| `{key}` | {expected(kind)} |" for key, kind in sorted(keys.items())]
+    return "\n".join(["| key | Codex expects |", "|---|---|", *rows, ""])
 
 
 def _keys(table: StructType) -> str:
