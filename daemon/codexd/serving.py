@@ -57,6 +57,7 @@ async def serve(
                 paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
             )
         )
+        paths.stopped_mark.unlink(missing_ok=True)
         listener = stack.enter_context(listening(address, passed))
         home = home_mark(str(paths.data_dir))
         processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", home))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codexd_frontends import account_arguments as account
+from codexd_frontends import service_arguments as service
 from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
@@ -213,6 +214,32 @@ SUBCOMMANDS = (
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),
     Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),
+    Subcommand(
+        "restart",
+        "let the installed version take the daemon's place: commands and turns go on",
+        (service.WAIT, arg.JSON),
+        may_start=False,
+    ),
+    Subcommand(
+        "service",
+        "run the daemon under systemd or launchd, look at it, and read its log",
+        (),
+        may_start=False,
+        below=(
+            Subcommand(
+                "install",
+                "install the service and its socket, and start it",
+                (service.REPLACE, service.PREVIEW, arg.JSON),
+            ),
+            Subcommand("uninstall", "stop and remove the service", (service.PREVIEW, arg.JSON)),
+            Subcommand("status", "show what the service manager says of it", (arg.JSON,)),
+            Subcommand(
+                "logs",
+                "show the daemon's log: of the journal, or of its file",
+                (service.LINES, service.FOLLOW, service.ABOUT),
+            ),
+        ),
+    ),
     Subcommand("paths", "show the paths of all files and folders", (arg.JSON,), may_start=False),
     Subcommand(
         "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"

@@ -58,6 +58,9 @@ WORDS = (
     ("mcp", "list"),
     ("sandbox", "/bin/true"),
     ("app-server",),
+    ("service", "install", "--dry-run"),
+    ("service", "logs"),
+    ("restart",),
     ("stop",),
 )
 

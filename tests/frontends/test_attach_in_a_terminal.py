@@ -121,21 +121,41 @@ def test_send_follows_its_turn_in_the_next_daemon(home: Home) -> None:
         with sending:
             sending.wait_for(HALF)
             daemon.kill()
-            sending.wait_for("reconnecting —\r\n")
-            home.start()
+            sending.wait_for("reconnecting —\r\n")  # It starts another one.
             sending.wait_for("— connected again —\r\n")
             sending.wait_for("Whole.")
             assert sending.wait_exit() == 0
 
 
-def test_send_says_how_to_continue_when_its_person_waits_for_no_next_daemon(home: Home) -> None:
+def test_send_says_how_to_continue_when_the_daemon_is_stopped(home: Home) -> None:
     with holding(Held(Say(WORDS), after=9)) as model:
         home.use_model(model.base_url)
         daemon = home.start()
         sending, thread = begun(home)
         with sending:
             sending.wait_for(HALF)
-            daemon.kill()
+            stopped = codexctl(home, "stop").out
+            assert stopped.startswith(f"stopped process {daemon.pid}\n  {thread}  ")
+            assert stopped.endswith(": goes on at the next start: its model is asked again\n")
+            assert sending.wait_exit() == 75
+        assert sending.lines[-4:] == [
+            "The result of the turn is shown by",
+            f"  codexctl attach {thread}",
+            "codexctl: the daemon closed the connection",
+            "",
+        ]
+
+
+def test_send_says_how_to_continue_when_its_person_waits_for_no_next_daemon(home: Home) -> None:
+    with holding(Held(Say(WORDS), after=9)) as model:
+        home.use_model(model.base_url)
+        daemon = home.start()
+        elsewhere = home.root / "s"
+        elsewhere.symlink_to(home.socket)
+        sending, thread = begun(home, "--socket", str(elsewhere))
+        with sending:
+            sending.wait_for(HALF)
+            daemon.kill()  # Nothing is started for a socket elsewhere.
             sending.wait_for("reconnecting —\r\n")
             sending.press_ctrl_c()
             assert sending.wait_exit() == LEFT.number
@@ -264,8 +284,7 @@ def test_after_a_crash_attach_resumes_without_gap_or_double(home: Home) -> None:
             attached.type("second\n")
             attached.wait_for(HALF)
             daemon.kill()
-            attached.wait_for("reconnecting —\r\n")
-            home.start()
+            attached.wait_for("reconnecting —\r\n")  # It starts another one.
             attached.wait_for("— connected again —\r\n")
             attached.wait_for("".join(WORDS[:3]))
             model.resume()
@@ -351,8 +370,7 @@ def test_a_question_that_waited_through_a_crash_is_answered_where_it_was_asked(h
         with terminal(home, "attach", sent.lines[0]["threadId"]) as attached:
             attached.wait_for("[c] no, and stop the turn\r\n")
             daemon.kill()
-            attached.wait_for("reconnecting —\r\n")
-            home.start()
+            attached.wait_for("reconnecting —\r\n")  # It starts another one.
             attached.wait_for("— connected again —\r\n")
             attached.wait_for("[c] no, and stop the turn\r\n")
             attached.type("y\n")
@@ -370,8 +388,7 @@ def test_a_question_that_was_answered_during_a_cut_is_closed(home: Home) -> None
         with terminal(home, "attach", thread) as attached:
             attached.wait_for("[c] no, and stop the turn\r\n")
             daemon.kill()
-            attached.wait_for("reconnecting —\r\n")
-            home.start()
+            attached.wait_for("reconnecting —\r\n")  # It starts another one.
             assert approve(home, thread).code == 0
             attached.wait_for("— connected again —\r\n")
             attached.wait_for("Done.\r\n")
@@ -391,6 +408,8 @@ def test_stop_is_seen_and_ctrl_c_ends_the_waiting(home: Home) -> None:
             assert codexctl(home, "stop").out == f"stopped process {daemon.pid}\n"
             assert is_gone(daemon.pid)
             attached.wait_for("reconnecting —\r\n")
+            attached.wait_for("`codexctl start` starts it; waiting for it\r\n")
+            assert not home.socket.exists()
             attached.press_ctrl_c()
             assert attached.wait_exit() == 130
 

@@ -108,10 +108,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "start": ((),),
     "stop": (("--now",),),
     "paths": ((),),
+    "restart": ((),),
 }
 NOT_DRAWN = {
     "app-server": "copies bytes between a program and the daemon",
     "sandbox": "becomes the person's command",
+    "service": "asks the service manager, and shows a log whose characters are visible already",
 }
 CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
@@ -155,6 +157,10 @@ class EvilDaemon:
     def _answer(self, request: Json) -> list[Json]:
         method = request["method"]
         self.asked.append(method)
+        if (
+            method == "server/restart"
+        ):  # One of an earlier version, which is ended and started again.
+            return [{"id": request["id"], "error": {"code": -32601, "message": "unknown"}}]
         example = self.example(method)
         result = self._evil(method, example)
         if method == "thread/log/read":
@@ -454,9 +460,9 @@ def test_every_member_that_a_frontend_reads_was_evil_once(
                 run(evil.fake, *words)
             fields |= {leaf.field for _, leaf in evil.words} | set(evil.poison.fields)
             drawn |= evil.poison.drawn_in(said_by(capfd))
-    members = (
-        {field.rpartition(".")[2] for field in fields} | set(IDS) | {"message", "code", "method"}
-    )
+    # Of `userAgent` a version is read, by a pattern that takes nothing evil.
+    spared = {"message", "code", "method", "userAgent"}
+    members = {field.rpartition(".")[2] for field in fields} | set(IDS) | spared
     missing = sorted(members_of_frontends() - members)
     assert not missing, missing
     # 248 and 76 when this was written; a field that is new is evil by itself.

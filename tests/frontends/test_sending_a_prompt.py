@@ -53,7 +53,9 @@ def test_a_new_thread_works_in_the_current_folder(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         starting(fake, *hello())
         assert main(["--socket", fake.path, "send", "-m", "big", "hi"]) == 0
-        assert fake.wait_for("thread/start") == {"cwd": os.getcwd(), "model": "big"}
+        asked = fake.wait_for("thread/start")
+        assert asked.pop("idempotencyKey")  # with which it can be sent again after a restart
+        assert asked == {"cwd": os.getcwd(), "model": "big"}
         params = fake.wait_for("turn/start")
     key = params.pop("clientUserMessageId")
     assert params.pop("updateEnvironment") == passed_variables()

@@ -32,6 +32,7 @@ WRITTEN = (
     "docs",
     "eventstore",
     "frontends",
+    "launchd",
     "pyproject.toml",
     "systemd",
     "tests",

@@ -38,6 +38,11 @@ class Paths(msgspec.Struct, frozen=True):
     socket: Path  # where frontends connect to the daemon
 
     @property
+    def stopped_mark(self) -> Path:
+        """A file that is there while a person has stopped the daemon: terminals that wait do not start it again."""
+        return self.state_dir / "stopped"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders that hold all of codexd's files; a socket that was asked for may be elsewhere."""
         own = (self.config_file.parent, self.data_dir, self.state_dir, self.runtime_dir)

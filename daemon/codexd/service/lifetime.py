@@ -45,7 +45,10 @@ class Lifetime:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._obey, signals, reload)
             await self._ends.wait()
-            self.manager.send("STOPPING=1", status="stopping")
+            if self.restarts:
+                self._say_reloading()  # To the manager it is a reload: the process stays.
+            else:
+                self.manager.send("STOPPING=1", status="stopping")
             if not self.restarts and self._begun.drain_seconds:
                 nursery.start_soon(self._drain_in_time)
                 await self._ends_now.wait()
@@ -79,9 +82,12 @@ class Lifetime:
                 self._ends_now.set()
             self._ends.set()
 
-    def _reload(self, reload: Callable[[], str]) -> None:
+    def _say_reloading(self) -> None:
         now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.manager.send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
+
+    def _reload(self, reload: Callable[[], str]) -> None:
+        self._say_reloading()
         try:
             self._begun.reopen_log()
         except OSError as error:

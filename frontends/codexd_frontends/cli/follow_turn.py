@@ -12,11 +12,12 @@ from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import how_to_answer, read_question
+from codexd_frontends.cli.start import is_stopped, reconnect
 from codexd_frontends.cli.streams import OutputFailed
-from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch, reconnect
+from codexd_frontends.cli.watch import CtrlC, InputEnded, NotTaken, Typed, Watch
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, RequestRefused, Unreachable
+from codexd_frontends.client.errors import CommandError, ConnectionCut, RequestRefused
 from codexd_frontends.client.exits import DONE, FAILED, INTERRUPTED, LEFT, WAITING, Exit
 from codexd_frontends.client.follow import Followed
 from codexd_frontends.client.messages import (
@@ -130,14 +131,13 @@ class RunningTurn:
                 try:
                     return self._follow(watch, seconds)
                 except ConnectionCut as cut:
-                    if seconds is not None:
+                    if seconds is not None or is_stopped(self._console.socket_path):
                         raise
-                    self._daemon.close()
                     self._talk(f"— {one_line(str(cut))}; reconnecting —")
-                if not reconnect(self._console.socket_path, watch, self._attach_again):
+                if not reconnect(self._daemon, self._console, watch, self._attach_again):
                     self._leave()
                     return Ended(LEFT)
-        except (ConnectionCut, Unreachable, OutputFailed):
+        except (CommandError, OutputFailed):
             self._leave()
             raise
         except KeyboardInterrupt:
@@ -145,7 +145,6 @@ class RunningTurn:
             return Ended(LEFT)
 
     def _attach_again(self, daemon: Daemon) -> None:
-        self._daemon = daemon
         if self._answering is not None:
             self._answering.forget()  # Those that are still open are asked again.
         self._followed.attach(daemon, again=True)

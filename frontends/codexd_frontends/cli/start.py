@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,8 +17,16 @@ from codexd.machine.owners import NotOurs, make_own_folder, open_own
 from codexd.machine.paths import default_paths
 from codexd.machine.python_child import python_command
 from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.watch import CtrlC, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import BadConfig, Forbidden, NotListening, Unreachable
+from codexd_frontends.client.errors import (
+    BadConfig,
+    CommandError,
+    ConnectionCut,
+    Forbidden,
+    NotListening,
+    Unreachable,
+)
 from codexd_frontends.client.exits import BAD_CONFIG, FORBIDDEN, TRY_AGAIN
 from codexd_frontends.client.process import lock_holder
 from codexd_frontends.screen.drawn import one_line
@@ -32,6 +41,10 @@ RACE_SECONDS_MAX = 3.0
 POLL_SECONDS = 0.01
 # A daemon looks twice a second whether its socket is still there.
 BIND_SECONDS_MAX = 3.0
+# As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
+RECONNECT_SECONDS_MAX = 120.0
+RECONNECT_FIRST_SECONDS = 0.1
+RECONNECT_PAUSE_SECONDS_MAX = 2.0
 STILL_READING = "codexctl: waiting for the daemon: a long thread takes some seconds when it is read for the first time"
 PROBLEM_CHARACTERS_MAX = 400  # of a mistake in the configuration
 # Enough of its log for the reason why it did not start.
@@ -48,17 +61,70 @@ def default_socket_path() -> str:
 
 def connect(console: Console) -> Daemon:
     """A connection to the daemon, started if it does not run and may be started. Raises: Trouble."""
+    daemon = _connected(console)
+    daemon.when_slow = lambda: console.talk(STILL_READING)
+    daemon.connect_again = lambda: _connected(console)
+    return daemon
+
+
+def _connected(console: Console) -> Daemon:
     try:
-        daemon = connect_running(console.socket_path)
+        return connect_running(console.socket_path)
     except NotListening:
         raise
     except Unreachable:
         if not console.may_start:
             raise
-        daemon = start(console.socket_path)
-        _say_what_is_wrong(daemon, console)
-    daemon.when_slow = lambda: console.talk(STILL_READING)
+    daemon = start(console.socket_path)
+    _say_what_is_wrong(daemon, console)
     return daemon
+
+
+def reconnect(
+    daemon: Daemon, console: Console, watch: Watch, begin: Callable[[Daemon], object]
+) -> bool:
+    """Connect again after a cut, and `begin` again; returns whether the person stayed for it.
+
+    If no daemon runs, one is started, unless a person has stopped it.
+
+    Raises:
+        Unreachable: it took too long.
+    """
+    deadline, pause, said = time.monotonic() + RECONNECT_SECONDS_MAX, RECONNECT_FIRST_SECONDS, False
+    while True:
+        problem: CommandError
+        try:
+            if not is_stopped(console.socket_path):
+                daemon.adopt(_connected_again(console))
+                begin(daemon)
+                return True
+            problem = Unreachable("the daemon was stopped, and `codexctl start` starts it")
+            if not said:
+                said = True
+                console.talk(f"codexctl: {problem}; waiting for it")
+        except (Unreachable, ConnectionCut) as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                f"the daemon did not answer again within {RECONNECT_SECONDS_MAX:g} s: {problem}"
+            ) from problem
+        if isinstance(watch.next(None, listen=False, seconds=pause), CtrlC):
+            return False
+        pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
+
+
+def _connected_again(console: Console) -> Daemon:
+    """As `connect`, but what serves a socket elsewhere is not started: which home it had is not known."""
+    if console.socket_path == default_socket_path():
+        console.may_start = True
+        return _connected(console)
+    return Daemon.connect(console.socket_path)
+
+
+def is_stopped(socket_path: str) -> bool:
+    """Whether `codexctl stop` has stopped the daemon, and nobody has started it since."""
+    paths = default_paths()
+    return socket_path == str(paths.socket) and paths.stopped_mark.exists()
 
 
 def _say_what_is_wrong(daemon: Daemon, console: Console) -> None:
@@ -81,6 +147,9 @@ def connect_running(socket_path: str) -> Daemon:
     while True:
         try:
             return Daemon.connect(socket_path)
+        except ConnectionCut:  # One that is about to end has closed it: the next one answers.
+            if time.monotonic() > deadline:
+                raise
         except Unreachable as error:
             pid = running_daemon(socket_path)
             if pid is None:
@@ -114,6 +183,8 @@ def start(socket_path: str) -> Daemon:
         Forbidden: others own or may change what it keeps its things in.
         Unreachable: it did not answer in time.
     """
+    if (served := _started_by_service(socket_path)) is not None:
+        return served
     log_path = daemon_log_path()
     with _log(log_path) as log:
         written = os.fstat(log.fileno()).st_size  # What was written before is of other daemons.
@@ -138,12 +209,44 @@ def start(socket_path: str) -> Daemon:
         time.sleep(POLL_SECONDS)
 
 
+def _started_by_service(socket_path: str) -> Daemon | None:
+    """A daemon that the service manager has started; None if it has no service for this socket, or cannot start it.
+
+    Raises: BadConfig, Forbidden, Unreachable: it has tried, and the daemon did not come up.
+    """
+    from codexd_frontends.service.choice import serving_manager
+
+    manager = serving_manager(socket_path)
+    if manager is None:
+        return None
+    try:
+        manager.check()
+    except CommandError:
+        return None  # No manager answers in this session: a daemon of our own will do.
+    started = manager.start()
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            return Daemon.connect(socket_path)
+        except (Unreachable, ConnectionCut) as error:
+            if started.code or time.monotonic() > deadline:
+                why = started.complaint or "it does not answer"
+                raise Unreachable(
+                    f"{manager.name} did not start the daemon: {why}; `codexctl service logs` may say why"
+                ) from error
+        time.sleep(POLL_SECONDS)
+
+
 def spawn(socket_path: str, log: BinaryIO) -> subprocess.Popen[bytes]:
     """A daemon in a session of its own: no Ctrl-C of ours and no closed terminal reaches it."""
     import subprocess  # 20 ms that are spent only when a daemon is started
 
     return subprocess.Popen(
-        [*python_command("codexd"), "--listen", f"unix://{socket_path}"],
+        [
+            *python_command("codexd"),
+            *("--listen", f"unix://{socket_path}"),
+            *("--log", str(daemon_log_path())),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

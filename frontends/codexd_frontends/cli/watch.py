@@ -9,14 +9,13 @@ import signal
 import sys
 import termios
 import time
-from collections.abc import Callable
 from types import FrameType
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd_frontends.cli.utf8 import typed_text
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import ConnectionCut, Unreachable, UsageError
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.messages import Message
 
 # Lines that follow this closely on a terminal were pasted, not typed: they are one prompt.
@@ -30,11 +29,6 @@ TYPED_BYTES_MAX = 4 * INPUT_CHARACTERS_MAX
 TERMINAL_LINE_BYTES = 4095 if sys.platform == "linux" else 1023
 # What a terminal puts around a paste, if a program before this one has asked for it (xterm's control sequences, 2004).
 PASTE_MARKS = (b"\x1b[200~", b"\x1b[201~")
-
-# As long as Codex's own terminal tries: a daemon that is updated or restarted is back by then.
-RECONNECT_SECONDS_MAX: Final = 120.0
-RECONNECT_FIRST_SECONDS: Final = 0.1
-RECONNECT_PAUSE_SECONDS_MAX: Final = 2.0
 
 
 class Typed(NamedTuple):
@@ -256,27 +250,6 @@ class Watch:
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
         if lines is not None and lines.fileno() in ready:
             lines.read()
-
-
-def reconnect(socket_path: str, watch: Watch, attach: Callable[[Daemon], None]) -> bool:
-    """Connect, and `attach` by the new connection; False: the person has pressed Ctrl-C.
-
-    Raises: Unreachable: it took too long.
-    """
-    deadline = time.monotonic() + RECONNECT_SECONDS_MAX
-    pause = RECONNECT_FIRST_SECONDS
-    while True:
-        try:
-            attach(Daemon.connect(socket_path))
-            return True
-        except (Unreachable, ConnectionCut) as error:
-            if time.monotonic() > deadline:
-                raise Unreachable(
-                    f"the daemon did not answer again within {RECONNECT_SECONDS_MAX:g} s: {error}"
-                ) from error
-        if isinstance(watch.next(None, listen=False, seconds=pause), CtrlC):
-            return False
-        pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import itertools
 import os
+import re
 import select
 import socket
 import struct
@@ -22,6 +23,7 @@ import msgspec
 from codexd import __version__
 from codexd.machine.paths import SOCKET_PATH_BYTES_MAX
 from codexd.protocol.wire.framing import Lines
+from codexd.protocol.wire.rpc import INVALID_PARAMS, METHOD_NOT_FOUND
 from codexd_frontends.client.errors import (
     ConnectionCut,
     Forbidden,
@@ -52,10 +54,6 @@ class _Own(Received, frozen=True):
     key_variables: tuple[str, ...] = ()
 
 
-class _Initialized(Received, frozen=True):
-    codexd: _Own = _Own()
-
-
 class Daemon:
     """A connection that has been initialized."""
 
@@ -67,6 +65,9 @@ class Daemon:
         self._answers: dict[RequestId, Message] = {}
         self._unwanted: set[RequestId] = set()  # requests whose answers are ignored
         self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
+        # Brings another connection where this one is cut. None: what this one follows would be lost with it.
+        self.connect_again: Callable[[], Daemon] | None = None
+        self.version = ""  # the daemon's
         self.slow_seconds = SLOW_SECONDS
         # Those whose values a turn may bring along, for requests to providers.
         self.key_variables: tuple[str, ...] = ()
@@ -95,11 +96,22 @@ class Daemon:
                 "clientInfo": {"name": frontend, "title": None, "version": __version__},
                 "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
             },
-            _Initialized,
+            Greeting,
             seconds=CONNECT_SECONDS_MAX,
         )
-        self.key_variables = answer.codexd.key_variables
+        self.key_variables, self.version = answer.codexd.key_variables, answer.version
         self._send({"method": "initialized"})
+
+    def adopt(self, other: Daemon) -> None:
+        """Go on over another's connection, which is this one's from here on. Answers of the old one are lost."""
+        self._socket.close()
+        self._socket, self._ids, self._lines = other._socket, other._ids, other._lines
+        self._arrived, self._answers, self._unwanted = (
+            other._arrived,
+            other._answers,
+            other._unwanted,
+        )
+        self.key_variables, self.version = other.key_variables, other.version
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +147,7 @@ class Daemon:
             return msgspec.json.decode(message.result, type=answer)
         except msgspec.DecodeError as error:
             raise ConnectionCut(
-                f"the daemon's answer to {method} cannot be read: {error}"
+                f"the daemon's answer to {method} cannot be read: {error}{version_advice(self.version)}"
             ) from error
 
     def call_raw(
@@ -146,7 +158,19 @@ class Daemon:
         seconds: float = CALL_SECONDS_MAX,
         heard: Heard | None = None,
     ) -> Message:
-        """Ask, and wait for the answer as it comes. Raises: as `call`."""
+        """Ask, and wait for the answer as it comes. Raises: as `call`.
+
+        Where the daemon restarts meanwhile, it is asked again, if that cannot be carried out twice.
+        """
+        while True:
+            try:
+                return self._call(method, params, seconds, heard)
+            except ConnectionCut:
+                if self.connect_again is None or not _may_be_repeated(method, params):
+                    raise
+                self.adopt(self.connect_again())
+
+    def _call(self, method: str, params: Params, seconds: float, heard: Heard | None) -> Message:
         request_id = next(self._ids)
         self._send({"id": request_id, "method": method, "params": params})
         asked, is_slow = time.monotonic(), seconds <= self.slow_seconds
@@ -166,7 +190,10 @@ class Daemon:
         if message.error is not None:
             refusal = message.error
             reason = None if refusal.data is None else refusal.data.code
-            raise RequestRefused(refusal.code, refusal.message, reason)
+            text = refusal.message
+            if refusal.code in (METHOD_NOT_FOUND, INVALID_PARAMS):
+                text += version_advice(self.version)
+            raise RequestRefused(refusal.code, text, reason)
         return message
 
     def pages(
@@ -250,6 +277,38 @@ class Daemon:
             self._unwanted.discard(message.id)
         elif message.id is not None:
             self._answers[message.id] = message
+
+
+class Greeting(Received, frozen=True):
+    """What the daemon answers to `initialize`, as far as it is read here."""
+
+    codexd: _Own = _Own()
+    user_agent: str = ""
+
+    @property
+    def version(self) -> str:
+        """The daemon's own version; before it stands that of the program whose protocol it speaks."""
+        found = re.findall(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})", self.user_agent)
+        return str(found[-1]) if found else ""
+
+
+def version_advice(daemon: str) -> str:
+    """What to do where the daemon is of another version than this program; "" where it is not."""
+    if daemon in ("", __version__):
+        return ""
+    said = f" (codexd {daemon} runs, and this is codexctl {__version__}: "
+    if _numbers(daemon) < _numbers(__version__):
+        return f"{said}`codexctl restart` starts the newer one, and running turns go on)"
+    return f"{said}use the codexctl of codexd {daemon}, or install that version here too)"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"[0-9]+", version)[:3]]
+
+
+def _may_be_repeated(method: str, params: Params) -> bool:
+    """Whether a request whose answer was lost can be sent again: it only looks, or has a key by which it is known."""
+    return "idempotencyKey" in params or method.endswith(("/list", "/read", "/status", "/search"))
 
 
 def _readable(connection: socket.socket, seconds: float | None) -> bool:

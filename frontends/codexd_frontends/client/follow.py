@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -75,6 +76,7 @@ class Followed:
         params: dict[str, object] = {"threadId": self.thread_id, "excludeTurns": True}
         if self.cursor.seq or again:
             params["after"] = self.cursor.as_params()
+        daemon.connect_again = None  # Another connection would not follow it.
         message = daemon.call_raw("thread/resume", params)
         answer = read_answer(message)
         self.was_active = answer.thread.status.type == "active"
@@ -102,7 +104,11 @@ def read_answer(message: Message) -> ThreadAnswer:
 @contextlib.contextmanager
 def begun_thread(daemon: Daemon, params: Mapping[str, object]) -> Iterator[Followed]:
     """A new thread for a first turn, to be started within; if that is refused, no empty thread is left."""
-    followed = Followed(daemon.call("thread/start", params, ThreadAnswer).thread.id)
+    params = {"idempotencyKey": str(uuid.uuid4()), **params}
+    answer = daemon.call("thread/start", params, ThreadAnswer)
+    followed = Followed(answer.thread.id)
+    followed.cursor = Cursor(max(answer.seq, 1))  # All after its first record is news.
+    daemon.connect_again = None  # Another connection would not follow it.
     try:
         yield followed
     except (RequestRefused, UsageError):

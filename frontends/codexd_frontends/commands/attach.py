@@ -21,7 +21,7 @@ from codexd.protocol.usage import ThreadTokenUsage
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import Question, how_to_answer
-from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.start import connect, reconnect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import (
     CtrlC,
@@ -32,7 +32,6 @@ from codexd_frontends.cli.watch import (
     Seen,
     Typed,
     Watch,
-    reconnect,
 )
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused, UsageError
@@ -323,16 +322,14 @@ class Attached:
 
     def _reconnect(self, why: str) -> Exit | None:
         """Connect again and continue after the cursor. Raises: Unreachable: it took too long."""
-        self._daemon.close()
         self._say(f"— {one_line(why)}; reconnecting —")
-        is_back = reconnect(self._console.socket_path, self._watch, self._attach_again)
-        return None if is_back else LEFT
+        stayed = reconnect(self._daemon, self._console, self._watch, self._attach_again)
+        return None if stayed else LEFT
 
     def _attach_again(self, daemon: Daemon) -> None:
         """Attach after the cursor: the daemon sends all that happened meanwhile."""
-        self._daemon = daemon
         self._asking.forget()  # Those that are still open are asked again.
-        self._followed.attach(self._daemon)
+        self._followed.attach(daemon)
         self._say("— connected again —")
 
     def _prompt(self) -> None:

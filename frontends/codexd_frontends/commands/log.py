@@ -8,11 +8,11 @@ import msgspec
 from msgspec import Raw
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.start import connect, reconnect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import CtrlC, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.errors import ConnectionCut, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import Followed, all_records
 from codexd_frontends.client.messages import LoggedRecord
@@ -32,28 +32,39 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         if arguments.follow:
             Followed(thread_id).attach(daemon)  # From now on, news wakes us.
         before = max(0, arguments.first - 1)
-        after = _print_from(daemon, thread_id, before, console)
-        if after == before and not arguments.follow:
+        printed = _Printed(thread_id, before, console)
+        printed.go_on(daemon)
+        if printed.after == before and not arguments.follow:
             raise UsageError(
                 f"expected the number of a record of thread {thread_id}, found {arguments.first}, which is after the last"
             )
         watch = Watch(interrupts)
         while arguments.follow:
-            if isinstance(watch.next(daemon, seconds=FOLLOW_PAUSE_SECONDS), CtrlC):
-                break
-            after = _print_from(daemon, thread_id, after, console)
+            try:
+                if isinstance(watch.next(daemon, seconds=FOLLOW_PAUSE_SECONDS), CtrlC):
+                    break
+                printed.go_on(daemon)
+            except ConnectionCut:
+                if not reconnect(daemon, console, watch, Followed(thread_id).attach):
+                    break
     return DONE
 
 
-def _print_from(daemon: Daemon, thread_id: str, after: int, console: Console) -> int:
-    """Print all records after a record; returns the number of the last."""
-    for raw in all_records(daemon, thread_id, after=after):
-        after = max(after, msgspec.json.decode(raw, type=LoggedRecord).seq)
-        if console.json:
-            console.json_line(bytes(raw))
-        else:
-            console.answer(record_line(raw, console.out_style))
-    return after
+class _Printed:
+    """The records of a thread that were printed, up to one of them."""
+
+    def __init__(self, thread_id: str, after: int, console: Console) -> None:
+        self.after = after
+        self._thread_id, self._console = thread_id, console
+
+    def go_on(self, daemon: Daemon) -> None:
+        """Print all records that follow."""
+        for raw in all_records(daemon, self._thread_id, after=self.after):
+            if self._console.json:
+                self._console.json_line(bytes(raw))
+            else:
+                self._console.answer(record_line(raw, self._console.out_style))
+            self.after = max(self.after, msgspec.json.decode(raw, type=LoggedRecord).seq)
 
 
 def record_line(raw: Raw, style: Style) -> str:

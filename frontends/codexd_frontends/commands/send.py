@@ -6,17 +6,19 @@ import argparse
 import os
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX, ProviderFindLocalResponse
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
-from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.start import connect, is_stopped, reconnect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.utf8 import text_of
 from codexd_frontends.cli.watch import InputLines, Interrupts, Watch
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.errors import ConnectionCut, UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
@@ -26,6 +28,8 @@ from codexd_frontends.screen.images import Part, image_parts, input_of
 from codexd_frontends.screen.numbers import summary_line
 from codexd_frontends.screen.reasoning import Thoughts, wanted_thoughts
 
+# Where the daemon ends each time, something is wrong with it.
+STARTS_MAX = 3
 # More than any model reads; a file given by mistake is refused before it is sent.
 PROMPT_BYTES_MAX = 16 << 20
 
@@ -47,7 +51,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             if arguments.shell:
                 turn_id = _run(daemon, followed, word)
             else:
-                turn_id = _start_turn(daemon, followed, prompt, client_id, arguments)
+                turn_id = _insist(
+                    daemon,
+                    console,
+                    followed,
+                    interrupts,
+                    lambda: _start_turn(daemon, followed, prompt, client_id, arguments),
+                )
         if console.json:
             console.document({"threadId": followed.thread_id, "turnId": turn_id})
         turn = RunningTurn(
@@ -64,6 +74,25 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     elif turn.used is not None and ended.turn is not None:
         console.talk(console.talk_style.dim(summary_line(turn.used)))
     return ended.exit
+
+
+def _insist(
+    daemon: Daemon,
+    console: Console,
+    followed: Followed,
+    interrupts: Interrupts,
+    start: Callable[[], str],
+) -> str:
+    """Start the turn, again over another connection where this one is cut: its key lets it begin only once."""
+    for _ in range(STARTS_MAX - 1):
+        try:
+            return start()
+        except ConnectionCut:
+            stays = not is_stopped(console.socket_path)
+            begin = partial(followed.attach, again=True)
+            if not stays or not reconnect(daemon, console, Watch(interrupts), begin):
+                raise
+    return start()
 
 
 def read_prompt(word: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
+from codexd_frontends.client.client import version_advice
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import server_status
 
@@ -15,5 +16,6 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console) as daemon:
         status = server_status(daemon)
     members = {"running": True, "pid": status.pid, "socket": console.socket_path}
-    console.result(members, f"codexd runs as process {status.pid} at {console.socket_path}")
+    advice = version_advice(status.version)
+    console.result(members, f"codexd runs as process {status.pid} at {console.socket_path}{advice}")
     return DONE

@@ -11,7 +11,7 @@ from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadTrouble
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect_running, default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
-from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.client import Daemon, version_advice
 from codexd_frontends.client.errors import CommandError, NotListening, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
@@ -35,7 +35,7 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
     """The daemon, for a person."""
     threads = status.threads
     return [
-        f"codexd {status.version} runs as process {status.pid}",
+        f"codexd {status.version} runs as process {status.pid}{version_advice(status.version)}",
         f"  socket   {status.socket or console.socket_path}",
         f"  home     {status.home}",
         f"  threads  {threads.total}, {threads.loaded} loaded, {threads.running} running",
@@ -95,7 +95,8 @@ def version_lines() -> list[str]:
     """The versions of this program and of the daemon, which is not started for this."""
     try:
         with Daemon.connect(default_socket_path()) as daemon:
-            server = f"codexd {one_line(server_status(daemon).version)}"
+            version = server_status(daemon).version
+            server = f"codexd {one_line(version)}{one_line(version_advice(version))}"
     except CommandError:
         server = "codexd does not run"
     return [f"codexctl {__version__}", server]

@@ -58,7 +58,8 @@ class Listener:
         address = self._address
         try:
             linked = address.link is None or address.link.readlink() == address.bind
-            return linked and _inode_at(address.bind) == self._inode
+            found = _inode_at(address.bind)
+            return linked and found is not None and found == self._inode
         except OSError:
             return False
 
