@@ -10,7 +10,7 @@ be imported from here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -121,12 +121,19 @@ class Swept(msgspec.Struct, frozen=True):
     removed_bytes: int
 
 
+# What is read of each draft that was left: more than the longest item of a model is the output of a program.
+LEFT_BYTES_MAX: Final = 16 << 20
+LEFT_END_BYTES: Final = 64 << 10
+
+
 class LeftDraft(msgspec.Struct, frozen=True):
     """A draft that a dead process left."""
 
     name: str
     header: bytes  # as it was given to `open_draft`
-    content: bytes
+    content: bytes  # the first `LEFT_BYTES_MAX` of it
+    end: bytes = b""  # and of a longer one the last `LEFT_END_BYTES`
+    gone_bytes: int = 0  # between the two
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -175,6 +182,9 @@ class Drafts(Protocol):
 
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
         """Start a draft beside the stream. `name` is made of letters, digits, `-`, `_` and `.`."""
+
+    def reopen_draft(self, stream: str, left: LeftDraft) -> Draft:
+        """Go on with a draft that a dead process left; it is left no more. Raises: NotFound, StoreFailed."""
 
     async def left_drafts(self, stream: str) -> list[LeftDraft]:
         """The drafts that a dead process left beside the stream, oldest first."""

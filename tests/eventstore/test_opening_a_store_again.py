@@ -11,6 +11,8 @@ import trio
 from codexd_eventstore.log.keys import KEYS_KEPT_MAX
 from codexd_eventstore.operations.jsonl import open_jsonl_store
 from codexd_eventstore.store import (
+    LEFT_BYTES_MAX,
+    LEFT_END_BYTES,
     Conflict,
     Damaged,
     LeftDraft,
@@ -116,6 +118,31 @@ async def test_drafts_that_were_left_come_oldest_first(tmp_path: Path) -> None:
         assert await store.left_drafts("orders") == []
         assert len(await store.left_drafts("others")) == 1
         assert await store.left_drafts("nothing") == []
+
+
+@trio_test
+async def test_a_long_draft_that_was_left_is_read_by_its_ends_and_goes_on_in_its_file(
+    tmp_path: Path,
+) -> None:
+    long = b"a" * LEFT_BYTES_MAX + b"b" * LEFT_END_BYTES
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
+        store.open_draft("orders", "output", b"{}").append(long[:9])
+        store.open_draft("orders", "output", b"{}").append(long)
+        store.open_draft("orders", "output", b"[]").append(long + b"of another")
+    async with open_jsonl_store(tmp_path, state_dir=tmp_path / "state") as store:
+        short, left, other = await store.left_drafts("orders")
+        assert (short.content, short.end, short.gone_bytes) == (long[:9], b"", 0)
+        assert (len(left.content), left.end) == (LEFT_BYTES_MAX - 3, long[-LEFT_END_BYTES:])
+        assert left.gone_bytes == 3  # as long as the header
+        draft = store.reopen_draft("orders", left)
+        assert draft.size_bytes == len(long)
+        draft.append(b"c")
+        assert draft.read(len(long) - 1) == b"bc"
+        assert await store.left_drafts("orders") == [short, other]
+        await store.drop_left_drafts("orders")
+        assert (await draft.keep()).size_bytes == len(long) + 1
+        with pytest.raises(NotFound):
+            store.reopen_draft("orders", left)
 
 
 @trio_test

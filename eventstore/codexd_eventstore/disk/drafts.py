@@ -22,7 +22,14 @@ from codexd_eventstore.disk.layout import (
     unlink_if_there,
 )
 from codexd_eventstore.disk.redact import Redacting
-from codexd_eventstore.store import BlobRef, LeftDraft, NotFound, Refused
+from codexd_eventstore.store import (
+    LEFT_BYTES_MAX,
+    LEFT_END_BYTES,
+    BlobRef,
+    LeftDraft,
+    NotFound,
+    Refused,
+)
 
 _FILE: Final = re.compile(r"([0-9]{4,18}+)-(.+)")
 
@@ -32,8 +39,7 @@ class FileDraft:
 
     def __init__(self, owner: Drafts, stream: str, path: str, fd: int, header_size: int) -> None:
         self._owner = owner
-        self._stream = stream
-        self._path = path
+        self.stream, self.path = stream, path
         self._fd: int | None = fd
         self._start = header_size
         self._size = 0
@@ -41,6 +47,10 @@ class FileDraft:
     @property
     def size_bytes(self) -> int:
         return self._size
+
+    def goes_on(self, size_bytes: int) -> None:
+        """Its file has so much of its content already."""
+        self._size = size_bytes
 
     def append(self, content: bytes) -> int:
         fd, fs = self._opened(), self._owner.fs
@@ -52,7 +62,7 @@ class FileDraft:
                 fs.truncate(fd, self._start + self._size)
             except OSError:
                 retry = False
-            raise store_failed(f"draft {self._path}", error, retry=retry) from error
+            raise store_failed(f"draft {self.path}", error, retry=retry) from error
         self._size += len(content)
         return self._size
 
@@ -62,16 +72,16 @@ class FileDraft:
         try:
             return self._owner.fs.read(fd, self._start + start, max(0, stop - start))
         except OSError as error:
-            raise store_failed(f"draft {self._path}", error, retry=False) from error
+            raise store_failed(f"draft {self.path}", error, retry=False) from error
 
     def drop(self) -> None:
         """Remove the draft; may be called twice. If its file cannot be removed, the next process finds it."""
         if self._fd is not None:
             fd, self._fd = self._fd, None
-            self._owner.dropped(self._stream, self._path)
+            self._owner.dropped(self.stream, self.path)
             self._owner.fs.close(fd)
             with suppress(OSError):
-                unlink_if_there(self._owner.fs, self._path)
+                unlink_if_there(self._owner.fs, self.path)
 
     async def keep(self, *, drop: bool = True) -> BlobRef:
         fd, fs = self._opened(), self._owner.fs
@@ -88,7 +98,7 @@ class FileDraft:
         try:
             blob = await trio.to_thread.run_sync(self._owner.blobs.put_pieces, pieces)
         except OSError as error:
-            raise store_failed(f"draft {self._path}", error) from error
+            raise store_failed(f"draft {self.path}", error) from error
         if drop:
             self.drop()
         return blob
@@ -101,7 +111,7 @@ class FileDraft:
 
     def _opened(self) -> int:
         if self._fd is None:
-            raise NotFound(f"draft {self._path} was dropped")
+            raise NotFound(f"draft {self.path} was dropped")
         return self._fd
 
 
@@ -141,8 +151,30 @@ class Drafts:
                 raise
         except OSError as error:
             raise store_failed(f"draft {name} of {stream}", error) from error
-        draft = FileDraft(self, stream, path, fd, len(header) + 1)
-        self._live.setdefault(stream, {})[path] = draft
+        return self._lives(FileDraft(self, stream, path, fd, len(header) + 1))
+
+    def reopen(self, stream: str, left: LeftDraft) -> FileDraft:
+        """Go on with a draft that was left: of several with the name and the header, the longest."""
+        head = left.header + b"\n"
+        try:
+            found = [
+                (state.size_bytes, path)
+                for _, path in self._left_files(stream)
+                if _name_in(path) == left.name
+                and (state := self.fs.state(path)) is not None
+                and self.fs.read_range(path, 0, len(head)) == head
+            ]
+            if not found:
+                raise NotFound(f"no draft {left.name} of {stream} was left")
+            size_bytes, path = max(found)
+            draft = FileDraft(self, stream, path, self.fs.open(path), len(head))
+        except OSError as error:
+            raise store_failed(f"draft {left.name} of {stream}", error, retry=False) from error
+        draft.goes_on(size_bytes - len(head))
+        return self._lives(draft)
+
+    def _lives(self, draft: FileDraft) -> FileDraft:
+        self._live.setdefault(draft.stream, {})[draft.path] = draft
         return draft
 
     def dropped(self, stream: str, path: str) -> None:
@@ -159,12 +191,15 @@ class Drafts:
         try:
             for _, path in self._left_files(stream):
                 state = self.fs.state(path)
-                whole = self.fs.read_range(path, 0, state.size_bytes if state else 0)
-                header, newline, content = whole.partition(b"\n")
+                size = state.size_bytes if state else 0
+                begin = self.fs.read_range(path, 0, min(size, LEFT_BYTES_MAX))
+                header, newline, content = begin.partition(b"\n")
+                end_at = max(len(begin), size - LEFT_END_BYTES)
+                end = self.fs.read_range(path, end_at, size - end_at) if size > end_at else b""
                 # Without one its process died before the header was whole, and no text was shown.
                 if newline:
-                    name = path.rpartition("/")[2].partition("-")[2]
-                    found.append(LeftDraft(name, header, content))
+                    gone_bytes = end_at - len(begin)
+                    found.append(LeftDraft(_name_in(path), header, content, end, gone_bytes))
         except OSError as error:
             words = f"the drafts of {stream} cannot be read, and were left as they are"
             raise store_failed(words, error) from error
@@ -217,3 +252,8 @@ class Drafts:
             found = _FILE.fullmatch(row.name)
             if found:
                 yield int(found[1]), f"{folder}/{row.name}", row.is_folder
+
+
+def _name_in(path: str) -> str:
+    """The name of a draft in that of its file."""
+    return path.rpartition("/")[2].partition("-")[2]

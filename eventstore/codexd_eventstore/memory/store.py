@@ -307,6 +307,10 @@ class MemoryStore:
             raise Refused(f"draft {name}: its header is one line: nothing was made")
         return MemoryDraft(self, name)
 
+    def reopen_draft(self, stream: str, left: LeftDraft) -> Draft:
+        """There is none: see `left_drafts`."""
+        raise NotFound(f"no draft {left.name} of {stream} was left")
+
     async def left_drafts(self, stream: str) -> list[LeftDraft]:
         """None: they end with their process."""
         return []

@@ -207,6 +207,9 @@ class JsonlStore(Engine):
     def open_draft(self, stream: str, name: str, header: bytes) -> Draft:
         return self.drafts.open(stream, name, header)
 
+    def reopen_draft(self, stream: str, left: LeftDraft) -> Draft:
+        return self.drafts.reopen(stream, left)
+
     async def left_drafts(self, stream: str) -> list[LeftDraft]:
         return await blocking(self.drafts.left, stream)
 

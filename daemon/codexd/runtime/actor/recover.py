@@ -18,12 +18,12 @@ from codexd.runtime.actor.ports import World
 from codexd.runtime.actor.streaming import Header, Streaming, open_item
 from codexd.runtime.actor.streaming_output import OutputHeader, ends_of
 from codexd.runtime.snapshots.load import Loaded
-from codexd_eventstore.store import LeftDraft, StoreFailed
+from codexd_eventstore.store import LeftDraft, NotFound, StoreFailed
 
 
 async def recovery(
     world: World, thread_id: ThreadId, loaded: Loaded, taken_from: TakenFrom | None
-) -> tuple[Recover, dict[str, bytes]]:
+) -> tuple[Recover, dict[str, LeftDraft]]:
     """The command that recovers what a dead daemon left, or accepts a thread from elsewhere; and the output of its
     commands up to now, by call or process.
 
@@ -84,7 +84,9 @@ def _whole_lines(name: str, lines: Sequence[bytes]) -> Iterator[tuple[TextPart, 
         log.warning("draft %s: %d of %d lines cannot be read, and are lost", name, lost, len(lines))
 
 
-def take_up_outputs(streaming: Streaming, state: ThreadState, left: Mapping[str, bytes]) -> None:
+def take_up_outputs(
+    streaming: Streaming, state: ThreadState, left: Mapping[str, LeftDraft]
+) -> None:
     """Show what the commands that may be adopted, or run again, had printed, before anybody is told more of it."""
     calls = [process.call for process in state.processes]
     calls += [
@@ -93,28 +95,31 @@ def take_up_outputs(streaming: Streaming, state: ThreadState, left: Mapping[str,
         if call.running or call.first is not None
     ]
     for call in calls:
-        # A power cut may have taken the draft; of a first attempt the log has the ends.
-        printed = left.get(call.call_id) or (call.first.output.encode() if call.first else b"")
-        if call.action is None or not printed:
+        printed = left.get(call.call_id)
+        if call.action is None or printed is None:
             continue
         kind = kind_of(call.action)
         if kind.after_crash == "adopt":
             lasts = kind.session(call.action) is not None
-            again_from = second_run_at(call) if call.approval_id is None else len(printed)
-            with suppress(StoreFailed):  # A full disk: it is shown again once there is space.
+            again_from = second_run_at(call) if call.approval_id is None else None
+            with suppress(StoreFailed, NotFound):  # The disk fails: it is shown again by and by.
                 streaming.open_output(
                     call.call_id, lasts=lasts, left=printed, again_from=again_from
                 )
 
 
-def _left_outputs(drafts: Sequence[LeftDraft]) -> dict[str, bytes]:
+def _left_outputs(drafts: Sequence[LeftDraft]) -> dict[str, LeftDraft]:
     """Where more than one daemon died, the longest is what screens were shown."""
-    found: dict[str, bytes] = {}
+    found: dict[str, LeftDraft] = {}
     for left in drafts:
         with suppress(*_UNREADABLE):
             call_id = _OUTPUT_HEADER.decode(left.header).call_id
-            found[call_id] = max(found.get(call_id, b""), left.content, key=len)
+            found[call_id] = max(found.get(call_id, left), left, key=_size_of)
     return found
+
+
+def _size_of(left: LeftDraft) -> int:
+    return len(left.content) + left.gone_bytes + len(left.end)
 
 
 def _left_output(left: LeftDraft) -> list[OpenItem]:
@@ -123,4 +128,8 @@ def _left_output(left: LeftDraft) -> list[OpenItem]:
     except _UNREADABLE:
         log.warning("draft %s: its first line cannot be read, and it is lost", left.name)
         return []
-    return [OpenItem(ItemId(header.call_id), "call", text=ends_of(left.content))]
+    return [
+        OpenItem(
+            ItemId(header.call_id), "call", text=ends_of(left.content + left.end, left.gone_bytes)
+        )
+    ]

@@ -26,7 +26,7 @@ from codexd.runtime.actor.streaming_output import (
     OutputHeader,
     StreamingOutput,
 )
-from codexd_eventstore.store import Draft, Drafts, StoreFailed
+from codexd_eventstore.store import Draft, Drafts, LeftDraft, StoreFailed
 
 # The kinds of items that are shown while they stream.
 SHOWN_KINDS = ("message", "reasoning", "search")
@@ -173,18 +173,26 @@ class Streaming:
         self._disk_full()
 
     def open_output(
-        self, call_id: CallId, *, lasts: bool = False, left: bytes = b"", again_from: int = 0
+        self,
+        call_id: CallId,
+        *,
+        lasts: bool = False,
+        left: LeftDraft | None = None,
+        again_from: int | None = None,
     ) -> StreamingOutput:
         """A command is about to write, or runs since the daemon before, with what that had kept of its output.
 
         `lasts`: it writes also where its turn is interrupted. `again_from`: where in `left` the output begins that will
-        be fed once more. Raises: StoreFailed.
+        be fed once more; None: none will. Raises: StoreFailed, NotFound.
         """
         header = _encode(OutputHeader(call_id))
-        draft = self._store.open_draft(self._stream, self._name("output"), header)
+        if left is None:
+            draft = self._store.open_draft(self._stream, self._name("output"), header)
+        else:
+            draft = self._store.reopen_draft(self._stream, left)
         output = StreamingOutput(call_id, draft, self._cleaner(), lasts=lasts)
-        if left:
-            output.take_up(left, again_from)
+        if left is not None:
+            output.take_up(draft.size_bytes if again_from is None else again_from)
         self.outputs[call_id] = output
         return output
 

@@ -55,14 +55,17 @@ class StreamingOutput:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
 
-    def take_up(self, left: bytes, again_from: int = 0) -> None:
-        """Begin with what the daemon before had kept, and screens have. The output from `again_from` on will be fed
-        once more.
+    def take_up(self, again_from: int) -> None:
+        """Begin with what its draft has, and screens have. The output from `again_from` on will be fed once more.
 
         Raises: StoreFailed.
         """
-        self.add(left)
-        self._known_bytes = max(0, len(left) - again_from)
+        size = self.printed_bytes = self._draft.size_bytes
+        # Screens may have been shown a little more than the most.
+        text = self._decoder.decode(self._draft.read(0, min(size, 2 * OUTPUT_SHOWN_BYTES_MAX)))
+        self._shown.append(text)
+        self.shown_bytes = len(text.encode())
+        self._known_bytes = max(0, size - again_from)
 
     def clean(self, chunk: bytes) -> bytes:
         """More output came: the part of it that may be kept and shown."""
@@ -133,8 +136,11 @@ class StreamingOutput:
         self._draft.drop()
 
 
-def ends_of(output: str | bytes) -> str:
-    """The first and the last part of an output that is too long for an event; of bytes, only those are decoded."""
+def ends_of(output: str | bytes, gone_bytes: int = 0) -> str:
+    """The first and the last part of an output that is too long for an event; of bytes, only those are decoded.
+
+    `gone_bytes`: of its middle, which is not there.
+    """
     half = OUTPUT_INLINE_BYTES_MAX // 2
     raw = output if isinstance(output, bytes) else output.encode()
     if len(raw) <= OUTPUT_INLINE_BYTES_MAX:
@@ -142,4 +148,4 @@ def ends_of(output: str | bytes) -> str:
     first, last = raw[:half].decode(errors="replace"), raw[-half:].decode(errors="replace")
     # A character that is cut in two belongs to the middle.
     first, last = first.rstrip(NOT_TEXT), last.lstrip(NOT_TEXT)
-    return f"{first}\n[… {len(raw) - 2 * half} bytes not shown here …]\n{last}"
+    return f"{first}\n[… {len(raw) - 2 * half + gone_bytes} bytes not shown here …]\n{last}"
