@@ -378,9 +378,30 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.machine.patience",
             "codexd.models.client",
+            "codexd.models.exchange.notes",
             "codexd.tools.output",
             "codexd.tools.registry",
             "msgspec",
+            "trio",
+        }
+    ),
+    # A subscriber, as the index: of the store, what a log is, and its checkpoints.
+    "codexd.telemetry": frozenset(
+        {
+            "codexd.__version__",
+            "codexd.config.live",
+            "codexd.config.otel_table",
+            "codexd.core",
+            "codexd.machine.pacing",
+            "codexd.models.client",
+            "codexd.models.exchange.notes",
+            "codexd.models.http.proxies",
+            "codexd_eventstore",
+            "google",
+            "grpc",
+            "httpx",
+            "msgspec",
+            "opentelemetry",
             "trio",
         }
     ),
@@ -433,6 +454,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.index",
             "codexd.importing",
             "codexd.redaction",
+            "codexd.telemetry.telemetry",
             "codexd.projections",
             "codexd.protocol",
             "codexd.core",

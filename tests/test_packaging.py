@@ -24,7 +24,12 @@ OPTIONAL = [requirement for extra in EXTRAS.values() for requirement in extra]
 COMMANDS: dict[str, str] = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-scripts"]
 
 # Where an import name is not the name of the distribution that brings it.
-DISTRIBUTIONS = {"opentelemetry": "opentelemetry-sdk"}
+DISTRIBUTIONS = {
+    "opentelemetry": "opentelemetry-sdk",
+    # What the exporters speak with.
+    "google": "opentelemetry-exporter-otlp",
+    "grpc": "opentelemetry-exporter-otlp",
+}
 
 
 def name_of(requirement: str) -> str:

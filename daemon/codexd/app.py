@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
@@ -72,6 +73,7 @@ from codexd.sessions.exec_command import ExecTool
 from codexd.sessions.one_off import OneOffCommands
 from codexd.sessions.registry import Sessions
 from codexd.sessions.write_stdin import WriteStdinTool
+from codexd.telemetry.telemetry import Telemetry
 from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
@@ -140,9 +142,9 @@ class Daemon:
         self._own_outside(paths, env, processes.start_server)
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
         worlds = {ephemeral: self._world(kept, env) for ephemeral, kept in stores.items()}
-        self._own_threads(worlds, begun)
+        self._own_threads(worlds, begun, env)
         self._index = SearchIndex(paths.state_dir, paths.data_dir, self._is_loaded)
-        self._services = self._services_of(worlds, paths, address)
+        self._services = self._services_of(worlds, paths, address.link or address.bind)
 
     @staticmethod
     def _talk_of(config: LiveConfig) -> tuple[Hub, ConfigReports]:
@@ -156,14 +158,15 @@ class Daemon:
         login, learnt = self._login.variables, self._redaction.learnt
         self._mcp = McpHost(self._config, self._hub, start, login, env, paths, learnt)
 
-    def _own_threads(self, worlds: Mapping[bool, World], begun: Begun) -> None:
+    def _own_threads(
+        self, worlds: Mapping[bool, World], begun: Begun, env: Mapping[str, str]
+    ) -> None:
+        self._telemetry = Telemetry([world.store for world in worlds.values()], self._config, env)
         draining = Draining(perform)
         self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
         self._lifetime = Lifetime(begun, draining.drain)
 
-    def _services_of(
-        self, worlds: Mapping[bool, World], paths: Paths, address: SocketAddress
-    ) -> Services:
+    def _services_of(self, worlds: Mapping[bool, World], paths: Paths, link: Path) -> Services:
         world = worlds[False]
         return Services(
             supervisor=self._supervisor,
@@ -186,7 +189,7 @@ class Daemon:
             mcp=self._mcp,
             version=__version__,
             paths=paths,
-            socket=address.link or address.bind,
+            socket=link,
             cwd=self._cwd,
             keeper=lambda: self._processes.keeper_pid,
             known_secrets=lambda: self._redaction.known,
@@ -196,6 +199,7 @@ class Daemon:
             brought_in=BroughtIn(world.store, world.now_us),
             confinement=self._confinement,
             sessions=self._sessions,
+            telemetry=lambda: self._telemetry.status,
             one_off=self._one_off_commands(),
             lifetime=self._lifetime,
             passed=self._passed,
@@ -244,6 +248,7 @@ class Daemon:
             nursery.start_soon(self._facts.run)
             nursery.start_soon(self._mcp.servers.run)
             nursery.start_soon(self._account.run)
+            nursery.start_soon(self._telemetry.run)
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
             nursery.start_soon(self._warm_up)
@@ -267,6 +272,7 @@ class Daemon:
             await self._hub.finish()
         with trio.move_on_after(LAST_SNAPSHOTS_SECONDS_MAX):
             await self._supervisor.keep_all()
+        await self._telemetry.flush()
 
     def _status(self) -> str:
         """One line, for `systemctl status`."""
@@ -324,6 +330,7 @@ class Daemon:
             resume_on_restart=self._config.last_good().on_restart == "resume",
             redact=self._redaction.text,
             cleaner=self._redaction.stream,
+            notes_of=lambda *attempt: self._telemetry.notes_of(*attempt),  # noqa: PLW0108  # made later
         )
 
     def _lookups(self, env: Mapping[str, str]) -> LookupSource:

@@ -95,6 +95,11 @@ class Consumer:
                         with trio.move_on_after(self._gather_s):
                             await self._hurry.wait()
 
+    @property
+    def waiting(self) -> int:
+        """How many streams have records that are not handled yet."""
+        return len(self._wanted.keys() | self._held)
+
     async def wait_idle(self) -> None:
         """Gather no longer, and return when all that is there is handled."""
         self._hurry.set()

@@ -296,6 +296,7 @@ STATUS = {
     "startedAt": 1_795_226_695,
     "indexing": None,
     "keeper": 0,
+    "unfinished": [],
     "troubles": [],
     "sandbox": "bubblewrap",
     "sandboxModes": ["read-only", "workspace-write", "danger-full-access"],
@@ -344,6 +345,24 @@ def test_status_says_why_commands_are_not_confined(
                 "           Bubblewrap: the program bwrap is not installed.",
                 f"           commands that cannot be confined {then}",
             ]
+
+
+def test_status_says_where_telemetry_goes_and_what_became_of_it(
+    tmp_path: Path, capfd: Captured
+) -> None:
+    logs = {"signal": "logs", "endpoint": "http://c/v1/logs", "transport": "json", "sent": 12}
+    traces = {"signal": "traces", "endpoint": "http://c", "transport": "grpc", "dropped": 3}
+    behind = {"waiting": 2, "problem": "it answered HTTP 503"}
+    telemetry = {"signals": [logs, traces | behind], "problems": ["the header a is left out"]}
+    with FakeDaemon(tmp_path) as fake:
+        fake.answer("server/status", STATUS | {"telemetry": telemetry})
+        assert run(fake, "status") == 0
+    assert capfd.readouterr().out.splitlines()[5:] == [
+        "  logs     to http://c/v1/logs: 12 sent",
+        "  traces   to http://c: 0 sent, 3 refused and lost, 2 threads waiting",
+        "           not sent now: it answered HTTP 503",
+        "  telemetry  the header a is left out",
+    ]
 
 
 def test_status_says_how_the_daemon_is(tmp_path: Path, capfd: Captured) -> None:

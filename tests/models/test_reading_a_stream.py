@@ -32,7 +32,7 @@ def plain(event: ModelEvent) -> dict[str, Any]:
 
 # What the effect says of an item and of a response, and no reader.
 UNTIMED = {"started_ms": None}
-UNMEASURED = {"duration_ms": 0, "request_id": None, "rate_limits": None}
+UNMEASURED = {"duration_ms": 0, "request_id": None, "rate_limits": None, "exchange": None}
 
 
 def read(*pieces: bytes) -> tuple[list[dict[str, Any]], ResponseReader]:

@@ -1,7 +1,6 @@
 """The commands to a thread, from people through a frontend, or from effects of the daemon.
 
-A command carries the inputs of a decision: ids, the date, the text of drafts. Commands
-of people are imperatives; those of effects report.
+A command carries the inputs of a decision: ids, the date, drafts. Those of people are imperatives; effects report.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import msgspec
 
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.history import KeptMessage
+from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,
@@ -88,6 +88,7 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     change: SettingsChange = SettingsChange()
     today: str | None = None
     output_schema: msgspec.Raw = NO_JSON
+    traceparent: str | None = None
 
 
 class StartReview(_Command, frozen=True, kw_only=True):
@@ -260,9 +261,9 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
     shorter: Shorter | None = None  # the next request to try, if a summary's request was too long
     size: RequestSize | None = None  # of a request that was too long
-    # That the provider did not accept; the next attempt leaves them out.
-    images: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()  # not accepted; the next attempt leaves them out
     asked: tuple[str, str] = ("", "")  # the model and the provider
+    exchange: Exchange | None = None
 
 
 class RetryModelCall(_Command, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from codexd.core.values.items import ErrorInfo
 from codexd.core.values.model_output import (
     ModelEvent,
 )
+from codexd.models.exchange.notes import ExchangeNotes
 
 
 class ModelRequest(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     verbosity: str | None = None
     output_schema: msgspec.Raw | None = None
     parallel_tool_calls: bool = True
+    notes: ExchangeNotes | None = None  # told how the exchange goes, for telemetry
 
 
 # Where a request failed: before the provider answered it, or while the answer was streaming.

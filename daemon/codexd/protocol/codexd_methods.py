@@ -58,6 +58,25 @@ class ServerRestartResponse(msgspec.Struct, frozen=True, rename="camel"):
     cut: int = 0  # answers and calls that did not end in time; the next daemon takes them up
 
 
+class TelemetrySignal(msgspec.Struct, frozen=True, rename="camel"):
+    """Log events, traces or metrics, on their way to a collector."""
+
+    signal: str  # logs, traces or metrics
+    endpoint: str  # without what may be secret in it
+    transport: str  # binary or json, both over HTTP, or grpc
+    sent: int = 0  # that the collector took, since the start of the daemon
+    dropped: int = 0  # that it refused
+    waiting: int = 0  # threads with something that is not sent yet
+    problem: str | None = None  # why the last request was not taken
+
+
+class Telemetry(msgspec.Struct, frozen=True, rename="camel"):
+    """How it goes with telemetry; it is off if both are empty."""
+
+    signals: tuple[TelemetrySignal, ...] = ()
+    problems: tuple[str, ...] = ()  # of its settings, or of what is installed
+
+
 class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The status of the daemon."""
 
@@ -80,6 +99,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     # What is wrong with the configuration: keys that nobody knows, or why a file of it is not in force.
     config_problems: tuple[str, ...] = ()
     keeper: int = 0  # the process that owns the commands and outlives the daemon; 0: there is none
+    telemetry: Telemetry | msgspec.UnsetType = msgspec.UNSET
     unfinished: tuple[UnfinishedThread, ...] = ()  # some of those that a restart goes on with
 
 

@@ -33,6 +33,7 @@ from codexd.server.thread_keys import ThreadKeys
 from codexd.service.lifetime import Lifetime
 from codexd.sessions.one_off import OneOffCommands
 from codexd.sessions.registry import Sessions
+from codexd.telemetry.telemetry import TelemetryStatus
 from codexd.tools.passed_env import PassedVariables
 from codexd_eventstore.store import EventStore
 
@@ -78,6 +79,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions  # of all threads
     one_off: OneOffCommands
     lifetime: Lifetime  # of this process
+    telemetry: Callable[[], TelemetryStatus]
 
     @property
     def config_writer(self) -> ConfigWriter:

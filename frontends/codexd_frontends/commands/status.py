@@ -7,7 +7,7 @@ import argparse
 import msgspec
 
 from codexd import __version__
-from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadTrouble
+from codexd.protocol.codexd_methods import ServerStatusResponse, Telemetry, ThreadTrouble
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect_running, default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
@@ -42,6 +42,7 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
         *config_lines(status),
         *sandbox_lines(status),
         *indexing_lines(status),
+        *telemetry_lines(status.telemetry),
         *(line for trouble in status.troubles for line in trouble_lines(trouble)),
     ]
 
@@ -79,6 +80,21 @@ def indexing_lines(status: ServerStatusResponse) -> list[str]:
             f"  index    none, so lists are slow and searches refused: {one_line(status.unindexed)}"
         ]
     return [] if status.indexing is None else [f"  index    {indexed(status.indexing)}"]
+
+
+def telemetry_lines(telemetry: Telemetry | msgspec.UnsetType) -> list[str]:
+    """Where telemetry goes, and what became of it; none where it is off."""
+    if telemetry is msgspec.UNSET:  # a daemon of an earlier version
+        return []
+    lines = []
+    for to in telemetry.signals:
+        counts = f"{to.sent} sent" + (f", {to.dropped} refused and lost" if to.dropped else "")
+        if to.waiting:
+            counts += f", {to.waiting} threads waiting"
+        lines.append(f"  {one_line(to.signal):8} to {one_line(to.endpoint)}: {counts}")
+        if to.problem is not None:
+            lines.append(f"           not sent now: {one_line(to.problem)}")
+    return lines + [f"  telemetry  {one_line(problem)}" for problem in telemetry.problems]
 
 
 def trouble_lines(trouble: ThreadTrouble) -> list[str]:

@@ -179,6 +179,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             _asked_change(transition, command.change),
             command.today,
             or_nothing(command.output_schema),
+            command.traceparent,
         )
     )
 

@@ -130,6 +130,7 @@ def _call_ended(transition: Transition, seen: ModelResponseDone) -> e.ModelCallE
         seen.incomplete,
         # True is what an end means anyway.
         False if seen.end_turn is False else None,
+        seen.exchange,
     )
 
 
@@ -147,6 +148,7 @@ def _failed(transition: Transition, call: ModelCall, command: c.ReportModelFailu
         retry,
         command.after_ms if retry else 0,
         _changed_limits(transition, command.rate_limits),
+        exchange=command.exchange,
     )
     if command.images:
         transition.add(

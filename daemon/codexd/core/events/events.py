@@ -45,6 +45,7 @@ from codexd.core.events.tools import (
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
+from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
@@ -143,6 +144,7 @@ class InputQueued(Fact, frozen=True):
     change: SettingsChange | None = None  # settings to change when its turn starts
     today: str | None = None  # the date in the person's time zone
     output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
+    traceparent: str | None = None  # the caller's place in a trace (W3C Trace Context)
 
 
 class InputWithdrawn(Fact, frozen=True):
@@ -292,6 +294,7 @@ class ModelCallEnded(Fact, frozen=True):
     rate_limits: dict[str, str] | None = None  # response headers, if they changed
     incomplete: str | None = None  # why the response ended early
     end_turn: bool | None = None  # False: the provider says that the model has more to say
+    exchange: Exchange | None = None  # only recorded while telemetry is on
 
 
 class ModelCallFailed(Fact, frozen=True):
@@ -305,6 +308,7 @@ class ModelCallFailed(Fact, frozen=True):
     rate_limits: dict[str, str] | None = None
     images: tuple[str, ...] = ()  # hashes of refused images, which later requests leave out
     asked: tuple[str, str] = ("", "")  # the model and the provider that refused them
+    exchange: Exchange | None = None  # only recorded while telemetry is on
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

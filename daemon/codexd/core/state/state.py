@@ -271,6 +271,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 event.kind,
                 event.settings,
                 output_schema=given(queued.output_schema) if queued is not None else None,
+                traceparent=queued.traceparent if queued is not None else None,
                 limits=event.limits,
                 tuning=event.tuning or tuning_of(event.settings),
                 needs_model=event.kind not in ("compact", "review", "shell"),

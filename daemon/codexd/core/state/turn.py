@@ -136,6 +136,7 @@ class Turn(msgspec.Struct, frozen=True):
     # Whether the model has not seen everything yet: input, or a tool's answer.
     needs_model: bool = True
     output_schema: msgspec.Raw | None = None
+    traceparent: str | None = None  # of the caller
     limits: Limits = Limits()
     tuning: Tuning = Tuning()
     compaction: Compaction | None = None

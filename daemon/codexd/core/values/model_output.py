@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import ItemId
 
 # The kind of an item. "other" is stored verbatim. "search", a search of the provider's, is a kind while it streams:
@@ -77,6 +78,7 @@ class ModelResponseDone(msgspec.Struct, frozen=True):
     duration_ms: int = 0
     request_id: str | None = None
     rate_limits: dict[str, str] | None = None
+    exchange: Exchange | None = None  # only where telemetry wants it
 
 
 ModelEvent = (

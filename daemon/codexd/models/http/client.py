@@ -167,6 +167,7 @@ class _Exchange:
         self._provider = client._provider
         self._idle_seconds = self._provider.stream_idle_timeout_ms / 1000
         self._request = request
+        self._notes = request.notes
         self._frames: sse.EventStreamReader | sse.WholeBody = sse.EventStreamReader()
         self._ended = False  # the response was read to its end
         self._inflate: zlib._Decompress | None = None
@@ -178,6 +179,8 @@ class _Exchange:
         prepared = await _beside(lambda: prepare(self._provider, self._request), size)
         del self._request  # a long history is not held while the answer streams
         self._new_reader = prepared.reader
+        if self._notes is not None:
+            self._notes.path = f"/{prepared.path}"
         await self._begin(http_request(self._provider, headers, prepared.path, prepared.body))
         if self._response.status_code == UNAUTHORIZED and await self._renewed(headers):
             headers = await self._authorization.headers()
@@ -191,6 +194,8 @@ class _Exchange:
 
     async def _begin(self, request: httpx.Request) -> None:
         """Send the request, and take the head of its response. Raises: ModelError."""
+        if self._notes is not None:
+            self._notes.sent(request.headers)
         self._response = await self._sent(await self._client._ready(), request)
         self._chunks: AsyncIterator[bytes] = aiter(
             cast("httpx.AsyncByteStream", self._response.stream)
@@ -231,6 +236,8 @@ class _Exchange:
             if reader.error is not None:
                 raise reader.error
             frames = await self._next_frames()
+            if self._notes is not None:
+                self._notes.came(frames)
             if events := await self._events_of(frames):
                 return events
         return []
@@ -266,6 +273,8 @@ class _Exchange:
         """The content of a good response's head. Raises: ModelError, for any other response."""
         response = self._response
         answered = dict(response.headers.items())
+        if self._notes is not None:
+            self._notes.answered(response.status_code, answered)
         if response.status_code == PROXY_AUTHENTICATION:
             raise self._client._not_connected(
                 OSError("HTTP 407, a name and a password are expected")

@@ -12,10 +12,12 @@ import msgspec
 from codexd.core.commands import Command, StartThread, TakenFrom
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
-from codexd.core.values.ids import CallId, ItemId, ThreadId, uuid7
+from codexd.core.state.turn import Turn
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, uuid7
 from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import ItemKind
 from codexd.models.client import ModelClient
+from codexd.models.exchange.notes import ExchangeNotes
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
@@ -121,6 +123,10 @@ def _nothing_seen(provider: str, turn_id: str, headers: Mapping[str, str]) -> No
     pass
 
 
+def _no_notes(_thread: str, _turn: Turn, _call: ModelCallId, _attempt: int) -> ExchangeNotes | None:
+    return None
+
+
 async def _ready() -> str | None:
     return None
 
@@ -139,6 +145,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     limits_seen: Callable[[str, str, Mapping[str, str]], None] = _nothing_seen
     traits: Callable[[str], Traits]  # by model name
     registry: Registry
+    # Notes for an attempt of a thread's turn; None where nobody wants them.
+    notes_of: Callable[[str, Turn, ModelCallId, int], ExchangeNotes | None] = _no_notes
     # Waits until the tools of other programs are known; why a turn cannot begin, if it cannot.
     tools_ready: Callable[[], Awaitable[str | None]] = _ready
     unfinished: UnfinishedFiles

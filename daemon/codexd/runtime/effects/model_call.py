@@ -15,6 +15,7 @@ from codexd.core.decide.compaction import TOO_LONG
 from codexd.core.events.events import ToolCallRef
 from codexd.core.state.due import CallModel
 from codexd.core.state.window import json_bytes
+from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
 from codexd.core.values.model_output import (
@@ -31,6 +32,7 @@ from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
 from codexd.core.values.truncate import tokens_of
 from codexd.models.client import ModelError, ModelRequest, RetryBudget
+from codexd.models.exchange.notes import ExchangeNotes
 from codexd.projections.clients.deltas import TextPart
 from codexd.projections.model.images import images_in, newest_images, print_of
 from codexd.runtime.actor.actor import ThreadActor
@@ -60,6 +62,7 @@ class ModelCalling:
         self._item_started: dict[ItemId, int] = {}
         self._seen: list[c.ModelDone] = []
         self._seen_bytes = 0
+        self._notes: ExchangeNotes | None = None
 
     async def run(self) -> None:
         """Send it and follow the answer; reports how it ended."""
@@ -75,6 +78,7 @@ class ModelCalling:
                 raise ModelError(problem, info="other")
             if not self._is_due:
                 return
+            self._notes = self._new_notes()
             request = await self._with_images(self._request())
             if not self._is_due:
                 return
@@ -127,6 +131,11 @@ class ModelCalling:
         settings = self._settings
         return self._thread.folds.history.for_whom(settings.model, settings.provider)
 
+    def _new_notes(self) -> ExchangeNotes | None:
+        thread, effect, turn = self._thread, self._effect, self._thread.state.turn
+        assert turn is not None
+        return thread.world.notes_of(thread.thread_id, turn, effect.call_id, effect.attempt)
+
     def _request(self) -> ModelRequest:
         thread, turn = self._thread, self._thread.state.turn
         assert turn is not None
@@ -147,6 +156,7 @@ class ModelCalling:
             verbosity=tuning.verbosity,
             output_schema=None if summarising else turn.output_schema,
             parallel_tool_calls=traits.parallel_tool_calls,
+            notes=self._notes,
         )
 
     async def _with_images(self, request: ModelRequest) -> ModelRequest:
@@ -246,7 +256,12 @@ class ModelCalling:
             duration_ms=round((trio.current_time() - self._started) * 1000),
             request_id=self._answer.request_id,
             rate_limits=self._answer.rate_limits,
+            exchange=self._exchange,
         )
+
+    @property
+    def _exchange(self) -> Exchange | None:
+        return self._notes.facts() if self._notes is not None else None
 
     async def _report_failure(self, error: ModelError, budget: RetryBudget) -> None:
         thread = self._thread
@@ -278,6 +293,7 @@ class ModelCalling:
                 size=self._size() if too_long else None,
                 images=self._images_refused(error),
                 asked=(self._settings.model, self._settings.provider),
+                exchange=self._exchange,
             )
         )
 

@@ -101,6 +101,7 @@ async def server_status(
         indexing=services.directory.indexing,
         unindexed=services.directory.unindexed or msgspec.UNSET,
         keeper=services.keeper(),
+        telemetry=msgspec.convert(services.telemetry(), c.Telemetry, from_attributes=True),
         unfinished=tuple(itertools.islice(_unfinished(services), UNFINISHED_MAX)),
     )
 

@@ -1,0 +1,1 @@
+"""What is noted of an exchange with a provider, for telemetry."""

@@ -1,0 +1,1 @@
+"""Collectors: where they are, what they are sent, and how."""

@@ -1,0 +1,1 @@
+"""Records of a thread as the values that are sent: log events, spans and measurements. Pure."""
