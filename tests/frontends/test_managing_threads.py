@@ -297,6 +297,7 @@ STATUS = {
     "indexing": None,
     "keeper": 0,
     "unfinished": [],
+    "configProblems": [],
     "troubles": [],
     "sandbox": "bubblewrap",
     "sandboxModes": ["read-only", "workspace-write", "danger-full-access"],
@@ -390,4 +391,4 @@ def test_status_says_that_no_daemon_runs_and_starts_none(tmp_path: Path, capfd: 
 
 def test_stopping_a_stopped_daemon_succeeds(tmp_path: Path, capfd: Captured) -> None:
     assert main(["--socket", str(tmp_path / "s"), "stop", "--json"]) == 0
-    assert document(capfd) == {"schema": 1, "running": False, "stopped": None}
+    assert document(capfd) == {"schema": 1, "running": False, "stopped": None, "unfinished": []}
