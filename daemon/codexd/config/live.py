@@ -5,7 +5,9 @@ If a file cannot be used, `read` raises. Running work continues with `last_good`
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -30,6 +32,8 @@ class LiveConfig:
 
     def __init__(self, file: Path, sources: Sources = ALONE) -> None:
         self.file, self.sources = file, sources  # `file` is the one that is written
+        self._own, self._beside = str(file), sources.profile
+        self._system = None if sources.system is None else str(sources.system)
         self._stamps: tuple[_Stamp, ...] | None = None
         self._read = ReadConfig(Config(), str(file), version_of({}))
         self._problem: InvalidConfig | None = None
@@ -37,7 +41,7 @@ class LiveConfig:
 
     def read(self) -> ReadConfig:
         """The settings in force. Raises: InvalidConfig."""
-        stamps = tuple(map(_stamp, self.files()))
+        stamps = self._stamps_now()
         if stamps != self._stamps:
             problem: InvalidConfig | None = None
             try:
@@ -103,6 +107,13 @@ class LiveConfig:
         except InvalidConfig:
             return self._read.config
 
+    def _stamps_now(self) -> tuple[_Stamp, ...]:
+        # This is asked many times in a turn: the file of Codex is looked at only where there is no other.
+        own = _stamp(self._own)
+        if own == _MISSING or self._beside is not None:
+            return (own, *map(_stamp, self.files()))
+        return (own,) if self._system is None else (own, _stamp(self._system))
+
     def files(self) -> list[Path]:
         """The files that decide, the missing ones included."""
         sources, home = self.sources, self.sources.codex_home
@@ -112,9 +123,14 @@ class LiveConfig:
         return files if sources.system is None else [*files, sources.system]
 
 
-def _stamp(file: Path) -> _Stamp:
+_MISSING: Final[_Stamp] = (0, 0, 0, errno.ENOENT)
+
+
+def _stamp(file: str | Path) -> _Stamp:
     try:
-        found = impatiently(file, partial(os.stat, file))
+        found = os.lstat(file)
+        if stat.S_ISLNK(found.st_mode):
+            found = impatiently(file, partial(os.stat, file))
     except OSError as error:
         return (0, 0, 0, error.errno or 0)  # reading the file raises the same error
     # Includes ctime, which changes with owner and mode.

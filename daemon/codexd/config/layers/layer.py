@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -66,6 +65,8 @@ _RENAMED: Final = (
 
 def version_of(table: Mapping[str, Any]) -> str:
     """The version of a layer: a hash of its values, whatever its comments and its order are, as Codex has it."""
+    import hashlib
+
     encoded = msgspec.json.encode(table, order="sorted")
     return "sha256:" + hashlib.sha256(encoded).hexdigest()
 
