@@ -318,6 +318,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.config.live",
             "codexd.core",
             "codexd.models",
+            "msgspec",
         }
     ),
     "codexd.catalog.wire_models": frozenset({"codexd.models", "codexd.protocol"}),

@@ -155,6 +155,11 @@ async def test_many_clients_write_while_turns_run_and_no_edit_is_lost(home: Home
                     assert (await client.run_turn(thread, "go"))["status"] == "completed"
             projects = (await client.call("config/read"))["config"]["projects"]
             assert len([name for name in projects if name.startswith("/p")]) == clients * edits
+            # What a client sets for one thread holds for that thread alone, and before the file.
+            alone = await client.call("thread/start", config={"model_context_window": 20_000})
+            await client.run_turn(alone["thread"]["id"], "go")
+            window = client.of("thread/tokenUsage/updated")[-1].params["tokenUsage"]
+            assert window["modelContextWindow"] == 20_000 * 95 // 100
             # An edit takes effect at the next turn of a thread that is there already.
             await client.call("config/value/write", **edit("model_context_window", 12_345))
             await client.run_turn(thread, "go")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from codexd.catalog.daily_warnings import DailyWarnings
 from codexd.catalog.limits import (
     as_configured,
@@ -50,14 +52,26 @@ class ModelFacts:
 
     def limits(self, settings: Settings) -> Limits:
         """The limits of a turn with these settings."""
-        config = self._config.in_folder(settings.cwd)
+        config = self._config_of(settings)
         return limits_of(self._model(settings.model, config), config, self._windows(settings))
 
     def warnings(self, settings: Settings) -> tuple[Notice, ...]:
         """What a person is told of the model when a turn begins; the same only once a day."""
-        config = self._config.in_folder(settings.cwd)
+        config = self._config_of(settings)
         model = self._model(settings.model, config)
         return self._daily.due(complaints_about(model, config, self._windows(settings)))
+
+    def _config_of(self, settings: Settings) -> Config:
+        """The configuration of the thread's folder, with what its client has set for the thread alone."""
+        config = self._config.in_folder(settings.cwd)
+        if settings.context_window is settings.compact_limit is None:
+            return config
+        return replace(
+            config,
+            model_context_window=settings.context_window or config.model_context_window,
+            model_auto_compact_token_limit=settings.compact_limit
+            or config.model_auto_compact_token_limit,
+        )
 
     def _model(self, model: str, config: Config) -> Model:
         return as_configured(self.catalog.current().find(model), config)

@@ -6,12 +6,14 @@ Clients send tables as they are, or flattened to dotted keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from codexd.core.values.settings import SandboxMode
 from codexd.protocol.policies import AskedPolicy
+
+Tokens = Annotated[int, msgspec.Meta(gt=0)]
 
 
 class WorkspaceWriteOverrides(msgspec.Struct, frozen=True):
@@ -60,6 +62,8 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
     model_reasoning_effort: str | None = None
     model_reasoning_summary: str | None = None
     model_verbosity: Literal["low", "medium", "high"] | None = None
+    model_context_window: Tokens | None = None
+    model_auto_compact_token_limit: Tokens | None = None
     developer_instructions: str | None = None
     sandbox_workspace_write: WorkspaceWriteOverrides | None = None
     sandbox_writable_roots: tuple[str, ...] | None = _dotted(

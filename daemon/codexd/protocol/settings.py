@@ -88,6 +88,8 @@ def thread_change(params: OfThread) -> SettingsChange:
         profile=None if mode is None else NO_PROFILE,
         has_environment=_has_environment(asked_environments(params)),
         features_off=features_off(config),
+        context_window=config.model_context_window,
+        compact_limit=config.model_auto_compact_token_limit,
         effort=config.model_reasoning_effort,
         summary=config.model_reasoning_summary,
         verbosity=config.model_verbosity,

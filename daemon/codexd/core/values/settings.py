@@ -68,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     # False: nothing is executed for the thread, neither a command nor a patch, and no file is read for it.
     has_environment: bool = True
     features_off: tuple[str, ...] = ()  # the features whose tools it does not have, sorted
+    context_window: int | None = None  # tokens; None: that of the configuration or of the model
+    compact_limit: int | None = None  # tokens in context; None: that of the configuration
     # Of the machine, when the thread was started and at each turn: so a log is judged alike on any machine.
     enforcement: Enforcement = Enforcement()
 
@@ -107,6 +109,8 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     profile: ActiveProfile | None = None
     has_environment: bool | None = None
     features_off: tuple[str, ...] | None = None
+    context_window: int | None = None
+    compact_limit: int | None = None
     enforcement: Enforcement | None = None
 
     def differing(self, settings: Settings) -> SettingsChange | None:

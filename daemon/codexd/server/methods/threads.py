@@ -393,5 +393,7 @@ def _new_settings(
         profile=policies.profile,
         has_environment=asked.has_environment is not False,
         features_off=asked.features_off or (),
+        context_window=asked.context_window,
+        compact_limit=asked.compact_limit,
         enforcement=services.confinement.enforcement(),
     )
