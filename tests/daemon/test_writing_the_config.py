@@ -64,6 +64,11 @@ async def test_what_terminals_write_is_in_force_at_once_and_kept(home: Home) -> 
         assert (thread["model"], thread["reasoningEffort"]) == ("m", "high")
         thread = await client.call("thread/start", cwd=str(folder))
         assert (thread["model"], thread["sandbox"]["type"]) == ("of the project", "workspaceWrite")
+        # Who changed what is on record, without the values.
+        stream = await trio.Path(home.path, "threads/other/daemon.jsonl").read_text()
+        facts = map(json.loads, stream.splitlines())
+        written_keys = [fact["data"]["keys"] for fact in facts if fact["type"] == "config.written"]
+        assert written_keys[-1] == ["model", "model_reasoning_effort"]
         # null takes it back.
         await client.call("config/value/write", **edit("model_reasoning_effort", None))
         assert "effort" not in await trio.Path(file).read_text()

@@ -1,4 +1,4 @@
-"""Facts about the account in the daemon's own stream: logins, logouts, and the newest rate limits. I/O.
+"""Facts about the account in the daemon's own stream: logins, logouts, changes of config.toml, rate limits. I/O.
 
 A failure to write or read one is logged, and ends nothing: no turn depends on them.
 """

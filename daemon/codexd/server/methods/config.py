@@ -29,6 +29,7 @@ from codexd.config.layers.toml_file import KeyPath, dotted, value_at
 from codexd.protocol import config as m
 from codexd.protocol.methods import NoParams
 from codexd.protocol.wire.rpc import INVALID_REQUEST, ErrorData, RpcError, invalid_params
+from codexd.runtime.account_facts import AccountFacts
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import config_in, readable_config
 from codexd.server.methods.lookup import checked_cwd, open_thread
@@ -94,7 +95,7 @@ async def config_file_write(
     written = await _in_a_thread(
         services, lambda: services.config_writer.replace(params.text, params.expected)
     )
-    return _written(services, written)
+    return await _written(services, connection, written, ())
 
 
 async def config_explain(
@@ -191,7 +192,8 @@ async def _write(
         ]
         return services.config_writer.write(edits, expected_version)
 
-    return _written(services, await _in_a_thread(services, write))
+    keys = tuple(edit.key_path for edit in asked)
+    return await _written(services, connection, await _in_a_thread(services, write), keys)
 
 
 async def _in_a_thread(services: Services, change: Callable[[], Any]) -> Any:
@@ -205,8 +207,21 @@ async def _in_a_thread(services: Services, change: Callable[[], Any]) -> Any:
         raise RpcError(INVALID_REQUEST, message, ErrorData("config_not_changed")) from error
 
 
-def _written(services: Services, written: Written) -> m.ConfigWriteResponse:
+class _Fact(msgspec.Struct, frozen=True):
+    """Who changed the file, in the daemon's own stream. The values are not in it: some are secret."""
+
+    file: str
+    version: str
+    keys: tuple[str, ...]  # none: the whole text
+    by: str
+
+
+async def _written(
+    services: Services, connection: Connection, written: Written, keys: tuple[str, ...]
+) -> m.ConfigWriteResponse:
     services.config.changed()
+    fact = _Fact(written.file, written.version, keys, connection.by)
+    await AccountFacts(services.store).note("config.written", fact)
     overridden = written.overridden
     return m.ConfigWriteResponse(
         status="ok" if overridden is None else "okOverridden",
