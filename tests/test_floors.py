@@ -143,6 +143,15 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    "codexd.tools.remote_diff": frozenset(
+        {
+            "codexd.machine.patience",
+            "codexd.machine.python_child",
+            "codexd.machine.repository",
+            "codexd.tools",
+            "msgspec",
+        }
+    ),
     # Commands that go on after their answers
     "codexd.sessions": frozenset(
         {
@@ -321,7 +330,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
-    "codexd.catalog.wire_models": frozenset({"codexd.models", "codexd.protocol"}),
+    "codexd.catalog.wire_models": frozenset({"codexd.core", "codexd.models", "codexd.protocol"}),
     "codexd.catalog.prices": frozenset(
         {"codexd.config.keys", "codexd.core", "codexd.projections", "msgspec"}
     ),
@@ -486,6 +495,8 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.service",
             "codexd.sessions",
             "codexd.tools.commits",
+            "codexd.tools.remote_diff",
+            "codexd.catalog.wire_models",
             "codexd.catalog.prices",
             "codexd.tools.passed_env",
             "codexd.__version__",

@@ -44,7 +44,6 @@ from codexd.machine.repository import git_may_run
 from codexd.models.builtin import LOCAL
 from codexd.models.client import ModelClient
 from codexd.network.commands import CommandNetwork
-from codexd.protocol.models import Model as WireModel
 from codexd.redaction.daemon_secrets import DaemonSecrets
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
@@ -178,7 +177,7 @@ class Daemon:
             config=self._config,
             rules=self._rules,
             lookups=world.lookups,
-            models=self._wire_models,
+            models=lambda: tuple(map(wire_model, self._facts.catalog.current().models)),
             clients=self.providers,
             account=self._account,
             local_providers=frozenset(LOCAL),
@@ -358,9 +357,6 @@ class Daemon:
 
     def _limits_seen(self, provider: str, turn_id: str, headers: Mapping[str, str]) -> None:
         self._account.observe(self.providers.payment(provider, turn_id), headers)
-
-    def _wire_models(self) -> tuple[WireModel, ...]:
-        return tuple(wire_model(model) for model in self._facts.catalog.current().models)
 
     def _is_loaded(self, stream: str) -> bool:
         return self._supervisor.loaded(ThreadId(stream)) is not None

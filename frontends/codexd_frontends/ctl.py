@@ -93,9 +93,10 @@ def _add_row(rows: Any, row: Subcommand, top: Subcommand, shared: argparse.Argum
         argument.add_to(parser)
     parser.set_defaults(row=top)
     if row.below:
-        below = parser.add_subparsers(dest="action", metavar="COMMAND", required=True)
+        below = parser.add_subparsers(dest="action", metavar="COMMAND", required=not row.otherwise)
         for lower in row.below:
             _add_row(below, lower, top, shared)
+        parser.set_defaults(action=row.otherwise or None)
 
 
 def _apart(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -11,6 +11,7 @@ from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
 from codexd_frontends.config_arguments import HERE, KEY, KEY_OR_ALL, VALUE
+from codexd_frontends.model_arguments import EFFORT, HIDDEN, MODEL, NO_EFFORT
 
 
 class Subcommand(NamedTuple):
@@ -25,6 +26,7 @@ class Subcommand(NamedTuple):
     below: tuple[
         Subcommand, ...
     ] = ()  # one of these follows; `module` runs them, by `arguments.action`
+    otherwise: str = ""  # the row below that counts where none follows; empty: one must
 
 
 SUBCOMMANDS = (
@@ -151,6 +153,22 @@ SUBCOMMANDS = (
                 (arg.THREAD, arg.GRANTS, arg.ALL_GRANTS, arg.JSON),
             ),
         ),
+    ),
+    Subcommand(
+        "model",
+        "list the models, or choose the one of new threads",
+        (arg.JSON,),
+        below=(
+            Subcommand(
+                "list", "list the models, and say which one new threads have", (HIDDEN, arg.JSON)
+            ),
+            Subcommand(
+                "set",
+                "write the model of new threads and its effort into config.toml",
+                (MODEL, EFFORT, NO_EFFORT, arg.JSON),
+            ),
+        ),
+        otherwise="list",
     ),
     Subcommand(
         "mcp",

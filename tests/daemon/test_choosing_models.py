@@ -40,3 +40,69 @@ async def test_a_person_may_have_a_catalogue_of_their_own(daemon: Daemon, tmp_pa
             assert default == "gpt-6.2-sol"
             [old] = [m for m in theirs["data"] if m["id"] == "gpt-5.5"]
             assert (old["upgrade"], old["upgradeInfo"]["model"]) == ("gpt-6-sol", "gpt-6-sol")
+
+
+PROVIDERS = """
+[model_providers.gw]
+name = "GW"
+base_url = "https://gw.example/v1"
+env_key = "GW_KEY"
+query_params = {version = "1"}
+[model_providers.headers]
+base_url = "https://h.example/v1"
+http_headers = {Authorization = "Bearer abc"}
+"""
+
+
+@needs_schemas
+@trio_test
+async def test_the_provider_and_the_model_of_new_threads_are_written(daemon: Daemon) -> None:
+    daemon.home.use_model("http://127.0.0.1:1/v1", more=PROVIDERS)
+    async with connected(daemon.home.socket) as client:
+        listed = await client.call("modelProvider/list")
+        check_answer("modelProvider/list", listed)
+        found = {p["id"]: (p["baseUrl"], p["settings"].get("auth")) for p in listed["data"]}
+        assert found["gw"] == (None, {"mode": "environmentVariable", "envKey": "GW_KEY"})
+        assert found["headers"][1] == {"mode": "externallyConfigured", "envKey": None}
+        assert found["scripted"] == ("http://127.0.0.1:1/v1", {"mode": "none"})
+        assert found["openai"] == (None, None)
+        assert listed["defaultProviderId"] == "scripted"
+        written = await client.call("modelProvider/default/set", providerId="gw")
+        assert written["status"] == "ok"
+        assert (await client.call("modelProvider/list"))["defaultProviderId"] == "gw"
+        refused = await client.refused("modelProvider/default/set", providerId="none")
+        assert refused.message == "Model provider `none` is not configured."
+        assert refused.data["config_write_error_code"] == "configValidationError"
+        for asked, kept in (
+            ({"model": "gpt-5.5", "reasoningEffort": "high"}, ("gpt-5.5", "high")),
+            ({"model": "gpt-6-luna"}, ("gpt-6-luna", None)),
+            ({}, (None, None)),
+        ):
+            assert await client.call("setDefaultModel", **asked) == {}
+            config = (await client.call("config/read"))["config"]
+            assert (config["model"], config["model_reasoning_effort"]) == kept
+        for method in ("hooks/list", "skills/list"):
+            for cwds, folders in ((["/a", "/b"], ["/a", "/b"]), ([], None)):
+                answer = await client.call(method, cwds=cwds)
+                check_answer(method, answer)
+                if folders is not None:
+                    assert [entry["cwd"] for entry in answer["data"]] == folders
+                assert len(answer["data"]) == max(len(cwds), 1)
+
+
+@trio_test
+async def test_what_a_turn_says_of_its_model_stays_for_later_turns(daemon: Daemon) -> None:
+    replies = [(Say((str(n),)), Use(1, 0, 1, 0)) for n in range(3)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(model="gpt-5.5")
+            await client.run_turn(thread, "1?")
+            await client.run_turn(thread, "2?", model="gpt-6-luna", effort="max", summary="concise")
+            await client.run_turn(thread, "3?")
+    sent = [json.loads(request.body) for request in model.requests]
+    assert [(body["model"], body["reasoning"]) for body in sent] == [
+        ("gpt-5.5", {"summary": "auto"}),
+        ("gpt-6-luna", {"effort": "max", "summary": "concise"}),
+        ("gpt-6-luna", {"effort": "max", "summary": "concise"}),
+    ]

@@ -30,6 +30,7 @@ from codexd.protocol import (
     commands,
     config,
     history,
+    inventories,
     mcp,
     methods,
     models,
@@ -386,6 +387,32 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
             "1",
         ),
     ],
+    "hooks/list": [inventories.HooksListResponse((inventories.HooksListEntry("/w"),))],
+    "skills/list": [inventories.SkillsListResponse((inventories.SkillsListEntry("/w"),))],
+    "modelProvider/list": [
+        models.ModelProviderListResponse(
+            (
+                models.ModelProviderSummary(
+                    id="openai", name="OpenAI", settings=models.OpenaiSettings()
+                ),
+                *[
+                    models.ModelProviderSummary(
+                        id="p",
+                        name="P",
+                        base_url="http://p/v1",
+                        settings=models.GatewaySettings(auth),
+                    )
+                    for auth in (
+                        models.NoAuth(),
+                        models.VariableAuth("P_KEY"),
+                        models.OtherAuth(),
+                        models.OtherAuth("P_KEY"),
+                    )
+                ],
+            ),
+            "p",
+        )
+    ],
     "permissionProfile/list": [
         models.PermissionProfileListResponse(
             (
@@ -612,6 +639,7 @@ OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.older_names",
     "codexd.protocol.rules",
     "codexd.protocol.usage",
 )
@@ -622,6 +650,7 @@ OWN_METHODS = (
     "mcpServer/config/add",
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",
+    "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
     "thread/backgroundTerminals/resize",
     "thread/backgroundTerminals/write",
 )
@@ -654,9 +683,9 @@ EMPTY_SCHEMAS = {
     "account/gatewayOAuth/cancel": "GatewayOAuthCancelResponse",
     "account/securitySetup/read": "GetAccountSecuritySetupResponse",
     "collaborationMode/list": "CollaborationModeListResponse",
-    "hooks/list": "HooksListResponse",
+    "plugin/list": "PluginListResponse",
+    "thread/attachment/list": "ThreadAttachmentListResponse",
     "plugin/installed": "PluginInstalledResponse",
-    "skills/list": "SkillsListResponse",
     "thread/goal/get": "ThreadGoalGetResponse",
 }
 

@@ -27,6 +27,7 @@ _RENAMED = {
 OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.older_names",
     "codexd.protocol.transfer",
     "codexd.protocol.rules",
     "codexd.protocol.usage",
@@ -39,6 +40,7 @@ OWN_METHODS = {
     "mcpServer/config/add",
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",
+    "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
     "thread/backgroundTerminals/resize",
     "thread/backgroundTerminals/write",
 }

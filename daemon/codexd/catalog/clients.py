@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -87,6 +87,12 @@ class Providers:
         client = HttpModelClient(provider, self._env)
         self._clients[key] = (provider, client)
         return client
+
+    def usable(self) -> Iterator[Provider]:
+        """The providers that work without another key of config.toml, by their names."""
+        for name in sorted(self.key_variables()):
+            with suppress(ModelError):
+                yield _provider(name, self._config.last_good(), str(self._config.file))
 
     def key_variables(self) -> dict[str, str | None]:
         """The variable that holds the key of each provider."""

@@ -15,7 +15,9 @@ from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
 from codexd.protocol import config as g
 from codexd.protocol import history as h
+from codexd.protocol import inventories as i
 from codexd.protocol import mcp, models, rules, settings, transfer, turns
+from codexd.protocol import older_names as o
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol import usage as u
@@ -113,6 +115,8 @@ METHODS: dict[str, Method] = {
     "experimentalFeature/list": Method(
         g.ExperimentalFeatureListParams, g.ExperimentalFeatureListResponse, looks=True
     ),
+    "hooks/list": Method(i.HooksListParams, i.HooksListResponse, looks=True),
+    "skills/list": Method(i.SkillsListParams, i.SkillsListResponse, looks=True),
     "item/output/read": Method(
         c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
     ),
@@ -133,6 +137,10 @@ METHODS: dict[str, Method] = {
         mcp.ListMcpServerStatusParams, mcp.ListMcpServerStatusResponse, looks=True, large=True
     ),
     "model/list": Method(models.ModelListParams, models.ModelListResponse, looks=True),
+    "modelProvider/default/set": Method(
+        models.ModelProviderDefaultSetParams, g.ConfigWriteResponse
+    ),
+    "modelProvider/list": Method(NoParams, models.ModelProviderListResponse, looks=True),
     "permissionProfile/list": Method(
         models.PermissionProfileListParams, models.PermissionProfileListResponse, looks=True
     ),
@@ -212,6 +220,32 @@ METHODS: dict[str, Method] = {
     "turn/interrupt": Method(turns.TurnInterruptParams, turns.TurnInterruptResponse),
     "turn/start": Method(turns.TurnStartParams, turns.TurnStartResponse),
     "turn/steer": Method(turns.TurnSteerParams, turns.TurnSteerResponse),
+    # The names of before `thread/*` and `turn/*`.
+    "addConversationListener": Method(
+        o.AddConversationListenerParams, o.AddConversationListenerResponse
+    ),
+    "archiveConversation": Method(o.ArchiveConversationParams, o.Done),
+    "getAuthStatus": Method(o.GetAuthStatusParams, o.GetAuthStatusResponse),
+    "getConversationSummary": Method(
+        o.GetConversationSummaryParams, o.GetConversationSummaryResponse, looks=True
+    ),
+    "getUserSavedConfig": Method(NoParams, o.GetUserSavedConfigResponse, looks=True),
+    "gitDiffToRemote": Method(
+        o.GitDiffToRemoteParams, o.GitDiffToRemoteResponse, looks=True, large=True
+    ),
+    "interruptConversation": Method(o.InterruptConversationParams, o.InterruptConversationResponse),
+    "listConversations": Method(o.ListConversationsParams, o.ListConversationsResponse, looks=True),
+    "loginApiKey": Method(o.LoginApiKeyParams, o.Done),
+    "logoutChatGpt": Method(NoParams, o.Done),
+    "newConversation": Method(o.NewConversationParams, o.NewConversationResponse),
+    "removeConversationListener": Method(o.RemoveConversationListenerParams, o.Done),
+    "resumeConversation": Method(
+        o.ResumeConversationParams, o.ResumeConversationResponse, large=True
+    ),
+    "sendUserMessage": Method(o.SendUserMessageParams, o.Done),
+    "sendUserTurn": Method(o.SendUserTurnParams, o.Done),
+    "setDefaultModel": Method(o.SetDefaultModelParams, o.Done),
+    "userInfo": Method(NoParams, o.UserInfoResponse, looks=True),
 }
 
 # Encoded results of methods that the TUI calls when it starts and codexd does not have. Params are not read.
@@ -221,9 +255,9 @@ EMPTY_ANSWERS: dict[str, bytes] = {
     "account/gatewayOAuth/cancel": b"{}",
     "account/securitySetup/read": b'{"notice":null}',
     "collaborationMode/list": b'{"data":[]}',
-    "hooks/list": b'{"data":[]}',
+    "plugin/list": b'{"marketplaces":[],"marketplaceLoadErrors":[],"featuredPluginIds":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
-    "skills/list": b'{"data":[]}',
+    "thread/attachment/list": b'{"data":[],"nextCursor":null}',
     "thread/goal/get": b'{"goal":null}',
 }
 

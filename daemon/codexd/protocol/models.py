@@ -62,6 +62,60 @@ class ModelListResponse(msgspec.Struct, frozen=True, rename="camel"):
     next_cursor: str | None = None
 
 
+class NoAuth(msgspec.Struct, frozen=True, tag="none", tag_field="mode"):
+    """Requests have no key."""
+
+
+class VariableAuth(
+    msgspec.Struct, frozen=True, rename="camel", tag="environmentVariable", tag_field="mode"
+):
+    """The key is in an environment variable."""
+
+    env_key: str
+
+
+class OtherAuth(
+    msgspec.Struct, frozen=True, rename="camel", tag="externallyConfigured", tag_field="mode"
+):
+    """Headers of config.toml, or of a program, are the key."""
+
+    env_key: str | None = None
+
+
+class OpenaiSettings(msgspec.Struct, frozen=True, tag="openai"):
+    """The provider is OpenAI."""
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, tag="customGateway"):
+    """Another provider."""
+
+    auth: NoAuth | VariableAuth | OtherAuth
+
+
+class ModelProviderSummary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A provider of models."""
+
+    id: str
+    name: str
+    base_url: str | None = None  # null: it may hold a secret
+    can_edit: bool = False
+    settings: OpenaiSettings | GatewaySettings
+
+
+class ModelProviderListResponse(msgspec.Struct, frozen=True, rename="camel"):
+    """All providers, in the order of their names."""
+
+    data: tuple[ModelProviderSummary, ...]
+    default_provider_id: str
+    can_change_default: bool = True
+
+
+class ModelProviderDefaultSetParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Write the provider of new threads into config.toml."""
+
+    provider_id: str
+
+
 class PermissionProfileListParams(msgspec.Struct, frozen=True):
     """List the permission profiles of a folder."""
 

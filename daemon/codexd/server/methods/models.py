@@ -1,16 +1,24 @@
-"""Methods about what a thread may choose: models and permission profiles."""
+"""Methods about what a thread may choose: models, providers and permission profiles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
+
+from codexd.catalog.wire_models import wire_provider
 from codexd.config.permission_profiles import BUILT_IN, is_usable
 from codexd.core.commands import Rejected
 from codexd.protocol import models as m
+from codexd.protocol.config import ConfigBatchWriteParams, ConfigEdit, ConfigWriteResponse
+from codexd.protocol.methods import NoParams
+from codexd.protocol.older_names import Done, SetDefaultModelParams
+from codexd.protocol.wire.rpc import INVALID_REQUEST, ErrorData, RpcError
 from codexd.server.connection.connection import Connection
+from codexd.server.methods.config import config_batch_write
 from codexd.server.methods.daemon import config_in
-from codexd.server.methods.lookup import checked_cwd, find_local
+from codexd.server.methods.lookup import NAME_CHARACTERS_MAX, checked_cwd, find_local
 from codexd.server.reads.pages import invalid_cursor
 from codexd.server.services import Services
 
@@ -44,6 +52,48 @@ async def local_models(services: Services, provider: str | None) -> list[m.Model
         )
         for model in found.models
     ]
+
+
+async def model_provider_list(
+    services: Services, connection: Connection, params: NoParams
+) -> m.ModelProviderListResponse:
+    """All providers, and that of new threads."""
+    default = services.config.last_good().model_provider
+    return m.ModelProviderListResponse(
+        tuple(map(wire_provider, services.clients.usable())), default
+    )
+
+
+async def model_provider_default_set(
+    services: Services, connection: Connection, params: m.ModelProviderDefaultSetParams
+) -> ConfigWriteResponse:
+    """Write the provider of new threads. Raises: RpcError, also where it is not configured."""
+    if params.provider_id not in services.clients.key_variables():
+        shown = params.provider_id[:NAME_CHARACTERS_MAX]
+        raise RpcError(
+            INVALID_REQUEST,
+            f"Model provider `{shown}` is not configured.",
+            ErrorData("config_not_changed", config_write_error_code="configValidationError"),
+        )
+    edit = config_edit("model_provider", params.provider_id)
+    return await config_batch_write(services, connection, ConfigBatchWriteParams((edit,)))
+
+
+async def set_default_model(
+    services: Services, connection: Connection, params: SetDefaultModelParams
+) -> Done:
+    """Write model and effort of new threads together, by the older name; null takes a key away."""
+    edits = (
+        config_edit("model", params.model),
+        config_edit("model_reasoning_effort", params.reasoning_effort),
+    )
+    await config_batch_write(services, connection, ConfigBatchWriteParams(edits))
+    return Done()
+
+
+def config_edit(key: str, value: str | None) -> ConfigEdit:
+    """The edit that sets a key, or takes it away."""
+    return ConfigEdit(key, msgspec.Raw(msgspec.json.encode(value)), "replace")
 
 
 async def permission_profile_list(

@@ -61,7 +61,8 @@ _FILES = [
 def _handler_of(method: str) -> Handler:
     """The function of the method's name: `thread/name/set` is answered by `thread_name_set`."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", method.replace("/", "_")).lower()
-    found: list[Handler] = [vars(file)[words] for file in _FILES if words in vars(file)]
+    named: list[Handler] = [vars(file)[words] for file in _FILES if words in vars(file)]
+    found = list(dict.fromkeys(named))  # Another file may import it.
     assert len(found) == 1, (
         f"expected one function {words} in a file beside this one, found {len(found)}"
     )
