@@ -17,6 +17,7 @@ from codexd.machine.paths import (
     default_paths,
     find_paths,
     parse_socket_url,
+    short_folder,
     socket_address,
 )
 
@@ -179,3 +180,10 @@ def test_a_short_folder_is_not_followed_through_a_symlink(tmp_path: Path) -> Non
     (tmp_path / f"codexd-{os.getuid()}").symlink_to(tmp_path / "trap")
     with pytest.raises(UnusableSocketPath, match="found something else"):
         socket_address(shared / "s", short_root=tmp_path)
+
+
+def test_the_short_folder_of_sockets_is_one_of_codexds(tmp_path: Path) -> None:
+    """So no command in a sandbox sees it."""
+    address = socket_address(tmp_path / "socket", bytes_max=9, short_root=tmp_path)
+    assert address.bind.parent == short_folder(tmp_path)
+    assert short_folder() in find_paths({"CODEXD_HOME": "/x", "HOME": "/h"}).folders

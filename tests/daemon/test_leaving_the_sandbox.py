@@ -216,3 +216,31 @@ async def test_what_failed_inside_runs_again_outside_once_a_person_says_so(home:
         )
         assert (home.work / "ran").read_text() == "one\none\n"
         assert made_in(outside) == ["a"]
+
+
+@trio_test
+async def test_a_session_that_failed_inside_is_one_outside_and_goes_on(home: Home) -> None:
+    gate = home.root / "gate"
+    os.mkfifo(gate)
+    with outside_folder() as outside:
+        line = f"echo begun; touch {outside}/a || exit 1; read x < {gate}; echo $x"
+        arguments = msgspec.json.encode({"cmd": line, "yield_time_ms": 250}).decode()
+        async with scripted_model([(Call("exec_command", arguments),), OK]) as model:
+            home.use_model(model.base_url)
+            home.start()
+            async with connected(home.socket) as client:
+                thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
+                turn = await client.start_turn(thread, "go")
+                await client.decide(await client.until_asked(), "accept")
+                await client.turn_ended(turn)
+                assert b"Process running with session ID" in model.requests[-1].body
+                assert b"It ran twice" in model.requests[-1].body
+                await trio.to_thread.run_sync(gate.write_text, "two\n")
+                await client.until(lambda: bool(commands(client)), "the end of the session")
+                (item,) = commands(client)
+                assert (item["status"], item["exitCode"]) == ("completed", 0)
+                assert item["aggregatedOutput"] == shown(client)
+                assert shown(client).split(SECOND_RUN)[1] == "begun\ntwo\n"
+                # It was begun and failed twice, and is asked about once.
+                assert len(client.asked) == 1
+        assert made_in(outside) == ["a"]
