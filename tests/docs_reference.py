@@ -351,7 +351,7 @@ The order is that of Codex 0.171.
 | layer | |
 |---|---|
 | 1. flags and requests | `codexd -c key=value`, and the `config` of a client's `thread/start`. The value is TOML, or else a text |
-| 2. the project | `.codex/config.toml`, then `.codex/config.override.toml`, in each folder from the project's root down to the thread's folder; the nearest wins. Only where `[projects."/FOLDER"]` says `trust_level = "trusted"`: for the folder, its project's root, or the repository of a worktree |
+| 2. the project | `.codex/config.toml` in each folder from the project's root down to the thread's folder; the nearest wins. Only where `[projects."/FOLDER"]` says `trust_level = "trusted"`: for the folder, its project's root, or the repository of a worktree |
 | 3. the profile | `NAME.config.toml` beside `config.toml`, chosen by `codexd --profile NAME` |
 | 4. the person | `config.toml` |
 | 5. the system | `/etc/codex/config.toml` |

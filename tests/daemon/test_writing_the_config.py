@@ -62,7 +62,15 @@ async def test_what_terminals_write_is_in_force_at_once_and_kept(home: Home) -> 
         await client.call("config/batchWrite", edits=model, reloadUserConfig=True)
         thread = await client.call("thread/start", cwd=str(home.work))
         assert (thread["model"], thread["reasoningEffort"]) == ("m", "high")
+        # Of what the project may not set its person is told.
+        assert client.of("configWarning") == []
         thread = await client.call("thread/start", cwd=str(folder))
+        (told,) = client.of("configWarning")
+        assert told.params["summary"].endswith(
+            f"{folder}/.codex/config.toml: notify. If you want these settings to apply, manually set them in "
+            "your user-level config.toml."
+        )
+        assert (await client.call("config/read", cwd="/no/such/folder"))["config"]["model"] == "m"
         assert (thread["model"], thread["sandbox"]["type"]) == ("of the project", "workspaceWrite")
         # Who changed what is on record, without the values.
         stream = await trio.Path(home.path, "threads/other/daemon.jsonl").read_text()

@@ -64,11 +64,12 @@ class LiveConfig:
         read = self.read()
         if has_project_files(folder, read.config.project_root_markers):
             read = read_config(self.file, self.sources, folder)
-            if len(self._in_folders) >= FOLDERS_MAX:
-                self._in_folders.pop(next(iter(self._in_folders)))
-            self._in_folders[folder] = read.config
-        else:
-            self._in_folders.pop(folder, None)
+            # Replaced as a whole: other threads read it.
+            newest = list(self._in_folders.items())[1 - FOLDERS_MAX :]
+            self._in_folders = {**dict(newest), folder: read.config}
+        elif folder in self._in_folders:
+            kept = self._in_folders.items()
+            self._in_folders = {other: config for other, config in kept if other != folder}
         return read_config(self.file, self.sources, folder, overrides) if overrides else read
 
     def in_folder(self, folder: str) -> Config:

@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from codexd.config.file import InvalidConfig
+from codexd.config.file import InvalidConfig, ReadConfig
 from codexd.config.live import LiveConfig
 from codexd.index.build.watch import stopping
 from codexd.projections.clients.deltas import Outgoing
@@ -99,6 +99,16 @@ class ConfigReports:
 def mistakes_told(config: LiveConfig) -> tuple[Outgoing, ...]:
     """What a client that has just come is told."""
     return tuple(Outgoing("configWarning", told) for told in _mistakes(config)[1].values())
+
+
+def mistakes_of_project(config: LiveConfig, read: ReadConfig) -> tuple[Outgoing, ...]:
+    """What a client is told of the project that it starts a thread in, beyond what all are told."""
+    known = set(config.problems())
+    return tuple(
+        Outgoing("configWarning", ConfigWarningNotification(warning))
+        for warning in read.warnings
+        if warning not in known
+    )
 
 
 def _mistakes(

@@ -22,7 +22,7 @@ from codexd.machine.foreign_files import read_file
 FOLDERS_MAX: Final = 256
 # A file `.git` of a worktree is one line with a path.
 GIT_FILE_BYTES_MAX: Final = 8 * 1024
-FILES: Final = ("config.toml", "config.override.toml")
+FILE: Final = Path(".codex", "config.toml")
 # What a project may not set. The first rows are Codex's: they choose where credentials go, and which programs run.
 REFUSED: Final[tuple[KeyPath, ...]] = (
     ("openai_base_url",),
@@ -117,14 +117,12 @@ def project_layers(
     levels = _levels(settings.get("projects"))
     places = project_folders(folder, markers)
     layers = []
-    for place in places:
-        if os.path.realpath(os.path.join(place, ".codex")) in own:
+    for place in map(Path, places):
+        file = place / FILE
+        if os.path.realpath(file.parent) in own or not os.path.lexists(file):
             continue
-        files = [Path(place, ".codex", name) for name in FILES]
-        if not any(map(os.path.lexists, files)):
-            continue
-        trust = trust_of(levels, place, places[0])
-        layers += [layer for file in files if (layer := _layer(file, trust, keys)) is not None]
+        layer = _layer(file, trust_of(levels, str(place), places[0]), keys)
+        layers += [layer] if layer is not None else []
     return layers
 
 
@@ -139,11 +137,8 @@ def _levels(projects: object) -> dict[str, str]:
 
 def has_project_files(folder: str, markers: Sequence[str]) -> bool:
     """Whether there may be a layer of a project for this folder."""
-    return any(
-        os.path.lexists(os.path.join(place, ".codex", name))
-        for place in project_folders(folder, markers)
-        for name in FILES
-    )
+    places = project_folders(folder, markers)
+    return any(os.path.lexists(os.path.join(place, FILE)) for place in places)
 
 
 def _layer(file: Path, trust: Trust, keys: dict[str, Any]) -> Layer | None:

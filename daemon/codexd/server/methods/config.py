@@ -32,7 +32,7 @@ from codexd.protocol.wire.rpc import INVALID_REQUEST, ErrorData, RpcError, inval
 from codexd.runtime.account_facts import AccountFacts
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import config_in, readable_config
-from codexd.server.methods.lookup import checked_cwd, open_thread
+from codexd.server.methods.lookup import absolute, open_thread
 from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
 
@@ -170,7 +170,8 @@ def _features(config: Config) -> tuple[m.ExperimentalFeature, ...]:
 async def _read(services: Services, cwd: str | None) -> ReadConfig:
     if cwd is None:
         return readable_config(services)
-    return await config_in(services, await checked_cwd(services, cwd))
+    # A folder that is not there has no project: Codex answers for it as well.
+    return await config_in(services, absolute(services, cwd))
 
 
 async def _write(

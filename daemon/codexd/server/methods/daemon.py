@@ -27,7 +27,7 @@ from codexd.protocol.wire.rpc import (
     invalid_params,
 )
 from codexd.runtime.troubles import Trouble
-from codexd.server.config_reports import mistakes_told
+from codexd.server.config_reports import mistakes_of_project, mistakes_told
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import find_local
 from codexd.server.services import Services
@@ -158,6 +158,14 @@ async def config_in(
         raise _invalid(problem) from problem
     except NoAnswer as error:
         raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
+
+
+async def config_for(services: Services, connection: Connection, folder: str) -> ReadConfig:
+    """The same for a client that begins there: it is told of mistakes in the project's files."""
+    read = await config_in(services, folder)
+    for mistake in mistakes_of_project(services.config, read):
+        services.hub.send(mistake, (connection,))
+    return read
 
 
 def _invalid(problem: InvalidConfig) -> RpcError:

@@ -151,7 +151,7 @@ def check_provider(services: Services, provider: str) -> None:
 
 async def checked_cwd(services: Services, cwd: str) -> str:
     """An absolute path of a directory that is there. Raises: RpcError."""
-    path = _absolute(services, cwd)
+    path = absolute(services, cwd)
     try:
         is_folder = await patiently(path, partial(os.path.isdir, path))
     except NoAnswer as error:
@@ -186,7 +186,8 @@ async def policies_in(
         raise state_error(message, "unusable_permissions") from problem
 
 
-def _absolute(services: Services, cwd: str) -> str:
+def absolute(services: Services, cwd: str) -> str:
+    """The path of a folder as a client wrote it."""
     return os.path.normpath(Path(services.cwd, os.path.expanduser(cwd)))
 
 

@@ -29,7 +29,7 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.daemon import config_in
+from codexd.server.methods.daemon import config_for
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
@@ -90,7 +90,7 @@ async def _started(
     """A new thread, with the id that was recorded for its key, if there is one."""
     permissions, asked = permissions_in(params), thread_change(params)
     cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
-    read = await config_in(services, cwd)
+    read = await config_for(services, connection, cwd)
     policies = await _new_policies(services, asked, permissions, cwd, read.config)
     settings = _new_settings(services, asked, cwd, policies, read.config)
     command = c.StartThread(
