@@ -33,6 +33,8 @@ SCRIPT: list[Part | Reply] = [
 
 # Methods under which something is told to those as well who do not follow the thread.
 TO_EVERYBODY = {
+    "account/login/completed",
+    "account/updated",
     "account/rateLimits/updated",
     "thread/archived",
     "thread/closed",
@@ -43,8 +45,8 @@ TO_EVERYBODY = {
     "thread/unarchived",
     "warning",
 }
-# Methods that a login has to be there for, or that would end one.
-OF_LOGINS = {name for name in METHODS if name.startswith("account") and name != "account/read"}
+# Refused to all that are not logged in with ChatGPT; `test_who_is_logged_in.py` has that login.
+OF_CHATGPT = {"account/usage/read", "account/workspaceMessages/read"}
 # Methods that a server of MCP has to be there for.
 OF_MCP_SERVERS = {"mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call"}
 
@@ -63,7 +65,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
             await everything(client)
             answered = {method for method, _ in client.results}
             theirs = {method for method in METHODS if is_theirs(method)}
-            assert answered >= theirs - OF_MCP_SERVERS - OF_LOGINS
+            assert answered >= theirs - OF_MCP_SERVERS - OF_CHATGPT
             for peer in (client, other):
                 for method, result in peer.results:
                     if is_theirs(method):
@@ -73,7 +75,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
                 for asked in peer.asked:
                     check_asked(asked.params)
             assert {note.method for note in client.notified} >= {
-                "account/rateLimits/updated", "command/exec/outputDelta", "error", "item/agentMessage/delta",
+                "account/login/completed", "account/rateLimits/updated", "account/updated", "command/exec/outputDelta", "error", "item/agentMessage/delta",
                 "item/commandExecution/outputDelta", "item/completed",
                 "item/reasoning/summaryPartAdded", "item/reasoning/summaryTextDelta", "item/started",
                 "serverRequest/resolved", "thread/archived", "thread/closed", "thread/compacted",
@@ -155,6 +157,17 @@ async def everything(client: Client) -> None:
     await client.call("thread/unarchive", threadId=child)
     await client.call("thread/loaded/list")
     await client.call("thread/delete", threadId=child)
+    await the_account(client)
+
+
+async def the_account(client: Client) -> None:
+    await client.call("account/rateLimits/read")
+    await client.call("account/login/start", type="apiKey", apiKey="sk-0123456789abcdefghij")
+    await client.call("account/login/cancel", loginId="nobody's")
+    for method in ("account/read", "accountSession/list", "account/gatewayOAuth/read"):
+        await client.call(method)
+    await client.call("account/logout")
+    await client.until_notified("account/updated", authMode=None)
 
 
 async def a_program(client: Client) -> None:

@@ -60,7 +60,7 @@ def chatgpt_members(issuer: str, **other: object) -> Json:
         "auth_mode": "chatgpt",
         "OPENAI_API_KEY": None,
         "tokens": tokens,
-        "last_refresh": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "last_refresh": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600)),
     }
 
 

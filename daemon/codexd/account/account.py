@@ -203,8 +203,8 @@ class Account:
             found.members if is_ours else _members_of(login), tokens, _now()
         )
         renewed = read_login(members)
-        if not isinstance(renewed, Chatgpt) or renewed.fingerprint != login.fingerprint:
-            raise LoginEnded("the issuer gave the tokens of another account: run `codexctl login`")
+        if not isinstance(renewed, Chatgpt) or not _is_same_account(login, renewed):
+            raise LoginEnded("the issuer gave the tokens of another account. Run `codexctl login`")
         if is_ours and not found.is_codexs:  # Else somebody has logged out meanwhile.
             self._write(members)
         return renewed
@@ -298,6 +298,14 @@ def _workspace_problem(login: Chatgpt, config: Config) -> str | None:
     if allowed is None or login.account_id in allowed:
         return None
     return "it is a login to another workspace than forced_chatgpt_workspace_id names"
+
+
+def _is_same_account(login: Chatgpt, renewed: Chatgpt) -> bool:
+    """Whether refreshed tokens are of the same account and person, as far as they say."""
+    claims = renewed.claims
+    return claims.account_id in (None, login.account_id) and (
+        None in (claims.user_id, login.claims.user_id) or claims.user_id == login.claims.user_id
+    )
 
 
 def _members_of(login: Chatgpt) -> Members:

@@ -50,9 +50,12 @@ class Providers:
 
     def client(self, name: str, turn_id: str = "") -> ModelClient:
         """The provider's client, for a turn. Raises: ModelError, if there is no provider of that name."""
-        provider = self.provider(name)
-        payment = self._payments.of(provider, turn_id)
-        return self._http(self._placed(provider, payment), payment.is_chatgpt).paid_by(payment)
+        payment = self.payment(name, turn_id)
+        return self._http(self._placed(payment), payment.is_chatgpt).paid_by(payment)
+
+    def placed(self, name: str, turn_id: str) -> Provider:
+        """The provider with the address that the requests of a turn go to. Raises: ModelError."""
+        return self._placed(self.payment(name, turn_id))
 
     def payment(self, name: str, turn_id: str = "") -> Payment:
         """What the requests of a turn are paid with. Raises: ModelError, if there is no provider of that name."""
@@ -67,8 +70,9 @@ class Providers:
             kept = self._read[name] = (source, _provider(name, config, str(self._config.file)))
         return kept[1]
 
-    def _placed(self, provider: Provider, payment: Payment) -> Provider:
+    def _placed(self, payment: Payment) -> Provider:
         """The provider where it takes this payment: OpenAI has another address for ChatGPT's plans."""
+        provider = payment.provider
         if not payment.is_chatgpt or provider.base_url != BUILT_IN["openai"]["base_url"]:
             return provider
         base = self._config.last_good().chatgpt_base_url or CHATGPT_URL
