@@ -395,6 +395,18 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    "codexd.feedback": frozenset(
+        {
+            "codexd.machine.foreign_files",
+            "codexd.machine.log_lines",
+            "codexd.models.client",
+            "codexd.models.http.transport",
+            "codexd_eventstore",
+            "httpx",
+            "msgspec",
+            "trio",
+        }
+    ),
     # A subscriber, as the index: of the store, what a log is, and its checkpoints.
     "codexd.telemetry": frozenset(
         {
@@ -462,6 +474,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.models.provider",
             "codexd.runtime",
             "codexd.index",
+            "codexd.feedback",
             "codexd.importing",
             "codexd.redaction",
             "codexd.telemetry.telemetry",

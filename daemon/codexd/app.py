@@ -38,6 +38,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.exec.keeper_client import KeeperProcesses
 from codexd.exec.leftovers import home_mark
 from codexd.exec.ports import Command, ServerProcess
+from codexd.feedback.recent_log import recent_entries
 from codexd.index.index import SearchIndex
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
@@ -200,6 +201,7 @@ class Daemon:
             sessions=self._sessions,
             telemetry=lambda: self._telemetry.status,
             one_off=self._one_off_commands(),
+            recent_log=recent_entries,
             lifetime=self._lifetime,
             passed=self._passed,
         )

@@ -12,6 +12,7 @@ from codexd.config.layers.stack import ALONE, SYSTEM_FILE, Sources
 from codexd.config.live import LiveConfig
 from codexd.exec.keeper_client import keeper_of
 from codexd.exec.leftovers import home_mark
+from codexd.feedback.recent_log import recent_log
 from codexd.machine.collector import spare_the_collector
 from codexd.machine.descriptors import take_descriptors
 from codexd.machine.owners import make_own_folder
@@ -51,6 +52,7 @@ async def serve(
         sources = replace(asked, codex_home=codex_home(env), system=SYSTEM_FILE)
         config = LiveConfig(paths.config_file, sources)
         redaction = DaemonSecrets(config, env)
+        stack.enter_context(recent_log())
         stack.enter_context(clean_logs(redaction.text))
         store = await stack.enter_async_context(
             open_jsonl_store(

@@ -11,6 +11,7 @@ from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
 from codexd_frontends.config_arguments import HERE, KEY, KEY_OR_ALL, VALUE
+from codexd_frontends.feedback_arguments import FEEDBACK
 from codexd_frontends.model_arguments import EFFORT, HIDDEN, MODEL, NO_EFFORT
 
 
@@ -77,6 +78,11 @@ SUBCOMMANDS = (
     ),
     Subcommand("archive", "put a thread into the archive", (arg.THREAD, arg.JSON)),
     Subcommand("unarchive", "take a thread out of the archive", (arg.THREAD, arg.JSON), "archive"),
+    Subcommand(
+        "feedback",
+        "show a report of a problem; save it, or send it to the configured endpoint",
+        FEEDBACK,
+    ),
     Subcommand(
         "export",
         "write a thread to a file, to import it elsewhere",

@@ -234,3 +234,47 @@ def _wait_listening(port: int) -> None:
                 return
             # The kernel refuses at once: give the processor to the other process.
             os.sched_yield()
+
+
+class Posts:
+    """A server that takes anything: what was posted, and the status that it answers."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.posts: list[Posted] = []
+        self.status = 200
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """One request of a connection."""
+        peer = h11.Connection(h11.SERVER)
+        headers, body = dict[str, str](), b""
+        while not isinstance(event := peer.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                peer.receive_data(await stream.receive_some())
+            elif isinstance(event, h11.Request):
+                headers = {name.decode(): value.decode() for name, value in event.headers}
+            elif isinstance(event, h11.Data):
+                body += event.data
+        self.posts.append(Posted(headers, body))
+        head = [("content-length", "0"), ("connection", "close")]
+        answer = h11.Response(status_code=self.status, headers=head)
+        await stream.send_all((peer.send(answer) or b"") + (peer.send(h11.EndOfMessage()) or b""))
+        await stream.aclose()
+
+
+class Posted:
+    """One request."""
+
+    def __init__(self, headers: dict[str, str], body: bytes) -> None:
+        self.headers, self.body = headers, body
+
+
+@contextlib.asynccontextmanager
+async def posts_to() -> AsyncIterator[Posts]:
+    """A server that runs for as long as the context lasts."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with trio.open_nursery() as nursery:
+        posts = Posts(listener.socket.getsockname()[1])
+        nursery.start_soon(trio.serve_listeners, posts.serve, [listener])
+        yield posts
+        nursery.cancel_scope.cancel()

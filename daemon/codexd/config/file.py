@@ -21,6 +21,7 @@ import msgspec
 from codexd.config.keys import (
     Config,
     FeaturesTable,
+    FeedbackTable,
     LoginTable,
     PermissionProfileTable,
     PriceTable,
@@ -126,6 +127,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]] = {
     Config: {
         "features": FeaturesTable,
+        "feedback": FeedbackTable,
         "login": LoginTable,
         "mcp_servers": McpServerTable,
         "model_providers": ProviderTable,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from codexd.config.mcp_table import McpServerTable
-from codexd.config.otel_table import OtelTable
+from codexd.config.otel_table import VARIABLE, OtelTable
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.models.provider_table import ProviderTable
 
@@ -134,6 +134,28 @@ class LoginTable(msgspec.Struct, frozen=True):
     client_id: str | None = None
 
 
+class FeedbackTable(msgspec.Struct, frozen=True):
+    """The table `[feedback]`: where reports of a problem are sent, when a person sends one."""
+
+    enabled: bool = True
+    endpoint: str | None = None  # an address that takes a ZIP file by POST; None: there is none
+    # Of the request; `${NAME}` in a value is an environment variable of the daemon.
+    headers: Annotated[Mapping[str, str], "a table of strings"] = {}
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that headers name: what they hold is secret."""
+        return tuple(VARIABLE.findall(" ".join(self.headers.values())))
+
+    def headers_in(self, env: Mapping[str, str]) -> dict[str, str]:
+        """The headers with the values of their variables; one whose variable is not set is left out."""
+        return {
+            name: VARIABLE.sub(lambda found: env[found[1]], value)
+            for name, value in self.headers.items()
+            if all(env.get(variable) for variable in VARIABLE.findall(value))
+        }
+
+
 class TitlesTable(msgspec.Struct, frozen=True):
     """The table `[titles]`: titles of threads without a name."""
 
@@ -242,6 +264,7 @@ class Config(msgspec.Struct, frozen=True):
     # Where a login with ChatGPT sends requests; None: https://chatgpt.com/backend-api
     chatgpt_base_url: Annotated[str, "a URL, a string"] | None = None
     openai_base_url: Annotated[str, "a URL, a string"] | None = None  # of the provider openai
+    feedback: Annotated[FeedbackTable, "a table [feedback]"] = FeedbackTable()
     otel: Annotated[OtelTable, "a table [otel]"] = OtelTable()
     features: Annotated[FeaturesTable, "a table [features]"] = FeaturesTable()
     prices: Prices = {}

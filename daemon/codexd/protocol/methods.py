@@ -14,6 +14,7 @@ from codexd.protocol import account as a
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
 from codexd.protocol import config as g
+from codexd.protocol import feedback as f
 from codexd.protocol import history as h
 from codexd.protocol import inventories as i
 from codexd.protocol import mcp, models, rules, settings, transfer, turns
@@ -180,6 +181,8 @@ METHODS: dict[str, Method] = {
     "thread/compact/start": Method(h.ThreadCompactStartParams, h.ThreadCompactStartResponse),
     "thread/compact/undo": Method(h.ThreadCompactUndoParams, c.ThreadCompactUndoResponse),
     "thread/delete": Method(t.ThreadDeleteParams, t.ThreadDeleteResponse),
+    "feedback/save": Method(f.FeedbackSaveParams, f.FeedbackSaveResponse, looks=True),
+    "feedback/upload": Method(f.FeedbackUploadParams, f.FeedbackUploadResponse, looks=True),
     "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
     "thread/fork": Method(t.ThreadForkParams, t.ThreadForkResponse, large=True),
     "thread/import": Method(transfer.ThreadImportParams, transfer.ThreadImportResponse),

@@ -93,6 +93,7 @@ class DaemonSecrets:
             *[table.variables for table in config.model_providers.values()],
             *[table.variables for table in config.mcp_servers.values()],
             config.otel.variables,
+            config.feedback.variables,
         )
         spared = frozenset(config.redaction.except_variables)
         return self._add(secrets_in(variables, named=named, spared=spared))
@@ -124,7 +125,7 @@ def _written_in(config: Config) -> dict[str, str]:
         }
     found |= {
         f"otel.{name}": value.removeprefix("Bearer ")
-        for name, value in config.otel.literal_headers()
+        for name, value in (*config.otel.literal_headers(), *config.feedback.headers.items())
         if len(value) >= SECRET_CHARACTERS_MIN and not _HARMLESS.search(name)
     }
     for provider, table in config.model_providers.items():

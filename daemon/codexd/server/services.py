@@ -80,6 +80,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     one_off: OneOffCommands
     lifetime: Lifetime  # of this process
     telemetry: Callable[[], TelemetryStatus]
+    recent_log: Callable[[], bytes]  # the daemon's, its newest entries
 
     @property
     def config_writer(self) -> ConfigWriter:

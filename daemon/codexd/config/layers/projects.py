@@ -36,6 +36,7 @@ REFUSED: Final[tuple[KeyPath, ...]] = (
     ("experimental_realtime_webrtc_call_base_url",),
     ("experimental_realtime_ws_base_url",),
     ("otel",),
+    ("feedback",),
     ("login",),  # of codexd
     ("features", "respect_system_proxy"),
     # Of codexd: trust itself, the sandbox of a machine that has none, and what is kept out of logs.
