@@ -66,6 +66,7 @@ from codexd.server.reads.directory import Directory
 from codexd.server.services import Services
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
+from codexd.server.warmth import Warmth
 from codexd.service.lifetime import SIGNALS, Lifetime
 from codexd.service.manager import Begun
 from codexd.service.watchdog import keep_told
@@ -128,7 +129,7 @@ class Daemon:
         self._facts = ModelFacts(config, self.providers.window, paths.state_dir, _today)
         self._unfinished = UnfinishedFiles(paths.state_dir / "unfinished")
         self._noted = ProcessFiles(paths.state_dir / "processes")
-        self._warmth, self._passed = trio.Event(), PassedVariables(redaction.passed_taken)
+        self._passed = PassedVariables(redaction.passed_taken)
         self._login = LoginEnvironment(
             env,
             processes,
@@ -165,6 +166,7 @@ class Daemon:
         draining = Draining(perform)
         self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
         self._lifetime = Lifetime(begun, draining.drain)
+        self._warmth = Warmth(lambda: self._hub.any, _import_http, self._login.variables)
 
     def _services_of(self, worlds: Mapping[bool, World], paths: Paths, link: Path) -> Services:
         world = worlds[False]
@@ -185,7 +187,7 @@ class Daemon:
             new_id=world.new_id,
             now_us=world.now_us,
             today=_today,
-            warm_up=self._warmth.set,
+            warm_up=self._warmth.turn_is_near,
             mcp=self._mcp,
             version=__version__,
             paths=paths,
@@ -228,6 +230,7 @@ class Daemon:
         answers = Dispatcher(self._services)
 
         async def serve_one(peer: socket.socket) -> None:
+            self._warmth.client_came()
             await self._hub.serve(peer, answers)
 
         # Before the daemon reports that it is ready: a client may ask it to stop at once.
@@ -252,7 +255,7 @@ class Daemon:
             nursery.start_soon(self._telemetry.run)
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
-            nursery.start_soon(self._warm_up)
+            nursery.start_soon(self._warmth.run)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             nursery.start_soon(self._reports.run)
@@ -379,13 +382,8 @@ class Daemon:
             return self._status()
         return f"serves with the last configuration that could be read: {problem}"
 
-    async def _warm_up(self) -> None:
-        """Load what the first turn would wait for: the HTTP library, and a login shell's environment."""
-        await self._warmth.wait()
-        try:
-            from codexd.models.http.client import warm_up
 
-            await trio.to_thread.run_sync(warm_up)
-            await self._login.variables()
-        except (OSError, ImportError) as error:  # No descriptor is left: the turn waits, then.
-            log.warning("the first turn will take longer: %s", error)
+def _import_http() -> None:
+    from codexd.models.http.client import warm_up
+
+    warm_up()
