@@ -17,7 +17,7 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.values.images import BadImage, UnreadableImage
 from codexd.importing.plan import plan
 from codexd.machine.foreign_files import NotAFile, open_file, read_file
-from codexd.machine.patience import NoAnswer, patiently
+from codexd.machine.patience import NoAnswer, patiently, patiently_both
 from codexd.runtime.images.images import read_image
 from codexd.server.reads.git import git_head
 from odd_files import ODD, make_odd
@@ -166,3 +166,23 @@ async def test_a_place_that_answers_again_is_asked_again() -> None:
                 await trio.lowlevel.checkpoint()
             else:
                 break
+
+
+@trio_test
+async def test_of_two_places_that_are_read_together_the_silent_one_is_told_from_the_other() -> None:
+    over = threading.Event()
+    assert await patiently_both("/a", lambda: 1, "/b", lambda: 2) == (1, 2)
+    first, second = await patiently_both("/a", lambda: 1, "/b", over.wait, 0.01)
+    assert first == 1
+    assert isinstance(second, NoAnswer)
+    # From now on it is not waited for, and the other place is read as before.
+    first, second = await patiently_both("/a", lambda: 3, "/b", over.wait, 60)
+    assert first == 3
+    assert isinstance(second, NoAnswer)
+    assert await patiently("/a", lambda: 4) == 4
+    with pytest.raises(NoAnswer):
+        await patiently_both("/c", over.wait, "/a", lambda: 5, 0.01)
+    assert await patiently("/a", lambda: 6) == 6
+    with pytest.raises(ZeroDivisionError):
+        await patiently_both("/a", lambda: 1 // 0, "/d", lambda: 7)
+    over.set()

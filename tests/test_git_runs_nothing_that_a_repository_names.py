@@ -20,6 +20,7 @@ from codexd.machine.repository import git_may_run
 from codexd.tools.commits import why_no_commit
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
+from fixed_environment import FixedEnvironment
 from hostile_repositories import BOTH, CASES, HOSTILE, Arrange, Repo, made, run_in_an_ordinary_shell
 from kept import SHARED_KEEPER
 from screen import Screen
@@ -82,14 +83,6 @@ def _no_repository(repo: Repo, make: Callable[[Path], object]) -> None:
     make(repo.folder / ".git")
 
 
-class _Fixed:
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        return self._variables
-
-
 def reason_to_ask(folder: Path, line: str) -> str | None:
     """Why a person is asked about a line in a thread's folder."""
     settings = Settings(str(folder), "m", "p", "untrusted", "workspace-write")
@@ -105,7 +98,7 @@ def command(folder: Path, line: str) -> RunCommand:
 
 async def run_unasked(folder: Path, line: str, variables: Mapping[str, str]) -> None:
     """As the shell tool runs what nobody is asked about."""
-    shell = Shell(_Fixed(variables), "/bin/sh", SHARED_KEEPER)
+    shell = Shell(FixedEnvironment(variables), "/bin/sh", SHARED_KEEPER)
     context = CallContext(str(folder), "t", "c", guarded=True)
     await shell.perform(command(folder, line), context, Screen())
 

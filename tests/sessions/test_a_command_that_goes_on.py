@@ -19,7 +19,7 @@ from codexd.sessions.write_stdin import WriteStdinTool
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
 from conversation import (
-    Environment,
+    ENVIRONMENT,
     conversation,
     output_in,
     session_in,
@@ -262,7 +262,7 @@ async def test_an_answer_that_was_never_recorded_is_given_again() -> None:
 
 def test_models_get_sessions_or_a_command_to_its_end_and_reviewers_no_sessions() -> None:
     reviewed = ThreadState(reviews=ReviewOf(ThreadId("t"), TurnId("u")))
-    shell = Shell(Environment(), "/bin/sh", SHARED_KEEPER)
+    shell = Shell(ENVIRONMENT, "/bin/sh", SHARED_KEEPER)
     tools = (ExecTool(shell, Sessions()), WriteStdinTool(Sessions()), shell)
     for sessions in (True, False):
         traits = Traits(sessions=sessions)

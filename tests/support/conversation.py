@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,18 +25,14 @@ from codexd.sessions.registry import Sessions
 from codexd.sessions.write_stdin import WriteStdinTool
 from codexd.tools.registry import CallContext, EndedSession
 from codexd.tools.shell import Shell
+from fixed_environment import FixedEnvironment
 from kept import SHARED_KEEPER
 from screen import Screen
 
 _calls = itertools.count(1)
 
 
-class Environment:
-    """The person's variables."""
-
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        await trio.lowlevel.checkpoint()
-        return {"PATH": os.environ["PATH"], "TERM": "xterm", "NAME": "value"}
+ENVIRONMENT = FixedEnvironment({"PATH": os.environ["PATH"], "TERM": "xterm", "NAME": "value"})
 
 
 class Answered(Screen):
@@ -81,7 +77,7 @@ class Conversation:
     def __init__(self, nursery: trio.Nursery, sessions: Sessions, thread: str = "t") -> None:
         self._nursery, self._thread = nursery, thread
         self.sessions, self.log = sessions, Log()
-        shell = Shell(Environment(), "/bin/sh", SHARED_KEEPER)
+        shell = Shell(ENVIRONMENT, "/bin/sh", SHARED_KEEPER)
         self.tool, self.stdin = ExecTool(shell, sessions), WriteStdinTool(sessions)
         self.screens: dict[str, Answered] = {}  # by session
 

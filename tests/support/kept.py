@@ -110,8 +110,8 @@ class SharedKeeper:
             os.kill(int((home / "keeper" / "lock").read_text()), signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
 
-    async def start(self, command: Command) -> Running:
-        return await self._processes().start(_with_own_id(command))
+    async def start(self, command: Command, *, is_looked_at: bool = False) -> Running:
+        return await self._processes().start(_with_own_id(command), is_looked_at=is_looked_at)
 
     async def start_server(self, command: Command) -> ServerProcess:
         return await self._processes().start_server(_with_own_id(command))

@@ -21,6 +21,7 @@ from codexd.tools.apply_patch import DIFF_CHARACTERS_MAX, ApplyPatchTool, patch_
 from codexd.tools.registry import CallContext, OutputSink, Registry
 from codexd.tools.shell import Shell
 from doomed_patch import contents
+from fixed_environment import FixedEnvironment
 from kept import SHARED_KEEPER
 from tool_house import House, ask, read_all, settled
 from trio_test import trio_test
@@ -194,12 +195,7 @@ def test_a_reviewer_is_not_offered_it_and_each_model_gets_its_form() -> None:
     assert TOOL.offered(Traits(), ThreadState(reviews=reviews)) is None
 
 
-class NoEnvironment:
-    async def variables(self, turn_id: str) -> dict[str, str]:
-        return {}
-
-
-SHELL = Shell(NoEnvironment(), "/bin/sh", SHARED_KEEPER)
+SHELL = Shell(FixedEnvironment({}), "/bin/sh", SHARED_KEEPER)
 
 
 async def decide(thread: ThreadActor, decision: Decision) -> ApplyPatch:

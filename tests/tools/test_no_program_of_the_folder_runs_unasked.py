@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import trio
 from msgspec.structs import replace
 
 from codexd.core.values.tool_actions import RunCommand
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import Shell
+from fixed_environment import FixedEnvironment
 from kept import SHARED_KEEPER
 from screen import Screen
 from trio_test import trio_test
@@ -19,15 +18,6 @@ from trio_test import trio_test
 LINE = "ls; cat x | sort; find . -name x; git log; rg x; [ -e x ]; command -v ls; wc -l < x"
 PROGRAMS = ("ls", "cat", "sort", "find", "git", "rg", "wc", "grep", "sh", "[", "test", "command")
 RELATIVE = (".", "", "./", "bin", "../w", "./bin", "~/bin", "..")
-
-
-class FixedPath:
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        await trio.lowlevel.checkpoint()
-        return {"PATH": self._path}
 
 
 def hostile(root: Path) -> Path:
@@ -55,7 +45,7 @@ async def test_a_folder_on_the_path_that_depends_on_where_one_is_does_not_count(
         f"/usr/bin:/bin:{entry}",
         entry,
     ):
-        shell = Shell(FixedPath(path), "/bin/sh", SHARED_KEEPER)
+        shell = Shell(FixedEnvironment({"PATH": path}), "/bin/sh", SHARED_KEEPER)
         line = "ls x" if direct else LINE
         action = RunCommand(line, (), str(folder), 20_000, direct=direct)
         context = CallContext(cwd=str(folder), thread_id="t", call_id="c", guarded=True)
@@ -63,6 +53,8 @@ async def test_a_folder_on_the_path_that_depends_on_where_one_is_does_not_count(
         assert "x" in ended.output
         assert not (tmp_path / "ran").exists(), path
     # And the traps do work: what a person allowed runs as the person has it.
-    unguarded = Shell(FixedPath(f"{folder}/bin:/usr/bin:/bin"), "/bin/sh", SHARED_KEEPER)
+    unguarded = Shell(
+        FixedEnvironment({"PATH": f"{folder}/bin:/usr/bin:/bin"}), "/bin/sh", SHARED_KEEPER
+    )
     await unguarded.perform(action, replace(context, guarded=False), Screen())
     assert (tmp_path / "ran").exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,6 +27,7 @@ from codexd.tools.shell import (
     Shell,
     shell_argv,
 )
+from fixed_environment import FixedEnvironment
 from kept import SHARED_KEEPER
 from screen import Screen
 from trio_test import trio_test
@@ -35,13 +35,8 @@ from trio_test import trio_test
 CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
 
 
-class FixedEnvironment:
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        await trio.lowlevel.checkpoint()
-        return {"PATH": os.environ["PATH"], "NAME": "value"}
-
-
-SHELL = Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER)
+ENVIRONMENT = FixedEnvironment({"PATH": os.environ["PATH"], "NAME": "value"})
+SHELL = Shell(ENVIRONMENT, "/bin/sh", SHARED_KEEPER)
 
 
 def command(line: str, cwd: str = "/", timeout_ms: int = 20_000) -> RunCommand:
@@ -235,7 +230,7 @@ async def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
 @trio_test
 async def test_a_shell_that_is_gone_is_named() -> None:
     action = RunCommand(command="ls", argv=("/no/shell", "-c", "ls"), cwd="/", timeout_ms=1000)
-    shell = Shell(FixedEnvironment(), "/no/shell", SHARED_KEEPER)
+    shell = Shell(ENVIRONMENT, "/no/shell", SHARED_KEEPER)
     result = await shell.perform(action, CONTEXT, Screen())
     assert result.model_text == (
         "The command was not run: /no/shell could not be started: No such file or directory."
@@ -298,7 +293,7 @@ async def test_the_sandbox_says_what_is_executed() -> None:
     def confine(argv: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
         return ("/usr/bin/env", f"HELD={sandbox.folder} {sandbox.mode}", *argv)
 
-    shell = Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER, confine=confine)
+    shell = Shell(ENVIRONMENT, "/bin/sh", SHARED_KEEPER, confine=confine)
     context = msgspec.structs.replace(CONTEXT, sandbox=Sandbox("workspace-write", "/project"))
     held = await shell.perform(command('echo "$HELD"'), context, Screen())
     assert held.output == "/project workspace-write\n"
@@ -309,14 +304,12 @@ async def test_the_sandbox_says_what_is_executed() -> None:
 
 @trio_test
 async def test_the_temporary_folder_of_a_sandbox_is_that_of_the_command() -> None:
-    class PassedByAClient:
-        async def variables(self, turn_id: str) -> Mapping[str, str]:
-            return {**os.environ, "TMPDIR": "/theirs"}
+    passed = FixedEnvironment({**os.environ, "TMPDIR": "/theirs"})
 
     def confine(argv: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
         return ("/usr/bin/env", f"WRITABLE={sandbox.temporary}", *argv)
 
-    for environment, folder in ((PassedByAClient(), "/theirs"), (FixedEnvironment(), "")):
+    for environment, folder in ((passed, "/theirs"), (ENVIRONMENT, "")):
         shell = Shell(environment, "/bin/sh", SHARED_KEEPER, confine=confine)
         ran = await shell.perform(command('echo "$WRITABLE"'), CONTEXT, Screen())
         assert ran.output == f"{folder}\n"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +19,7 @@ from codexd.core.values.tool_actions import ApplyPatch, BadCall, RunCommand, Too
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.registry import CallContext
 from codexd.tools.shell import TIMEOUT_MS_DEFAULT, WORKDIR_BYTES_MAX, Shell, argv_of
+from fixed_environment import FixedEnvironment
 from kept import SHARED_KEEPER
 from screen import Screen
 from trio_test import trio_test
@@ -29,17 +28,9 @@ CONTEXT = CallContext(cwd="/project", thread_id="t", call_id="c")
 PATCH = "*** Begin Patch\n*** Add File: a'b\n+it's $HOME\n*** End Patch"
 
 
-class FixedEnvironment:
-    def __init__(self, path: str | None = os.environ["PATH"]) -> None:
-        self._path = path
-
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        await trio.lowlevel.checkpoint()
-        return {} if self._path is None else {"PATH": self._path}
-
-
 def tool(path: str | None = os.environ["PATH"], shell: str = "/bin/sh") -> ArgvShell:
-    return ArgvShell(Shell(FixedEnvironment(path), shell, SHARED_KEEPER))
+    environment = FixedEnvironment({} if path is None else {"PATH": path})
+    return ArgvShell(Shell(environment, shell, SHARED_KEEPER))
 
 
 def read(
@@ -129,7 +120,10 @@ def test_what_runs_is_what_was_said_word_for_word(words: list[str]) -> None:
 
 
 def test_a_model_has_one_of_the_two_tools() -> None:
-    words, line = tool(), Shell(FixedEnvironment(), "/bin/sh", SHARED_KEEPER)
+    words, line = (
+        tool(),
+        Shell(FixedEnvironment({"PATH": os.environ["PATH"]}), "/bin/sh", SHARED_KEEPER),
+    )
     for argv_shell in (True, False):
         traits = Traits(argv_shell=argv_shell)
         offered = [t.offered(traits, ThreadState()) is not None for t in (words, line)]

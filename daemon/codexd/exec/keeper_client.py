@@ -27,6 +27,7 @@ import trio
 from codexd.exec.leftovers import COMMAND_MARK, end_marked
 from codexd.exec.link import SHORT, TRY_SECONDS, Answer, Link, connected
 from codexd.exec.ports import Command, KeeperLost, NoFolder, NotStarted, Owned
+from codexd.exec.programs import check_folder
 from codexd.exec.running import KeptProcess, KeptServer
 from codexd.keeper import start as keeper_start
 from codexd.keeper import wire
@@ -67,13 +68,16 @@ class KeeperProcesses:
         self._links, self._new_links = trio.open_memory_channel[Link](0)
         self._connecting = trio.Lock()
 
-    async def start(self, command: Command) -> KeptProcess:
+    async def start(self, command: Command, *, is_looked_at: bool = False) -> KeptProcess:
         """Raises: NotStarted."""
+        if not is_looked_at:
+            await _look_at(command.cwd)
         answer, link = await self._start("command", command)
         return self._known(command.process_id, answer, link)
 
     async def start_server(self, command: Command) -> KeptServer:
         """Raises: NotStarted."""
+        await _look_at(command.cwd)
         (fields, fds), link = await self._start("server", command)
         input_fd, output_fd, *errors = fds
         process = self._known(command.process_id, (fields, errors), link)
@@ -169,11 +173,6 @@ class KeeperProcesses:
         # A call that is cancelled already starts nothing.
         await trio.lowlevel.checkpoint_if_cancelled()
         fields = self._fields(command)
-        try:
-            # The keeper waits for the folder, and all its processes with it.
-            await patiently(command.cwd, partial(_check_folder, command.cwd))
-        except NoAnswer as error:
-            raise NoFolder("does not answer") from error
         # Not cancelled halfway: what was started has to be somebody's.
         with trio.CancelScope(shield=True):
             link = await self._started()
@@ -367,11 +366,12 @@ async def _found(process: KeptProcess, link: Link) -> bool:
     return True
 
 
-def _check_folder(cwd: str) -> None:
-    if not os.path.isdir(cwd):
-        raise NoFolder("does not exist (any more)")
-    if not os.access(cwd, os.X_OK):
-        raise NoFolder("may not be entered")
+async def _look_at(cwd: str) -> None:
+    """The keeper waits for the folder, and all its processes with it. Raises: NoFolder."""
+    try:
+        await patiently(cwd, partial(check_folder, cwd))
+    except NoAnswer as error:
+        raise NoFolder("does not answer") from error
 
 
 def _is_free(lock: Path) -> bool:

@@ -168,8 +168,11 @@ class ServerProcess(Protocol):
 class Processes(Protocol):
     """The processes of a home. The keeper is started on first use."""
 
-    async def start(self, command: Command) -> Running:
-        """Raises: NotStarted."""
+    async def start(self, command: Command, *, is_looked_at: bool = False) -> Running:
+        """Raises: NotStarted.
+
+        `is_looked_at`: its folder has just answered and can be entered (`check_folder`).
+        """
 
     async def find(self, process_id: str) -> Running | None:
         """A process started by this or a previous daemon and not released; None if there is none."""

@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from codexd.exec.ports import NoFolder
 from codexd.machine.patience import NoAnswer, patiently
 
 # As the C library has it, for an environment without PATH.
 PATH_DEFAULT: Final = "/bin:/usr/bin"
+
+
+def check_folder(cwd: str) -> None:
+    """That a command can start in a folder. It may hang: call it in a thread. Raises: NoFolder."""
+    if not os.path.isdir(cwd):
+        raise NoFolder("does not exist (any more)")
+    if not os.access(cwd, os.X_OK):
+        raise NoFolder("may not be entered")
 
 
 async def why_not_found(program: str, cwd: str, env: Mapping[str, str]) -> str | None:

@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # A local disk needs a millisecond. A network disk that needs more than this may hang for ever, and a person waits.
 PATIENCE_SECONDS: Final = 2.0
@@ -52,16 +53,20 @@ class _Readings:
 _readings: Final = trio.lowlevel.RunVar[_Readings]("readings")
 
 
+def _here() -> _Readings:
+    try:
+        return _readings.get()
+    except LookupError:
+        _readings.set(readings := _Readings())
+        return readings
+
+
 async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
     """Call `read` in a thread, and return its result; `place` names what may hang, usually a folder.
 
     Raises: NoAnswer, and what `read` raises.
     """
-    try:
-        readings = _readings.get()
-    except LookupError:
-        readings = _Readings()
-        _readings.set(readings)
+    readings = _here()
     if seconds <= 0 or readings.is_silent(place):
         raise NoAnswer(place, seconds)
     # Once a thread is free it begins for certain, perhaps after the caller has stopped waiting.
@@ -81,6 +86,47 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
     if reading.is_begun:
         readings.silent[place] = reading
     raise NoAnswer(place, seconds)
+
+
+async def patiently_both(
+    place: str,
+    read: Callable[[], T],
+    other_place: str,
+    other_read: Callable[[], U],
+    seconds: float = PATIENCE_SECONDS,
+) -> tuple[T, U | NoAnswer]:
+    """`patiently` for two places, in one thread as long as both answer: a thread costs as much as many reads.
+
+    Raises: NoAnswer: the first does not answer; and what the reads raise.
+    """
+    readings = _here()
+    if readings.is_silent(place) or readings.is_silent(other_place):
+        return await patiently(place, read, seconds), await _or_none(
+            other_place, other_read, seconds
+        )
+    first: list[T] = []
+
+    def both() -> U:
+        first.append(read())
+        return other_read()
+
+    try:
+        other: U | NoAnswer = await patiently(place, both, seconds)
+    except NoAnswer as no_answer:
+        if not first:
+            raise
+        # The other place is the one that hangs.
+        if (reading := readings.silent.pop(place, None)) is not None:
+            readings.silent[other_place] = reading
+        other = no_answer
+    return first[0], other
+
+
+async def _or_none(place: str, read: Callable[[], U], seconds: float) -> U | NoAnswer:
+    try:
+        return await patiently(place, read, seconds)
+    except NoAnswer as no_answer:
+        return no_answer
 
 
 _unanswered: Final[dict[str, threading.Thread]] = {}  # by path

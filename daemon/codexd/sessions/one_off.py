@@ -17,7 +17,8 @@ from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.registry import nobody_to_ask
-from codexd.tools.shell import CommandEnvironment, Confine, shell_argv
+from codexd.tools.shell import shell_argv
+from codexd.tools.surroundings import CommandEnvironment, Confine
 
 T = TypeVar("T")
 

@@ -50,6 +50,8 @@ _NOT_PASSED_ON = frozenset(
     | {"_", "OLDPWD", "PWD", "SHLVL", "BASH_ENV"}
 )
 
+LOGIN_FILES = "login files"  # their place, for those who wait for a disk
+
 # The models write POSIX shell, so a command goes to the user's shell only where that reads it.
 _POSIX_SHELLS = frozenset({"ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"})
 LAST_RESORT_SHELL = "/bin/sh"
@@ -107,34 +109,43 @@ class LoginEnvironment:
         """
         self._taken, self._passed = taken, passed
         self._own, self._processes = dict(own), processes
+        self._files = login_files(own)
         self._secrets = secrets
         self._lock = trio.Lock()
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: object = None  # when the login files were changed
+        self._is_new = True  # no login shell has run
         self._captured: Mapping[str, str] = {}
         self._hidden: frozenset[str] = frozenset()
         self._tools: Mapping[str, str] = {}
         self.fallback: str | None = None  # why it is the daemon's own environment, if it is
 
-    async def variables(self, turn_id: str = "") -> Mapping[str, str]:
-        """The environment for a command of a turn; the first call runs a login shell."""
-        async with self._lock:
-            stamp = await self._looked()
-            if stamp != self._stamp:
-                # A command that runs just now could read the environment of the login shell.
-                hidden = self._secrets()
-                own = {name: value for name, value in self._own.items() if name not in hidden}
-                captured = await capture(self._processes, own)
-                self._taken(captured.variables)
-                self._captured, self._hidden = captured.variables, self._secrets()
-                self._tools = tool_environment(self._captured, self._hidden)
-                self.fallback = captured.fallback
-                self._stamp = stamp
-            # After the wait for a login shell, and each time: a provider may have been added meanwhile.
-            if (hidden := self._secrets()) != self._hidden:
-                self._hidden, self._tools = hidden, tool_environment(self._captured, hidden)
-            if not (passed := self._passed(turn_id)):
-                return self._tools
-            return tool_environment(with_passed(self._captured, self._own, passed), hidden)
+    @property
+    def look(self) -> tuple[str, Callable[[], object]]:
+        """The read by which `variables` knows whether a login shell must run again, and where it reads: it may hang."""
+        return LOGIN_FILES, partial(_stamp, self._files)
+
+    def known(self, turn_id: str = "") -> Mapping[str, str]:
+        """As `variables`, without a look at the login files; nothing before a login shell has run."""
+        if self._is_new:
+            return {}
+        # Each time: a provider may have been added meanwhile.
+        if (hidden := self._secrets()) != self._hidden:
+            self._hidden, self._tools = hidden, tool_environment(self._captured, hidden)
+        if not (passed := self._passed(turn_id)):
+            return self._tools
+        return tool_environment(with_passed(self._captured, self._own, passed), hidden)
+
+    async def variables(self, turn_id: str = "", looked: object = None) -> Mapping[str, str]:
+        """The environment for a command of a turn; the first call runs a login shell.
+
+        `looked`: what `look` has just read, or its NoAnswer; None: it is read here.
+        """
+        if looked is None:
+            looked = await self._looked()
+        if not self._is_taken(looked):
+            async with self._lock:
+                await self._take(looked)
+        return self.known(turn_id)
 
     async def of_person(self, call_id: str) -> Mapping[str, str]:
         """The environment for a person's own command: without `FORCED`; its output goes to a model all the same, so
@@ -144,12 +155,29 @@ class LoginEnvironment:
         passed = with_passed(self._captured, self._own, self._passed(call_id))
         return without(passed, self._hidden)
 
-    async def _looked(self) -> tuple[int, ...]:
-        """When the login files were changed; they may be on a disk that does not answer any more."""
+    def _is_taken(self, looked: object) -> bool:
+        """Whether the environment was taken since; of a disk that does not answer any more, at any time."""
+        return not self._is_new and (isinstance(looked, NoAnswer) or looked == self._stamp)
+
+    async def _take(self, looked: object) -> None:
+        """Run a login shell, unless another call has done so while this one waited for the lock."""
+        if self._is_taken(looked):
+            return
+        # A command that runs just now could read the environment of the login shell.
+        hidden = self._secrets()
+        own = {name: value for name, value in self._own.items() if name not in hidden}
+        captured = await capture(self._processes, own)
+        self._taken(captured.variables)
+        self._captured, self._hidden = captured.variables, self._secrets()
+        self._tools = tool_environment(self._captured, self._hidden)
+        self.fallback = captured.fallback
+        self._stamp, self._is_new = None if isinstance(looked, NoAnswer) else looked, False
+
+    async def _looked(self) -> object:
         try:
-            return await patiently("login files", partial(_stamp, login_files(self._own)))
-        except NoAnswer:
-            return self._stamp or ()  # The environment that was taken before counts, if one was.
+            return await patiently(*self.look)
+        except NoAnswer as no_answer:
+            return no_answer
 
 
 def tool_environment(variables: Mapping[str, str], secrets: frozenset[str]) -> dict[str, str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
@@ -42,12 +41,13 @@ from codexd.exec.ports import (
     Running,
 )
 from codexd.exec.programs import why_not_found
-from codexd.machine.patience import NoAnswer, patiently
+from codexd.machine.patience import NoAnswer
 from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.following import KEEPER_LOST, Following
 from codexd.tools.guarded import guarded
 from codexd.tools.registry import ENVIRONMENT, CallContext, CallSink, read_arguments
+from codexd.tools.surroundings import CommandEnvironment, Confine, surrounded, unconfined
 
 TOOL_NAME = "shell_command"
 TIMEOUT_MS_DEFAULT = 120_000  # most builds and test runs; the model can ask for more
@@ -56,15 +56,6 @@ JUSTIFICATION_CHARACTERS_MAX = 1000  # a paragraph; a question shows one line of
 WORKDIR_BYTES_MAX = 4096  # no system call takes a longer path
 NOT_STARTED_EXIT_CODE = -1
 NOT_FOUND_EXIT_CODE = 127  # as shells have it
-
-
-# The argv that runs an argv held to a sandbox.
-Confine = Callable[[tuple[str, ...], Sandbox], tuple[str, ...]]
-
-
-def unconfined(argv: tuple[str, ...], _: Sandbox) -> tuple[str, ...]:
-    """No restriction: a command may do all that the daemon's user may."""
-    return argv
 
 
 class Follower(Protocol):
@@ -85,13 +76,6 @@ class Gets(msgspec.Struct, frozen=True):
 
 
 NOTHING_ELSE: Final = Gets()
-
-
-class CommandEnvironment(Protocol):
-    """Where commands get their environment from."""
-
-    async def variables(self, turn_id: str) -> Mapping[str, str]:
-        """All of it, for the commands of a turn."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -296,14 +280,14 @@ class Shell:
         # The line that was shown runs; the action's argv may come from a log, and is not used.
         argv = argv_of(action, self.shell)
         program = argv[0]
-        variables = await self._environment.variables(context.turn_id)
-        sandbox = replace(sandbox, temporary=variables.get("TMPDIR", ""))
         try:
-            # The folders may be on a file system that does not answer.
-            confine = partial(way.around, argv, lambda inner: self._confine(inner, sandbox))
-            argv = await patiently(action.cwd, confine)
+            confined, variables = await surrounded(
+                argv, action.cwd, context.turn_id, sandbox, way, self._environment, self._confine
+            )
         except NoAnswer:
             return _not_started(program, action.cwd, NoFolder("does not answer"))
+        except NoFolder as error:
+            return _not_started(program, action.cwd, error)
         except CannotConfine as error:
             return _not_run(str(error))
         if isinstance(action, PersonCommand):
@@ -316,15 +300,15 @@ class Shell:
         command = Command(
             process_id=context.process_id,
             owner=context.thread_id,
-            argv=argv,
+            argv=confined,
             cwd=action.cwd,
             env=environment,
             input="terminal" if gets.terminal else "none",
         )
         try:
-            return await self._processes.start(command)
+            return await self._processes.start(command, is_looked_at=True)
         except NotStarted as error:
-            return _not_started(argv[0], action.cwd, error)
+            return _not_started(confined[0], action.cwd, error)
 
 
 def sandbox_for(action: RunCommand, context: CallContext) -> Sandbox:
