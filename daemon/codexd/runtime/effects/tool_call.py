@@ -29,6 +29,9 @@ from codexd_eventstore.store import Refused, StoreError
 # How long an output is copied after an interrupt: the largest takes a second or two.
 KEEP_SECONDS_MAX = 20.0
 
+# A command that ends sooner needs no pid in the log: until then its mark finds it (`exec/leftovers.py`).
+SPAWNED_SECONDS = 0.05
+
 log = logging.getLogger(__name__)
 
 
@@ -38,13 +41,13 @@ class ToolRunning:
     def __init__(self, call_id: CallId, thread: ThreadActor) -> None:
         self._call_id, self._thread = call_id, thread
         self._pid: tuple[int, str] | None = None
+        self._is_noted = False  # where the next daemon would look for what is left of it
         self._spawned = trio.Event()
         self._afterwards: Callable[[], Awaitable[None]] | None = None
 
     def started(self, pid: int, start_time: str) -> None:
-        """The process runs: its pid goes to the log, and to where the next daemon would look for what is left of it."""
+        """The process runs. If it goes on, its pid goes to the log, and to where the next daemon would look for it."""
         self._pid = (pid, start_time)
-        self._thread.world.processes.add(pid, start_time)
         self._spawned.set()
 
     def output(self, chunk: bytes) -> None:
@@ -90,7 +93,7 @@ class ToolRunning:
         finally:
             await self._keep_aborted()
             # After the report: a daemon that stops must not lose the result. It leaves what runs to be adopted.
-            if self._pid is not None and (is_recorded or self._is_given_up()):
+            if self._pid and self._is_noted and (is_recorded or self._is_given_up()):
                 self._thread.world.processes.remove(self._pid[0])
 
     def _is_given_up(self) -> bool:
@@ -215,6 +218,9 @@ class ToolRunning:
         assert self._pid is not None
         pid, start_time = self._pid
         at_ms = self._thread.now_us // 1000
+        await trio.sleep(SPAWNED_SECONDS)
+        self._thread.world.processes.add(pid, start_time)
+        self._is_noted = True
         await self._thread.report(
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
