@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from codexd.exec.leftovers import COMMAND_MARK, home_mark
+from codexd.keeper.session import session_of
+from codexd.keeper.tree import marked
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import CURSOR, Client, connected
@@ -37,6 +40,12 @@ def printed(client: Client) -> str:
 def completed(client: Client) -> list[dict[str, object]]:
     items = [note.params["item"] for note in client.of("item/completed")]
     return [item for item in items if item["type"] == "commandExecution"]
+
+
+def leaders_left(home: Home, thread: str) -> list[int]:
+    """The commands of a thread that run."""
+    mark = f"{COMMAND_MARK}={home_mark(str(home.path))}/{thread}/".encode()
+    return [pid for pid in marked(mark) if session_of(pid) == pid]
 
 
 @pytest.fixture
@@ -68,10 +77,11 @@ async def test_it_is_whole_for_the_model_and_for_every_screen(
             await before.until(lambda: printed(before) == "begun\none\ntwo ä\n")
             first.kill() if end == "killed" else first.terminate()
             await first.ended()
+        assert leaders_left(home, thread)
         if when == "after it has ended":
             await through(second, "two")
-            (leader,) = [int(path.name) for path in home.path.glob("state/processes/*")]
-            await wait_gone(leader)
+            for leader in leaders_left(home, thread):
+                await wait_gone(leader)
         home.start()
         (item_id,) = {
             note.params["itemId"] for note in before.of("item/commandExecution/outputDelta")

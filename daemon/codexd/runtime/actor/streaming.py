@@ -183,16 +183,17 @@ class Streaming:
         """A command is about to write, or runs since the daemon before, with what that had kept of its output.
 
         `lasts`: it writes also where its turn is interrupted. `again_from`: where in `left` the output begins that will
-        be fed once more; None: none will. Raises: StoreFailed, NotFound.
+        be fed once more; None: none will. Raises: StoreFailed, NotFound, for what is left.
         """
-        header = _encode(OutputHeader(call_id))
-        if left is None:
-            draft = self._store.open_draft(self._stream, self._name("output"), header)
-        else:
-            draft = self._store.reopen_draft(self._stream, left)
-        output = StreamingOutput(call_id, draft, self._cleaner(), lasts=lasts)
+        header, name = _encode(OutputHeader(call_id)), self._name("output")
+        output = StreamingOutput(
+            call_id,
+            lambda: self._store.open_draft(self._stream, name, header),
+            self._cleaner(),
+            lasts=lasts,
+        )
         if left is not None:
-            output.take_up(draft.size_bytes if again_from is None else again_from)
+            output.take_up(self._store.reopen_draft(self._stream, left), again_from)
         self.outputs[call_id] = output
         return output
 

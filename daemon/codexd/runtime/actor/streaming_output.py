@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,13 +36,16 @@ class OutputHeader(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class StreamingOutput:
-    """A command's output while it runs."""
+    """A command's output while it runs. Most commands that change something print nothing, and need no draft."""
 
-    def __init__(self, call_id: CallId, draft: Draft, cleaner: Cleaner, *, lasts: bool) -> None:
+    def __init__(
+        self, call_id: CallId, open_draft: Callable[[], Draft], cleaner: Cleaner, *, lasts: bool
+    ) -> None:
         self.call_id = call_id
         self.lasts = lasts  # its process goes on where its turn is interrupted
         self._known_bytes = 0  # of what is fed again, which screens have from the daemon before
-        self._draft, self.cleaner = draft, cleaner
+        self._open_draft, self.cleaner = open_draft, cleaner
+        self._draft: Draft | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._shown: list[str] = []
         self.shown_bytes = 0
@@ -55,17 +59,18 @@ class StreamingOutput:
         """Whether some of it is not in its draft yet."""
         return bool(self._waiting)
 
-    def take_up(self, again_from: int) -> None:
-        """Begin with what its draft has, and screens have. The output from `again_from` on will be fed once more.
+    def take_up(self, draft: Draft, again_from: int | None) -> None:
+        """Begin with what a draft has, and screens have. The output from `again_from` on will be fed once more.
 
         Raises: StoreFailed.
         """
-        size = self.printed_bytes = self._draft.size_bytes
+        size = self.printed_bytes = draft.size_bytes
         # Screens may have been shown a little more than the most.
-        text = self._decoder.decode(self._draft.read(0, min(size, 2 * OUTPUT_SHOWN_BYTES_MAX)))
+        text = self._decoder.decode(draft.read(0, min(size, 2 * OUTPUT_SHOWN_BYTES_MAX)))
+        self._draft = draft
         self._shown.append(text)
         self.shown_bytes = len(text.encode())
-        self._known_bytes = max(0, size - again_from)
+        self._known_bytes = 0 if again_from is None else max(0, size - again_from)
 
     def clean(self, chunk: bytes) -> bytes:
         """More output came: the part of it that may be kept and shown."""
@@ -99,9 +104,10 @@ class StreamingOutput:
 
     def add(self, chunk: bytes) -> str:
         """Keep a chunk; the text of it that screens are to be shown. Raises: StoreFailed."""
-        room = OUTPUT_FILE_BYTES_MAX - self._draft.size_bytes
+        draft = self._opened()
+        room = OUTPUT_FILE_BYTES_MAX - draft.size_bytes
         if room > 0:
-            self._draft.append(chunk[:room])
+            draft.append(chunk[:room])
         self.printed_bytes += len(chunk)
         if self.shown_bytes >= OUTPUT_SHOWN_BYTES_MAX:
             return ""
@@ -124,16 +130,23 @@ class StreamingOutput:
 
         Raises: StoreFailed.
         """
-        blob = await self._draft.keep(drop=not goes_on)
+        blob = await self._opened().keep(drop=not goes_on)
         self.blob = None if goes_on else blob
         return blob
 
     def read(self, start: int, end: int) -> bytes:
         """A part of what was kept, until it is a blob. Raises: StoreFailed."""
-        return self._draft.read(start, end)
+        return b"" if self._draft is None else self._draft.read(start, end)
 
     def drop(self) -> None:
-        self._draft.drop()
+        if self._draft is not None:
+            self._draft.drop()
+
+    def _opened(self) -> Draft:
+        """Raises: StoreFailed."""
+        if self._draft is None:
+            self._draft = self._open_draft()
+        return self._draft
 
 
 def ends_of(output: str | bytes, gone_bytes: int = 0) -> str:

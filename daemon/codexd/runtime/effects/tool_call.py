@@ -29,7 +29,8 @@ from codexd_eventstore.store import Refused, StoreError
 # How long an output is copied after an interrupt: the largest takes a second or two.
 KEEP_SECONDS_MAX = 20.0
 
-# A command that ends sooner needs no pid in the log: until then its mark finds it (`exec/leftovers.py`).
+# A command that ends sooner needs no pid in the log: until then its mark finds it (`exec/leftovers.py`). A session
+# is one only once its pid is there, and people may type into it at once.
 SPAWNED_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class ToolRunning:
         self._afterwards: Callable[[], Awaitable[None]] | None = None
 
     def started(self, pid: int, start_time: str) -> None:
-        """The process runs. If it goes on, its pid goes to the log, and to where the next daemon would look for it."""
+        """The process runs. If it goes on for a moment, its pid goes to the log, and to where the next daemon would look for it."""
         self._pid = (pid, start_time)
         self._spawned.set()
 
@@ -128,7 +129,10 @@ class ToolRunning:
         if refusal is not None:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
-        await thread.stall.until_written(partial(self._open_output, call))
+        lasts = kind_of(call.action).session(call.action) is not None
+        # Of a process that is adopted it is there, and of an attempt before this one.
+        if self._call_id not in thread.streaming.outputs:
+            thread.streaming.open_output(self._call_id, lasts=lasts)
         self.output(SECOND_RUN.encode() if call.attempt > 1 and again != "adopt" else b"")
         context = CallContext(
             settings.cwd,
@@ -146,7 +150,7 @@ class ToolRunning:
         )
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._report_pid)
+                nursery.start_soon(self._report_pid, 0 if lasts else SPAWNED_SECONDS)
                 result = await thread.world.registry.perform(call.name, call.action, context, self)
                 nursery.cancel_scope.cancel()
         except Exception:
@@ -213,24 +217,18 @@ class ToolRunning:
             failed = ToolResult("failed", text, text, result.exit_code, result.duration_ms)
             await self._thread.report(replace(report, result=failed))
 
-    async def _report_pid(self) -> None:
+    async def _report_pid(self, seconds: float) -> None:
+        """Report it if the command runs for so long."""
         await self._spawned.wait()
         assert self._pid is not None
         pid, start_time = self._pid
         at_ms = self._thread.now_us // 1000
-        await trio.sleep(SPAWNED_SECONDS)
+        await trio.sleep(seconds)
         self._thread.world.processes.add(pid, start_time)
         self._is_noted = True
         await self._thread.report(
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
-
-    async def _open_output(self, call: OpenCall) -> None:
-        # Of a process that is adopted it is there, and of an attempt before this one.
-        if self._call_id not in self._thread.streaming.outputs and call.action is not None:
-            # What a session prints is not to be lost.
-            lasts = kind_of(call.action).session(call.action) is not None
-            self._thread.streaming.open_output(self._call_id, lasts=lasts)
 
     async def _catch_up(self) -> None:
         self._thread.streaming.catch_up_output(self._call_id)
