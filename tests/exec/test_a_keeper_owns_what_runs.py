@@ -15,8 +15,11 @@ from msgspec.structs import replace
 from codexd.exec.ports import Command, InputClosed, NotStarted
 from codexd.keeper.plumbing import SPOOL_BYTES_MAX
 from codexd.keeper.session import session_lives, start_time
+from codexd.keeper.spawn import THROUGH_SHELL
 from codexd.machine.descriptors import files_of_commands
 from codexd.machine.umask import umask_for_commands
+from codexd.sandbox.bubblewrap import bubblewrap_argv
+from codexd.sandbox.roots import View
 from kept import acting, keeping, line, printed, until_printed, visiting
 from trio_test import trio_test
 
@@ -40,6 +43,39 @@ async def test_output_code_and_time_are_the_processs_own(tmp_path: Path) -> None
         assert 0 < running.seconds() < 60
         killed = await processes.start(line("kill -KILL $$"))
         assert await killed.wait() == 128 + signal.SIGKILL
+
+
+@trio_test
+async def test_the_shell_that_leads_into_a_sandbox_is_not_needed(tmp_path: Path) -> None:
+    """The keeper does what that shell does: it opens a file, and has signals to the session ignored."""
+    (tmp_path / "filter").write_text("opened")
+    leading = bubblewrap_argv(
+        ("true",),
+        View(()),
+        program="bwrap",
+        filter_file=str(tmp_path / "filter"),
+        env_program="env",
+        kernel_files=(),
+        variables=(),
+    )[:4]
+    assert list(map(os.fsencode, leading[:3])) == THROUGH_SHELL
+    script = "tr '\\0' ' ' < /proc/$$/cmdline; cat <&9; for s in HUP INT QUIT TERM; do kill -$s $$; done; echo on"
+    argv = (*leading, "/bin/sh", "-c", script)
+    async with keeping(tmp_path) as processes:
+        piped = replace(line("", "piped"), argv=argv)
+        terminal = replace(line("", "terminal", input="terminal"), argv=argv)
+        for command in (piped, terminal):
+            running = await processes.start(command)
+            said = await printed(running)
+            assert said.startswith(b"/bin/sh -c tr ")  # and no shell before it
+            assert said.rstrip().endswith(b"openedon")
+            assert await running.wait() == 0
+        # Commands outside of a sandbox get such signals as ever.
+        plain = await processes.start(line("kill -TERM $$; echo on"))
+        assert (await printed(plain), await plain.wait()) == (b"", 128 + signal.SIGTERM)
+        missing = replace(piped, argv=(*leading[:3], "/nowhere", "true"), process_id="missing")
+        with pytest.raises(NotStarted, match="No such file"):
+            await processes.start(missing)
 
 
 @trio_test

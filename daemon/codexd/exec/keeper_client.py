@@ -45,6 +45,7 @@ START_SECONDS_MAX: Final = 10.0
 ANSWER_SECONDS_MAX: Final = 10.0
 # What `stop` waits for: SIGTERM, the time to tidy up, SIGKILL.
 STOP_SECONDS_MAX: Final = 10.0
+_STOP_AGAIN_SECONDS: Final = 1.0
 _HELLO_SECONDS_MAX: Final = 5.0
 # More than the system takes of arguments and environment, less than a message may be long.
 START_BYTES_MAX: Final = 6 << 20
@@ -130,9 +131,13 @@ class KeeperProcesses:
         """End all processes, and the keeper."""
         if (link := await self._reach()) is None:
             return
-        os.kill(link.keeper_pid, signal.SIGTERM)
         with trio.move_on_after(STOP_SECONDS_MAX):
-            await link.over.wait()
+            while not link.is_over:
+                # Again, for one that comes while the keeper starts a confined command is lost.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(link.keeper_pid, signal.SIGTERM)
+                with trio.move_on_after(_STOP_AGAIN_SECONDS):
+                    await link.over.wait()
 
     async def serve(self) -> None:
         """Serve the connections until cancelled."""

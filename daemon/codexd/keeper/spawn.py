@@ -6,15 +6,25 @@ posix_spawn: neither a fork of the keeper's memory nor code of ours runs in the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import termios
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
 _SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+# The shell that leads into a sandbox (`sandbox/bubblewrap.py`) ignores these signals and opens its first argument. The
+# keeper does the same without a shell, which would take a millisecond.
+THROUGH_SHELL = [
+    b"/bin/sh",
+    b"-c",
+    b'trap \'\' HUP INT QUIT TERM; exec 9<"$0" || exit 126; exec "$@"',
+]
+_IGNORED = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+_OPENED_FD = 9
 PRIVATE_UMASK = 0o077
 MARK = b"CODEXD_COMMAND"
 _PATH_DEFAULT = b"/bin:/usr/bin"  # as the C library has it
@@ -51,7 +61,7 @@ def spawn(request: Request, streams: tuple[int, int, int] | None, terminal: str 
     """Start it with these standard streams, or as the owner of a terminal; its pid. Raises: Refused."""
     if terminal is not None:
         # The first terminal that the leader of a session opens becomes its controlling terminal.
-        actions: Sequence[object] = [
+        actions: list[object] = [
             (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
             (os.POSIX_SPAWN_DUP2, 0, 1),
             (os.POSIX_SPAWN_DUP2, 0, 2),
@@ -73,28 +83,43 @@ def spawn(request: Request, streams: tuple[int, int, int] | None, terminal: str 
         os.chdir("/")
 
 
-def _run(request: Request, actions: Sequence[object]) -> int:
+def _run(request: Request, actions: list[object]) -> int:
+    argv, ignored = request.argv, frozenset[signal.Signals]()
+    if argv[:3] == THROUGH_SHELL and len(argv) > 4:
+        actions = [*actions, (os.POSIX_SPAWN_OPEN, _OPENED_FD, argv[3], os.O_RDONLY, 0)]
+        argv, ignored = argv[4:], _IGNORED
     failed: OSError | None = None
-    for program in _candidates(request):
-        try:
-            return os.posix_spawn(
-                program,
-                request.argv,
-                request.env,
-                file_actions=actions,  # type: ignore[arg-type]  # typeshed has no bytes and str here
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_SIGNALS,
-            )
-        except (FileNotFoundError, NotADirectoryError) as error:
-            failed = failed or error
-        except PermissionError as error:
-            failed = error  # says more than that it is missing in another folder
+    with _ignoring(ignored):
+        for program in _candidates(argv[0], request):
+            try:
+                return os.posix_spawn(
+                    program,
+                    argv,
+                    request.env,
+                    file_actions=actions,  # type: ignore[arg-type]  # typeshed has no bytes and str here
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=_SIGNALS - ignored,
+                )
+            except (FileNotFoundError, NotADirectoryError) as error:
+                failed = failed or error
+            except PermissionError as error:
+                failed = error  # says more than that it is missing in another folder
     raise failed or FileNotFoundError(2, os.strerror(2))
 
 
-def _candidates(request: Request) -> list[bytes]:
-    program = request.argv[0]
+@contextlib.contextmanager
+def _ignoring(numbers: frozenset[signal.Signals]) -> Iterator[None]:
+    """Ignore these signals, as a process that starts meanwhile does, too. One that comes to the keeper is lost."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _candidates(program: bytes, request: Request) -> list[bytes]:
     if b"/" in program:
         return [program]
     # An empty part of PATH is the working folder of the command, as a relative part starts there.
