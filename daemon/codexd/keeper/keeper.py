@@ -190,6 +190,8 @@ class Keeper:
         self._reap()
 
     def _reap(self) -> None:
+        # All of them before any is told: what a sandbox leaves ends together with its leader, and is not looked for then.
+        ended: list[tuple[Process, int]] = []
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -197,7 +199,9 @@ class Keeper:
                     break
                 process = self._leaders.pop(pid, None)
                 if process is not None:
-                    process.exited(status)
+                    ended.append((process, status))
+        for process, status in ended:
+            process.exited(status)
         for process in list(self._processes.values()):
             process.advance()  # An orphan's end may have been what it waited for.
 

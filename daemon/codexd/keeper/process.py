@@ -303,14 +303,15 @@ class Process:
         if self.code is None:
             return True
         # All that it left has the keeper as its parent, or an ancestor that has.
-        if sys.platform == "linux" and not tree.children() - self._loop.leaders():
+        if sys.platform == "linux" and not any(map(tree.acts_on, self._orphans())):
             return False
         return session.session_lives(self.pid)
 
+    def _orphans(self) -> set[int]:
+        return tree.children() - self._loop.leaders()
+
     def _is_family_left(self) -> bool:
-        if not self._whole or (
-            sys.platform == "linux" and not tree.children() - self._loop.leaders()
-        ):
+        if not self._whole or (sys.platform == "linux" and not self._orphans()):
             return False
         return bool(tree.family(self.pid, self._mark))
 

@@ -20,19 +20,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_EXITING = 0x4  # of the flags, field 9 of proc_pid_stat(5): PF_EXITING of the kernel's include/linux/sched.h
 _PS_SECONDS_MAX = 2  # `ps` answers in milliseconds; this ends the wait on a machine that is stuck
 
 
 def session_lives(leader: int) -> bool:
-    """Whether any process of it can still act; zombies don't count."""
+    """Whether any process of it can still act; zombies don't count, and those don't that are about to be zombies."""
     if sys.platform == "linux":
-        fields = map(_stat_fields, _members(leader))
-        return any(found and found[0] not in ("Z", "X") for found in fields)
+        return any(map(acts, _members(leader)))
     try:
         os.killpg(leader, 0)
     except (ProcessLookupError, PermissionError):  # EPERM, on macOS: only zombies are left
         return False
     return True
+
+
+def acts(pid: int) -> bool:
+    """Whether a process will run code of its own. What a sandbox leaves takes down its namespaces for milliseconds. Linux."""
+    fields = _stat_fields(pid)
+    return bool(fields) and fields[0] not in ("Z", "X") and not int(fields[6]) & _EXITING
 
 
 def signal_session(leader: int, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from codexd.keeper.session import ps
+from codexd.keeper.session import acts, ps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,26 @@ def become_subreaper() -> None:
 def children() -> set[int]:
     """The children of this process, which has one thread. Linux."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as file:
-            return set(map(int, file.read().split()))
+        return _children_of(os.getpid())
     except OSError:  # a kernel without CONFIG_PROC_CHILDREN
         return {pid for pid, stat in _living() if int(stat[_PARENT]) == os.getpid()}
+
+
+def acts_on(pid: int) -> bool:
+    """Whether a process will run code of its own, or has children that may. Linux."""
+    try:
+        return acts(pid) or bool(_children_of(pid))
+    except OSError:
+        return True  # nobody knows
+
+
+def _children_of(pid: int) -> set[int]:
+    """Raises: OSError."""
+    found: set[int] = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+            found.update(map(int, file.read().split()))
+    return found
 
 
 def family(leader: int, mark: bytes) -> set[int]:
