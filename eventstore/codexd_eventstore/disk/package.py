@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from codexd_eventstore.disk.files import FileSystem
 from codexd_eventstore.disk.layout import LOG_SUFFIX
 from codexd_eventstore.store import Package, Refused
+
+if TYPE_CHECKING:
+    import tarfile
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -109,6 +111,8 @@ class Inlet(io.RawIOBase):
 
 def members_of(inlet: Inlet) -> dict[str, tarfile.TarInfo]:
     """The members of a package by name. Raises: Refused for an unexpected member."""
+    import tarfile  # seldom needed, and as long to import as ten files of ours
+
     members: dict[str, tarfile.TarInfo] = {}
     try:
         with tarfile.open(fileobj=inlet, mode="r:") as tar:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import re
-import tarfile
 from contextlib import ExitStack, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,6 +23,9 @@ from codexd_eventstore.log.walk import Walk
 from codexd_eventstore.operations.engine import Engine, blocking
 from codexd_eventstore.operations.rewrite import WRITE_BYTES
 from codexd_eventstore.store import BlobRef, NotFound, Package, PackedLog, Refused
+
+if TYPE_CHECKING:
+    import tarfile
 
 # As a blob is named in an event: neither part of a longer number nor of a text of hex digits.
 _BLOB_NAME: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -99,6 +101,8 @@ class _Packing:
         unlink_if_there(fs, beside)
         fd = fs.create(beside)
         try:
+            import tarfile  # seldom needed, and as long to import as ten files of ours
+
             with tarfile.open(
                 fileobj=Outlet(fs, fd), mode="w|", bufsize=WRITE_BYTES, format=tarfile.PAX_FORMAT
             ) as tar:
@@ -126,6 +130,8 @@ class _Packing:
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
+    import tarfile  # seldom needed, and as long to import as ten files of ours
+
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, FILE_MODE
     return member

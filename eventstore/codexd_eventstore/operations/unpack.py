@@ -11,11 +11,10 @@ Ancestors that were not here are archived: they were not asked for themselves.
 from __future__ import annotations
 
 import hashlib
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from codexd_eventstore.disk.blobs import PIECE_BYTES
 from codexd_eventstore.disk.files import reading
@@ -43,6 +42,9 @@ from codexd_eventstore.store import (
     Refused,
     Unpacked,
 )
+
+if TYPE_CHECKING:
+    import tarfile
 
 ADDED: Final = "added"
 EXTENDED: Final = "extended"

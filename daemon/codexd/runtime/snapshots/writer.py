@@ -9,6 +9,7 @@ written when it has become twice as long, and read when a request is due.
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -30,8 +31,13 @@ WHOLE_BYTES_MAX: Final = 8 * 1024 * 1024
 
 INDEX: Final = "folds"
 WHOLE: Final = "whole"
-_FOLDS: Final = SnapshotCodec(Folds)
 _INDEX: Final = SnapshotCodec(tuple[int, ...])  # the `seq` of each snapshot; the first is number 1
+
+
+@cache
+def _folds() -> SnapshotCodec[Folds]:
+    # All types of the folds are looked at: some milliseconds, which the start is spared.
+    return SnapshotCodec(Folds)
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -140,7 +146,7 @@ class SnapshotWriter:
     def _encoded(self, folds: Folds, evicted: int) -> bytes:
         """The folds without their first `evicted` items."""
         kept = replace(folds, history=folds.history.without(evicted))
-        return _FOLDS.encode(self._thread_id, self._joints, kept)
+        return _folds().encode(self._thread_id, self._joints, kept)
 
 
 async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Folds | None:
@@ -152,7 +158,7 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
     index = await _INDEX.find(store, thread_id, INDEX, joints)
     seqs = index.fold if index is not None else ()
     for number in range(bisect_right(seqs, at_seq), 0, -1):
-        found = await _FOLDS.find(store, thread_id, _name(number), joints)
+        found = await _folds().find(store, thread_id, _name(number), joints)
         if found is not None and found.seq == found.fold.version == seqs[number - 1]:
             return found.fold
     return None
@@ -161,7 +167,7 @@ async def find_folds(store: EventStore, thread_id: ThreadId, at_seq: int) -> Fol
 async def find_whole(store: EventStore, thread_id: ThreadId) -> FoundSnapshot[Folds] | None:
     """The stored folds of a thread with a whole history."""
     joints = await joints_of(store, thread_id)
-    return await _FOLDS.find(store, thread_id, WHOLE, joints)
+    return await _folds().find(store, thread_id, WHOLE, joints)
 
 
 def _name(number: int) -> str:
