@@ -176,6 +176,7 @@ class Registry:
 
     def __init__(self, *tools: Tool[Any]) -> None:
         self._tools: dict[str, Tool[Any]] = {}
+        self._preparing: dict[str, PreparingTool] = {}
         for tool in tools:
             self.add(tool)
 
@@ -186,10 +187,13 @@ class Registry:
                 f"expected a tool with a new name, found another {tool.name}: not added"
             )
         self._tools[tool.name] = tool
+        if isinstance(tool, PreparingTool):
+            self._preparing[tool.name] = tool
 
     def remove(self, name: str) -> None:
         """Remove a tool. A call that it performs continues to its end."""
         del self._tools[name]
+        self._preparing.pop(name, None)
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
         """The declarations of the tools that are offered to a model."""
@@ -220,8 +224,8 @@ class Registry:
 
     async def prepare(self, action: ToolAction, earlier: Sequence[ToolAction] = ()) -> ToolAction:
         """The action with what it depends on, as its tool finds it, after these open calls."""
-        tool = self._tools.get(kind_of(action).tool or "")
-        return await tool.prepare(action, earlier) if isinstance(tool, PreparingTool) else action
+        tool = self._preparing.get(kind_of(action).tool or "")
+        return await tool.prepare(action, earlier) if tool is not None else action
 
     async def perform(
         self, name: str, action: ToolAction, context: CallContext, sink: CallSink

@@ -6,6 +6,7 @@ The event has the provider's own object; reading it never raises.
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -67,6 +68,21 @@ _DETAILS = msgspec.json.Decoder(_Details)
 
 def read_usage(usage: msgspec.Raw) -> Tokens | None:
     """A provider's usage object as token counts; None if it cannot be read."""
+    counted = bytes(usage)
+    return _known(counted) if len(counted) <= _KNOWN_BYTES_MAX else _tokens(counted)
+
+
+# Each of several folds reads the newest: those of the threads that answer at the same time are remembered. An honest
+# usage object has some 300 bytes.
+_KNOWN_BYTES_MAX: Final = 4096
+
+
+@lru_cache(maxsize=32)
+def _known(usage: bytes) -> Tokens | None:
+    return _tokens(usage)
+
+
+def _tokens(usage: bytes) -> Tokens | None:
     raw = _read(usage)
     if raw is None:
         return None
@@ -106,19 +122,18 @@ def counts_nothing(usage: msgspec.Raw) -> bool:
 
 def says_cached(usage: msgspec.Raw) -> bool:
     """Whether the provider reports its cache: 0 differs from no value."""
-    raw = _read(usage)
+    raw = _read(bytes(usage))
     if raw is None:
         return False
     return _cached(raw, _details(raw.input_tokens_details, raw.prompt_tokens_details)) is not None
 
 
-def _read(usage: msgspec.Raw) -> _Usage | None:
+def _read(usage: bytes) -> _Usage | None:
     # The log keeps it unchanged; an unreadable count is no reason to fail a turn.
-    counted = bytes(usage)
-    if counted in (b"", b"null"):
+    if usage in (b"", b"null"):
         return None
     try:
-        usage_read = _USAGE.decode(counted)
+        usage_read = _USAGE.decode(usage)
     except msgspec.MsgspecError:
         return None
     is_words = any(isinstance(given, str) and _count(given) is None for given in _sums(usage_read))

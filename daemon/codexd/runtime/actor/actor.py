@@ -27,6 +27,7 @@ from codexd.projections.summary import Summary
 from codexd.runtime.actor.append import (
     Asked,
     CommandResult,
+    Reply,
     Tentative,
     by_turn,
     changes_nothing,
@@ -51,9 +52,6 @@ log = logging.getLogger(__name__)
 # Commands that may wait for the owner. 0: each asker hands over in person, so nothing queues unseen.
 INBOX_COMMANDS_MAX = 0
 Perform = Callable[[Effect, "ThreadActor"], Awaitable[None]]
-
-
-_Reply = trio.MemorySendChannel[CommandResult | Rejected | StoreError]
 
 
 class ThreadActor:
@@ -90,7 +88,7 @@ class ThreadActor:
         self._listener, self._perform = listener, perform
         self._changed = trio.Event()  # set at the next change of the state
         self._running: dict[Effect, trio.CancelScope] = {}
-        self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, _Reply]](
+        self._outbox, self._inbox = trio.open_memory_channel[tuple[Asked, Reply]](
             INBOX_COMMANDS_MAX
         )
 
@@ -107,9 +105,7 @@ class ThreadActor:
                 async for asked, reply in self._inbox:
                     # If we die here, the caller gets EndOfChannel, and does not hang.
                     with reply:
-                        answer = await self._answer(asked)
-                        with contextlib.suppress(trio.BrokenResourceError):  # The asker has left.
-                            reply.send_nowait(answer)
+                        reply.answer = answer = await self._answer(asked)
                     if isinstance(answer, StoreError) and not has_changed_nothing(answer):
                         raise answer  # The thread must be loaded again from the log.
                     self._reconcile(effects)
@@ -127,9 +123,9 @@ class ThreadActor:
             trio.EndOfChannel, trio.BrokenResourceError: the actor died; it is not known whether
                 the events were written.
         """
-        reply, answer = trio.open_memory_channel[CommandResult | Rejected | StoreError](1)
+        reply = Reply()
         await self._outbox.send((Asked(command, by, key), reply))
-        result = await answer.receive()
+        result = await reply.receive()
         if isinstance(result, CommandResult):
             return result
         raise result

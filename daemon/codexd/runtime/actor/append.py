@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
+import trio
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import Command
+from codexd.core.commands import Command, Rejected
 from codexd.core.events import events as e
 from codexd.core.events.events import encode_event
 from codexd.core.events.history import MARKERS
@@ -39,6 +40,27 @@ class CommandResult(msgspec.Struct, frozen=True):
 
     version: int
     repeated: Recorded | None = None  # the key was known: what it led to the first time
+
+
+class Reply:
+    """The answer to a command, which its sender waits for."""
+
+    def __init__(self) -> None:
+        self.answer: CommandResult | Rejected | StoreError | None = None
+        self._is_over = trio.Event()
+
+    def __enter__(self) -> None:
+        """The command is being carried out."""
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+
+    async def receive(self) -> CommandResult | Rejected | StoreError:
+        """Raises: trio.EndOfChannel: the thread died before it could answer."""
+        await self._is_over.wait()
+        if self.answer is None:
+            raise trio.EndOfChannel
+        return self.answer
 
 
 def changes_nothing(state: ThreadState, command: Command) -> bool:
