@@ -45,6 +45,7 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	@PYTHONPATH=tests:tests/support $(PY) -m bench .
+	@PYTHONPATH=tests:tests/support $(PY) -m bench.calling
 
 # Some twenty minutes. `make chaos CHAOS="crowd/7"` repeats one scenario.
 CHAOS ?= --scenarios 1000 --write docs/explanation/chaos.md

@@ -51,3 +51,12 @@ def test_the_soak_reports_the_daemons_memory_at_each_step() -> None:
     rows = ran("bench.soak", "8", "4").splitlines()
     assert len(rows) == 4
     assert all(" turns " in row and " MiB " in row for row in rows)
+
+
+@pytest.mark.slow
+def test_what_a_tool_call_costs_is_measured_in_each_mode_that_is_enforced() -> None:
+    printed = ran("bench.calling", "2")
+    assert "| a tool call, danger-full-access |" in printed
+    assert "| … the processor time of the keeper |" in printed
+    for mode in ("read-only", "workspace-write"):
+        assert (f"| a tool call, {mode} |" in printed) == (f", {mode} |" in printed)
