@@ -9,6 +9,7 @@ and leaves out the model, the client and the command. Linux.
 
 from __future__ import annotations
 
+import operator
 import os
 import shutil
 import subprocess
@@ -105,7 +106,7 @@ async def _measure_mode(
         before = [cpu_seconds(pid) for pid in pids.values()]
         took = await _turn(client, mode, folder, calls)
         after = [cpu_seconds(pid) for pid in pids.values()]
-        used = [now - then for now, then in zip(after, before, strict=True)]
+        used = list(map(operator.sub, after, before))
         rounds.append(tuple(seconds / calls for seconds in (took, *used)))
     took, *used = (min(column) for column in zip(*rounds, strict=True))
     table.add(f"a tool call, {mode}", _ms(took), f"bare {_ms(bare)}", found=f"+{_ms(took - bare)}")

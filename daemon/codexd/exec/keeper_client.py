@@ -132,8 +132,7 @@ class KeeperProcesses:
         if (link := await self._reach()) is None:
             return
         with trio.move_on_after(STOP_SECONDS_MAX):
-            while not link.is_over:
-                # Again, for one that comes while the keeper starts a confined command is lost.
+            while not link.is_over:  # Again: one that comes as a confined command starts is lost.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(link.keeper_pid, signal.SIGTERM)
                 with trio.move_on_after(_STOP_AGAIN_SECONDS):

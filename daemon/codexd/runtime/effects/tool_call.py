@@ -19,7 +19,7 @@ from codexd.core.state.turn import OpenCall, OpenProcess
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ReachHost, ToolResult
+from codexd.core.values.tool_actions import ReachHost, ToolAction, ToolResult
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.streaming_output import NOT_TEXT, OUTPUT_INLINE_BYTES_MAX, ends_of
 from codexd.runtime.effects.session_log import ThreadSessions
@@ -129,10 +129,7 @@ class ToolRunning:
         if refusal is not None:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
-        lasts = kind_of(call.action).session(call.action) is not None
-        # Of a process that is adopted it is there, and of an attempt before this one.
-        if self._call_id not in thread.streaming.outputs:
-            thread.streaming.open_output(self._call_id, lasts=lasts)
+        lasts = self._open_output(call.action)
         self.output(SECOND_RUN.encode() if call.attempt > 1 and again != "adopt" else b"")
         context = CallContext(
             settings.cwd,
@@ -229,6 +226,14 @@ class ToolRunning:
         await self._thread.report(
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
+
+    def _open_output(self, action: ToolAction) -> bool:
+        """Returns whether its process goes on where its turn is interrupted."""
+        lasts = kind_of(action).session(action) is not None
+        # Of a process that is adopted it is there, and of an attempt before this one.
+        if self._call_id not in self._thread.streaming.outputs:
+            self._thread.streaming.open_output(self._call_id, lasts=lasts)
+        return lasts
 
     async def _catch_up(self) -> None:
         self._thread.streaming.catch_up_output(self._call_id)
