@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from codexd.models import errors
@@ -25,7 +26,7 @@ def http_request(
     import httpx
 
     try:
-        url = httpx.URL(provider.url_of(path))
+        url = _url(provider.url_of(path))
     except httpx.InvalidURL as error:
         raise ModelError(
             f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
@@ -36,6 +37,13 @@ def http_request(
     return httpx.Request(
         "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": timeouts}
     )
+
+
+@lru_cache(maxsize=16)  # those of a few providers; to read one takes as long as the rest of a request
+def _url(address: str) -> httpx.URL:
+    import httpx
+
+    return httpx.URL(address)
 
 
 def inflater(provider: Provider, encoding: str) -> zlib._Decompress | None:

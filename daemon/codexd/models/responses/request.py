@@ -24,8 +24,11 @@ SCHEMA_NAME: Final = "codex_output_schema"
 
 # The API takes ids of calls of 64 characters.
 _LONG_CALL_ID = re.compile(rb'"call_id":"([^"]{65,}+)"')
+# How one begins; each item of each request is looked at for it.
+_BEGINS_LONG = re.compile(rb'"call_id":"[^"]{65}')
 # The member with the id of a call in the items that are made from a chat server's answers.
 HEAD_BYTES: Final = 512
+_LOOKED_AT_BYTES: Final = HEAD_BYTES + len('"call_id":"') + 65
 
 _encode = msgspec.json.encode
 
@@ -36,7 +39,10 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
     `stored`: the server insists on storing, and takes reasoning only by ids, which nothing here sends.
     """
     items = _without_reasoning(request.input) if stored else request.input
-    items = [_with_short_call_id(item) for item in items]
+    items = [
+        _with_short_call_id(item) if _BEGINS_LONG.search(item, 0, _LOOKED_AT_BYTES) else item
+        for item in items
+    ]
     members = [
         b'"model":' + _encode(request.model),
         b'"instructions":' + _encode(request.instructions),
