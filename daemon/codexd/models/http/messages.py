@@ -39,7 +39,9 @@ def http_request(
     )
 
 
-@lru_cache(maxsize=16)  # those of a few providers; to read one takes as long as the rest of a request
+@lru_cache(
+    maxsize=16
+)  # those of a few providers; to read one takes as long as the rest of a request
 def _url(address: str) -> httpx.URL:
     import httpx
 
