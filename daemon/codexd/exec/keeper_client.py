@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +26,7 @@ import trio
 from codexd.exec.leftovers import COMMAND_MARK, end_marked
 from codexd.exec.link import SHORT, TRY_SECONDS, Answer, Link, connected
 from codexd.exec.ports import Command, KeeperLost, NoFolder, NotStarted, Owned
-from codexd.exec.programs import check_folder
+from codexd.exec.programs import look_at
 from codexd.exec.running import KeptProcess, KeptServer
 from codexd.keeper import start as keeper_start
 from codexd.keeper import wire
@@ -35,7 +34,6 @@ from codexd.keeper.empty_folders import list_below
 from codexd.machine.descriptors import files_of_commands
 from codexd.machine.owners import make_own_folder
 from codexd.machine.paths import UnusablePath, socket_address
-from codexd.machine.patience import NoAnswer, patiently
 from codexd.machine.python_child import plain_environment
 from codexd.machine.umask import umask_for_commands
 
@@ -72,13 +70,13 @@ class KeeperProcesses:
     async def start(self, command: Command, *, is_looked_at: bool = False) -> KeptProcess:
         """Raises: NotStarted."""
         if not is_looked_at:
-            await _look_at(command.cwd)
+            await look_at(command.cwd)
         answer, link = await self._start("command", command)
         return self._known(command.process_id, answer, link)
 
     async def start_server(self, command: Command) -> KeptServer:
         """Raises: NotStarted."""
-        await _look_at(command.cwd)
+        await look_at(command.cwd)
         (fields, fds), link = await self._start("server", command)
         input_fd, output_fd, *errors = fds
         process = self._known(command.process_id, (fields, errors), link)
@@ -368,14 +366,6 @@ async def _found(process: KeptProcess, link: Link) -> bool:
     process.link = link
     process.told(fields[3:])
     return True
-
-
-async def _look_at(cwd: str) -> None:
-    """The keeper waits for the folder, and all its processes with it. Raises: NoFolder."""
-    try:
-        await patiently(cwd, partial(check_folder, cwd))
-    except NoAnswer as error:
-        raise NoFolder("does not answer") from error
 
 
 def _is_free(lock: Path) -> bool:

@@ -22,6 +22,14 @@ def check_folder(cwd: str) -> None:
         raise NoFolder("may not be entered")
 
 
+async def look_at(cwd: str) -> None:
+    """As `check_folder`, before the keeper waits for the folder, and all its processes with it. Raises: NoFolder."""
+    try:
+        await patiently(cwd, partial(check_folder, cwd))
+    except NoAnswer as error:
+        raise NoFolder("does not answer") from error
+
+
 async def why_not_found(program: str, cwd: str, env: Mapping[str, str]) -> str | None:
     """Why a program is not found by its name in an environment, or at its path from a folder; None if it is there."""
     try:

@@ -42,7 +42,6 @@ class ToolRunning:
     def __init__(self, call_id: CallId, thread: ThreadActor) -> None:
         self._call_id, self._thread = call_id, thread
         self._pid: tuple[int, str] | None = None
-        self._is_noted = False  # where the next daemon would look for what is left of it
         self._spawned = trio.Event()
         self._afterwards: Callable[[], Awaitable[None]] | None = None
 
@@ -93,8 +92,9 @@ class ToolRunning:
             is_recorded = True
         finally:
             await self._keep_aborted()
-            # After the report: a daemon that stops must not lose the result. It leaves what runs to be adopted.
-            if self._pid and self._is_noted and (is_recorded or self._is_given_up()):
+            # After the report: a daemon that stops must not lose the result. It leaves what runs to be adopted. The
+            # file may be that of the daemon before.
+            if self._pid is not None and (is_recorded or self._is_given_up()):
                 self._thread.world.processes.remove(self._pid[0])
 
     def _is_given_up(self) -> bool:
@@ -222,7 +222,6 @@ class ToolRunning:
         at_ms = self._thread.now_us // 1000
         await trio.sleep(seconds)
         self._thread.world.processes.add(pid, start_time)
-        self._is_noted = True
         await self._thread.report(
             c.ReportSpawned(call_id=self._call_id, pid=pid, start_time=start_time, at_ms=at_ms)
         )
