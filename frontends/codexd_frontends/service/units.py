@@ -63,7 +63,10 @@ def systemd_units(
     version: int,
 ) -> dict[str, str]:
     """The units by their names. `runtime` is the manager's runtime folder, `version` that of systemd."""
-    service = _text(SERVICE).replace(_DEFAULT_COMMAND, " ".join(map(unit_word, command)))
+    program, *arguments = command
+    # Variables are expanded in arguments, and not in the path of the program.
+    words = [unit_word(program, variables=False), *map(unit_word, arguments)]
+    service = _text(SERVICE).replace(_DEFAULT_COMMAND, " ".join(words))
     lines = "".join(
         f"Environment={unit_word(f'{name}={value}', variables=False)}\n"
         for name, value in variables.items()
