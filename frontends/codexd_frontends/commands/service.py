@@ -55,7 +55,7 @@ def _install(arguments: argparse.Namespace, console: Console) -> Exit:
     if arguments.dry_run:
         for path, content in files.items():
             console.answer(f"# would write {path}:")
-            console.answer(content.decode().rstrip())
+            console.answers(content.decode().splitlines())
         console.answer("# and run:")
         for words in (*manager.stop_commands(), *manager.install_commands()):
             console.answer(shlex.join(words))
