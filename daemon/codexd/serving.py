@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from msgspec.structs import replace
 
@@ -59,7 +59,8 @@ async def serve(
                 paths.data_dir, state_dir=paths.state_dir, redact=redaction, sealed=True
             )
         )
-        paths.stopped_mark.unlink(missing_ok=True)
+        with suppress(OSError):  # It changes only what terminals do.
+            paths.stopped_mark.unlink()
         listener = stack.enter_context(listening(address, passed))
         home = home_mark(str(paths.data_dir))
         processes = await stack.enter_async_context(keeper_of(paths.state_dir / "keeper", home))

@@ -59,7 +59,9 @@ def test_the_findings_go_to_stdout_and_what_the_reviewer_does_to_stderr(
     with FakeDaemon(tmp_path) as fake:
         reviewing(fake)
         assert main(["--socket", fake.path, "review"]) == 0
-        assert fake.wait_for("thread/start") == {"cwd": os.getcwd()}
+        started = fake.wait_for("thread/start")
+        assert started.pop("idempotencyKey")
+        assert started == {"cwd": os.getcwd()}
         asked = fake.wait_for("review/start")
         assert (asked["threadId"], asked["target"]) == (said.THREAD, {"type": "uncommittedChanges"})
         assert asked["updateEnvironment"] == passed_variables()

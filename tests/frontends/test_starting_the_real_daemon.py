@@ -50,6 +50,7 @@ def test_stop_ends_the_daemon_and_names_it(home: Home) -> None:
         "schema": 1,
         "running": False,
         "stopped": daemon.pid,
+        "unfinished": [],
     }
     assert is_gone(daemon.pid)
     assert daemon.wait() == 0
@@ -69,6 +70,7 @@ def test_stop_ends_all_that_runs(home: Home, before: str, now: tuple[str, ...]) 
         with begin(home, "send", "go") as sending:
             pids = [int(word) for word in fifo.read_text().split()]
             if before == "the daemon was killed":
+                sending.kill()  # It would start another one.
                 daemon.kill()
             keepers = home.keepers()
             assert len(keepers) == 2
@@ -77,7 +79,11 @@ def test_stop_ends_all_that_runs(home: Home, before: str, now: tuple[str, ...]) 
     if before == "the daemon was killed":
         assert said.startswith("no daemon was running; stopped process ")
     else:
-        assert said == f"stopped process {daemon.pid}\n"
+        stopped, goes_on = said.splitlines()
+        assert stopped == f"stopped process {daemon.pid}"
+        assert goes_on.endswith(
+            "  go: its command was ended, and the turn goes on at the next start"
+        )
     for pid in [*pids, *keepers]:
         assert wait_gone(pid, PATIENCE_SECONDS)
     assert home.processes() == []
