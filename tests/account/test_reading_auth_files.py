@@ -48,6 +48,7 @@ FILES: dict[str, tuple[Any, str | None]] = {
     "a mode without its key": ({"auth_mode": "apikey", "OPENAI_API_KEY": None}, None),
     "a mode without its tokens": ({"auth_mode": "chatgpt", "OPENAI_API_KEY": None}, None),
     "an id token that is none": ({"tokens": TOKENS | {"id_token": "none"}}, None),
+    "a time that is none": (chatgpt_members(ISSUER) | {"last_refresh": "yesterday"}, None),
     "half a file": ('{"OPENAI_API_KEY": "sk-', None),
     "a list": ("[]", None),
     "nothing at all": ("", None),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -178,6 +179,10 @@ def _chatgpt(tokens: object, last_refresh: object) -> Chatgpt:
     claims = read_claims(str(found["id_token"]))
     if claims is None:
         raise Unusable("expected tokens.id_token in the form of a JWT, found something else")
+    if last_refresh is not None and not _is_time(last_refresh):
+        raise Unusable(
+            "expected last_refresh, a time such as 2026-11-27T23:21:47Z, found another value"
+        )
     access = read_claims(str(found["access_token"]))
     account, provenance = tokens.get("account_id"), tokens.get("oauth_provenance")
     origin = provenance if isinstance(provenance, dict) else {}
@@ -192,6 +197,13 @@ def _chatgpt(tokens: object, last_refresh: object) -> Chatgpt:
         issuer=_text(origin.get("issuer")),
         client_id=_text(origin.get("client_id")),
     )
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _text(value: object) -> str | None:

@@ -36,13 +36,9 @@ def is_stale(login: Chatgpt, now: datetime | None = None) -> bool:
     now = now or datetime.now(UTC)
     if login.expires_at is not None and login.expires_at - EXPIRY_MARGIN_SECONDS < now.timestamp():
         return True
-    try:
-        refreshed = datetime.fromisoformat(login.last_refresh or "")
-    except ValueError:
+    if login.last_refresh is None:
         return False
-    if refreshed.tzinfo is None:
-        refreshed = refreshed.replace(tzinfo=UTC)
-    return now - refreshed > timedelta(days=REFRESH_DAYS)
+    return now - datetime.fromisoformat(login.last_refresh) > timedelta(days=REFRESH_DAYS)
 
 
 class LoginEnded(Exception):
