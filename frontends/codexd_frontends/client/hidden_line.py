@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
+from collections.abc import Callable
 
 # Bracketed paste, which a terminal may send around what is pasted.
 _PASTE_MARKS = (b"\x1b[200~", b"\x1b[201~")
@@ -53,13 +54,14 @@ class HiddenLine:
             case _:
                 pass
 
-    def read(self, fd: int) -> str:
-        """Read a terminal until the end of the line, with its echo off; the value."""
+    def read(self, fd: int, ask: Callable[[], None]) -> str:
+        """Read a terminal until the end of the line; the value. Its echo is off before the person is asked."""
         before = termios.tcgetattr(fd)
         unseen = termios.tcgetattr(fd)
         unseen[3] &= ~(termios.ECHO | termios.ICANON | termios.ISIG)
         termios.tcsetattr(fd, termios.TCSADRAIN, unseen)
         try:
+            ask()
             while not self.is_done:
                 data = os.read(fd, _READ_BYTES)
                 if not data:

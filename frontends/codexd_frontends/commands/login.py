@@ -86,8 +86,8 @@ def _typed(console: Console) -> str:
             f"${VARIABLE} is set: Enter takes its value, what you type or paste takes its place."
         )
     while True:
-        console.ask("API key (not shown): ")
-        typed = HiddenLine(prefilled).read(sys.stdin.fileno())
+        line = HiddenLine(prefilled)
+        typed = line.read(sys.stdin.fileno(), lambda: console.ask("API key (not shown): "))
         console.talk("")
         if typed:
             return typed
