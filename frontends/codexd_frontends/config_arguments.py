@@ -19,3 +19,24 @@ HERE = Argument(
     metavar="DIR",
     help="as for a thread in this folder, with the settings of its project (default: here)",
 )
+
+# As clients start an app server of Codex; some write the settings before the word `app-server`.
+STDIO = "stdio://"
+CONFIG_OPTIONS = ("-c", "--config", "-p", "--profile", "--enable", "--disable")
+APP_SERVER = (
+    Argument(
+        "-c",
+        "--config",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a setting of this client's threads, e.g. -c model_reasoning_effort=low; may be repeated",
+    ),
+    Argument("--enable", metavar="FEATURE", action="append", default=[], help="-c features.X=true"),
+    Argument(
+        "--disable", metavar="FEATURE", action="append", default=[], help="-c features.X=false"
+    ),
+    Argument("-p", "--profile", metavar="NAME", help="ignored: a profile is the daemon's"),
+    Argument("--strict-config", action="store_true", help="ignored: it is the daemon's"),
+    Argument("--listen", metavar="URL", default=STDIO, help=f"where to answer: {STDIO}"),
+)

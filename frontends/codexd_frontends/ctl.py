@@ -173,8 +173,19 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
         raise
 
 
+def _in_order(words: Sequence[str]) -> Sequence[str]:
+    """The words with the settings of an app server after its name: some clients write them before it."""
+    from codexd_frontends.config_arguments import CONFIG_OPTIONS
+
+    at = 0
+    while at < len(words) and words[at].split("=")[0] in CONFIG_OPTIONS:
+        at += 1 if "=" in words[at] and words[at].startswith("--") else 2
+    is_app_server = 0 < at < len(words) and words[at] == "app-server"
+    return [words[at], *words[:at], *words[at + 1 :]] if is_app_server else words
+
+
 def _run(words: Sequence[str]) -> Exit:
-    own, command = _apart(words)
+    own, command = _apart(_in_order(words))
     arguments = build_parser(own).parse_args(own)
     arguments.server_command = command
     read_words(arguments)

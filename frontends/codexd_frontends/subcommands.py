@@ -10,7 +10,7 @@ from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
-from codexd_frontends.config_arguments import HERE, KEY, KEY_OR_ALL, VALUE
+from codexd_frontends.config_arguments import APP_SERVER, HERE, KEY, KEY_OR_ALL, VALUE
 from codexd_frontends.feedback_arguments import FEEDBACK
 from codexd_frontends.model_arguments import EFFORT, HIDDEN, MODEL, NO_EFFORT
 
@@ -266,6 +266,9 @@ SUBCOMMANDS = (
     ),
     Subcommand("paths", "show the paths of all files and folders", (arg.JSON,), may_start=False),
     Subcommand(
-        "app-server", "copy stdin and stdout to the daemon, for IDEs and SDKs", (), "app_server"
+        "app-server",
+        "copy stdin and stdout to the daemon, for IDEs and SDKs",
+        APP_SERVER,
+        "app_server",
     ),
 )

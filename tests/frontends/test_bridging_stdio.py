@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -9,8 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from codexd_frontends.client.stdio import bridge
+import pytest
 
+from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.overriding import LINE_BYTES_MAX, Overriding, settings_of
+from codexd_frontends.client.stdio import bridge
+from daemon_house import Home
+
+from .codexctl import codexctl
 from .fake_daemon import FakeDaemon
 from .terminal import Terminal
 
@@ -86,3 +93,64 @@ def test_on_a_terminal_invisible_characters_are_escaped(tmp_path: Path) -> None:
             terminal.type("\x04")
             terminal.wait_exit()
     assert not set("\x9b\u202e\x7f\u200b") & set(terminal.screen)
+
+
+def test_settings_of_the_command_line_are_in_the_requests_for_threads(tmp_path: Path) -> None:
+    change = Overriding({"model": "m", "a.b": 1})
+    start = b'{"id":1,"method":"thread/start","params":{"cwd":"/w","config":{"model":"own"}}}'
+    other = b'{"id":2,"method":"thread/list","params":{"config":{}}}'
+    torn = b'{"id":3,"method":"thread/start","par'
+    sent = change(start[:20], final=False) + change(start[20:] + b"\n" + other + b"\n", final=False)
+    first, second = sent.splitlines()
+    assert json.loads(first)["params"] == {"cwd": "/w", "config": {"model": "own", "a.b": 1}}
+    assert second == other
+    assert change(b'{"method":"thread/fork"}\n', final=False) == (
+        b'{"method":"thread/fork","params":{"config":{"model":"m","a.b":1}}}\n'
+    )
+    # What is no such request passes as it is, however long it is.
+    long = b'"thread/start"' + b"x" * LINE_BYTES_MAX
+    assert change(long, final=False) + change(b"y\n", final=False) == long + b"y\n"
+    assert change(torn, final=True) == torn
+
+
+def test_settings_are_toml_or_else_a_text() -> None:
+    assert settings_of(["a=1", "b.c=x y", 'd="1"', "e=[true]"], ["f"], ["g"]) == {
+        "a": 1,
+        "b.c": "x y",
+        "d": "1",
+        "e": [True],
+        "features.f": True,
+        "features.g": False,
+    }
+    with pytest.raises(UsageError):
+        settings_of(["a"], [], [])
+
+
+@pytest.mark.slow
+def test_an_app_server_is_started_as_the_sdk_of_codex_starts_it(home: Home) -> None:
+    home.configure('model = "file"\n')
+    requests = [
+        {
+            "id": 1,
+            "method": "initialize",
+            "params": {"clientInfo": {"name": "sdk", "version": "1"}},
+        },
+        {"id": 2, "method": "thread/start", "params": {}},
+    ]
+    given = "".join(f"{json.dumps(request)}\n" for request in requests)
+    words = (
+        "--config",
+        "model=flag",
+        "app-server",
+        "--listen",
+        "stdio://",
+        "-c",
+        "model_verbosity=low",
+    )
+    ended = codexctl(home, *words, stdin=given)
+    assert (ended.code, ended.err) == (0, "")
+    (started,) = [line["result"] for line in ended.lines if line.get("id") == 2]
+    assert started["model"] == "flag"
+    elsewhere = codexctl(home, "app-server", "--listen", "ws://127.0.0.1:1")
+    assert (elsewhere.code, "expected stdio://" in elsewhere.err) == (2, True)
+    assert codexctl(home, "stop").code == 0

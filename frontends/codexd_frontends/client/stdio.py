@@ -1,4 +1,4 @@
-"""Bytes between a pair of pipes and the daemon's socket, both ways and untouched. I/O.
+"""Bytes between a pair of pipes and the daemon's socket, both ways and untouched, but for settings of threads. I/O.
 
 Only what goes onto a terminal is drawn as all JSON is there: what is not seen is escaped, the values are the same.
 
@@ -14,9 +14,11 @@ import select
 import selectors
 import socket
 import time
+from collections.abc import Mapping
 
 from codexd.protocol.display.visible import visible_json
 from codexd_frontends.client.client import open_socket
+from codexd_frontends.client.overriding import Overriding
 
 # What may wait for a slow reader, per direction.
 WAITING_BYTES_MAX = 1 << 20
@@ -28,9 +30,10 @@ LAST_ANSWERS_SECONDS_MAX = 2.0
 class _Flow:
     """One direction."""
 
-    def __init__(self, source: int, sink: int) -> None:
+    def __init__(self, source: int, sink: int, change: Overriding | None = None) -> None:
         self.source = source
         self.sink = sink
+        self._change = change
         # A piece may end within a character.
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self._is_drawn = os.isatty(sink)
@@ -47,8 +50,10 @@ class _Flow:
             taken = os.read(self.source, READ_BYTES)
         except OSError:
             taken = b""
-        self.waiting += self._drawn(taken) if self._is_drawn else taken
         self.ended = not taken
+        if self._change is not None:
+            taken = self._change(taken, final=self.ended)
+        self.waiting += self._drawn(taken) if self._is_drawn else taken
 
     def _drawn(self, taken: bytes) -> bytes:
         return visible_json(self._characters.decode(taken, final=not taken).encode())
@@ -59,11 +64,16 @@ class _Flow:
         del self.waiting[:written]
 
 
-def bridge(socket_path: str, stdin: int, stdout: int) -> None:
-    """Copy until stdin ends, or the daemon closes the connection. Raises: Trouble, BrokenPipeError."""
+def bridge(
+    socket_path: str, stdin: int, stdout: int, settings: Mapping[str, object] | None = None
+) -> None:
+    """Copy until stdin ends, or the daemon closes the connection; `settings` hold for the client's threads.
+
+    Raises: Trouble, BrokenPipeError.
+    """
     with open_socket(socket_path) as connection:
         connection.settimeout(None)
-        up = _Flow(stdin, connection.fileno())
+        up = _Flow(stdin, connection.fileno(), Overriding(settings) if settings else None)
         down = _Flow(connection.fileno(), stdout)
         while not down.ended and not (up.ended and not up.waiting):
             _step(up, down, seconds=None)

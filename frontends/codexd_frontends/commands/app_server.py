@@ -8,14 +8,28 @@ import sys
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.streams import writing_stdout
+from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
+from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.client.stdio import bridge
+from codexd_frontends.config_arguments import STDIO
+from codexd_frontends.screen.drawn import one_line
 
 
-def run(_arguments: argparse.Namespace, console: Console) -> Exit:
+def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Copy until either side ends."""
+    if arguments.listen != STDIO:
+        raise UsageError(
+            f"--listen: expected {STDIO}, found {one_line(arguments.listen, 80)!r}; the daemon has a socket of "
+            "its own: `codexctl paths`"
+        )
+    settings = settings_of(arguments.config, arguments.enable, arguments.disable)
+    if arguments.profile is not None:
+        console.talk(
+            "codexctl: --profile was ignored: a profile is the daemon's, `codexd --profile NAME`"
+        )
     with connect(console):
         pass  # It runs now; the client's own handshake goes over a connection of its own.
     with writing_stdout():
-        bridge(console.socket_path, sys.stdin.fileno(), sys.stdout.fileno())
+        bridge(console.socket_path, sys.stdin.fileno(), sys.stdout.fileno(), settings)
     return DONE

@@ -23,6 +23,7 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.messages import Received
+from codexd_frontends.client.overriding import toml_value
 from codexd_frontends.screen.drawn import drawn_once, one_line
 
 # Of a value in a list: longer ones are of instructions.
@@ -135,7 +136,7 @@ def _explain(arguments: argparse.Namespace, console: Console) -> Exit:
 
 
 def _set(arguments: argparse.Namespace, console: Console) -> Exit:
-    return _write(arguments, console, _value(arguments.value))
+    return _write(arguments, console, toml_value(arguments.value))
 
 
 def _unset(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -234,19 +235,6 @@ def _folder(arguments: argparse.Namespace) -> str:
 def _unknown(explained: _Explained) -> str:
     hint = f"; did you mean {one_line(explained.near)}?" if explained.near else ""
     return f"neither codexd nor Codex knows a key {one_line(explained.key)}{hint}"
-
-
-def _value(text: str) -> Any:
-    """TOML, or else the text itself."""
-    import tomllib
-
-    try:
-        table = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return text
-    # A date is a text here: no key has one.
-    value = table["value"] if list(table) == ["value"] else text
-    return value if isinstance(value, (bool, int, float, str, list, dict)) else text
 
 
 def _members(answer: msgspec.Struct) -> dict[str, Any]:
