@@ -21,7 +21,6 @@ HERE = Argument(
 )
 
 # As clients start an app server of Codex; some write the settings before the word `app-server`.
-STDIO = "stdio://"
 CONFIG_OPTIONS = ("-c", "--config", "-p", "--profile", "--enable", "--disable")
 APP_SERVER = (
     Argument(
@@ -38,5 +37,5 @@ APP_SERVER = (
     ),
     Argument("-p", "--profile", metavar="NAME", help="ignored: a profile is the daemon's"),
     Argument("--strict-config", action="store_true", help="ignored: it is the daemon's"),
-    Argument("--listen", metavar="URL", default=STDIO, help=f"where to answer: {STDIO}"),
+    Argument("--listen", metavar="URL", help="where to answer: stdio://"),
 )

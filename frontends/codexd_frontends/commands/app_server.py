@@ -12,13 +12,14 @@ from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.client.stdio import bridge
-from codexd_frontends.config_arguments import STDIO
 from codexd_frontends.screen.drawn import one_line
+
+STDIO = "stdio://"  # where an app server answers its client
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Copy until either side ends."""
-    if arguments.listen != STDIO:
+    if arguments.listen not in (None, STDIO):
         raise UsageError(
             f"--listen: expected {STDIO}, found {one_line(arguments.listen, 80)!r}; the daemon has a socket of "
             "its own: `codexctl paths`"
