@@ -106,3 +106,52 @@ async def test_what_a_turn_says_of_its_model_stays_for_later_turns(daemon: Daemo
         ("gpt-6-luna", {"effort": "max", "summary": "concise"}),
         ("gpt-6-luna", {"effort": "max", "summary": "concise"}),
     ]
+
+
+@trio_test
+async def test_a_service_tier_is_sent_to_models_that_have_it(daemon: Daemon) -> None:
+    replies = [(Say((str(n),)), Use(1, 0, 1, 0)) for n in range(6)]
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url, more='service_tier = "fast"')
+        async with connected(daemon.home.socket) as client:
+            started = await client.call("thread/start", model="gpt-5.5")
+            thread = started["thread"]["id"]
+            assert started["serviceTier"] == "priority"
+            await client.run_turn(thread, "1?")
+            await client.run_turn(thread, "2?", serviceTierForTurn="default")
+            await client.run_turn(thread, "3?")
+            await client.run_turn(thread, "4?", serviceTier=None)
+            await client.call("thread/settings/update", threadId=thread, serviceTier="priority")
+            await client.run_turn(thread, "5?")
+            await client.run_turn(thread, "6?", model="gpt-daybreak-blue-latest")
+            warned = [note.params["message"] for note in client.of("warning")]
+    sent = [json.loads(request.body).get("service_tier") for request in model.requests]
+    assert sent == ["priority", None, "priority", None, "priority", None]
+    assert any("service tier 'priority' was left out" in text for text in warned)
+
+
+@trio_test
+async def test_features_of_config_toml_and_of_a_client_take_tools_away(daemon: Daemon) -> None:
+    replies = [(Say((str(n),)), Use(1, 0, 1, 0)) for n in range(3)]
+    off = (
+        "[features]\nshell_tool = false\nview_image = false\n[tools.update_plan]\nenabled = false\n"
+    )
+    async with scripted_model(replies) as model:
+        daemon.home.use_model(model.base_url, more=off)
+        async with connected(daemon.home.socket) as client:
+            own = await client.start_thread()
+            await client.run_turn(own, "1?")
+            again = await client.start_thread(config={"features.shell_tool": True})
+            await client.run_turn(again, "2?")
+            await client.call(
+                "thread/resume", threadId=again, config={"features": {"view_image": True}}
+            )
+            await client.run_turn(again, "3?")
+    offered = [
+        {tool.get("name") for tool in json.loads(request.body)["tools"]}
+        for request in model.requests
+    ]
+    optional = {"shell_command", "view_image", "update_plan"}
+    assert [names & optional for names in offered] == [
+        set(), {"shell_command"}, {"shell_command", "view_image"},
+    ]  # fmt: skip

@@ -14,7 +14,12 @@ from codexd.protocol.policies import (
     sandbox_mode,
     sandbox_policy,
 )
-from codexd.protocol.settings import asked_permissions, settings_change, thread_change
+from codexd.protocol.settings import (
+    asked_features_off,
+    asked_permissions,
+    settings_change,
+    thread_change,
+)
 from codexd.protocol.threads import (
     After,
     ThreadForkParams,
@@ -143,7 +148,7 @@ def test_a_thread_is_forked_with_overrides_beside_and_within_config() -> None:
     assert isinstance(asked, ThreadForkParams)
     assert asked.exclude_turns
     assert thread_change(asked) == SettingsChange(
-        model="gpt-6.1-sol", provider="mock", effort="low"
+        model="gpt-6.1-sol", provider="mock", effort="low", service_tier=""
     )
 
 
@@ -225,8 +230,8 @@ def test_a_title_is_made_by_a_thread_that_executes_nothing() -> None:
         provider="p",
         approval_policy="never",
         has_environment=False,
-        features_off=EVERY_FEATURE,
     )
+    assert asked_features_off(asked, ()) == EVERY_FEATURE
 
 
 @pytest.mark.parametrize(
@@ -241,6 +246,7 @@ def test_a_title_is_made_by_a_thread_that_executes_nothing() -> None:
             ("update_plan", "view_image"),
         ),
         ('{"web_search":"live","mcp_servers":{"docs":{"command":"x"}}}', ()),
+        ('{"features":{"unified_exec":true}}', ()),
     ],
 )
 def test_features_are_read_from_tables_and_from_dotted_keys(
@@ -248,7 +254,11 @@ def test_features_are_read_from_tables_and_from_dotted_keys(
 ) -> None:
     asked = params(f'{{"id":1,"method":"thread/start","params":{{"config":{config}}}}}')
     assert isinstance(asked, ThreadStartParams)
-    assert thread_change(asked).features_off == off
+    assert asked_features_off(asked, ()) == off
+    # What is not named stays as it was before.
+    before = asked_features_off(asked, ("shell_tool", "z"))
+    stays = "z" if 'shell_tool":true' in config else "shell_tool z"
+    assert before == (None if off is None else tuple(sorted({*off, *stays.split()})))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,11 @@ def tuned_to(settings: Settings, model: Model) -> Tuned:
     if verbosity is not None and not model.verbosity:
         lacks("verbosity", verbosity, _has_no(model, "verbosity"))
         verbosity = None
-    return Tuned(Tuning(effort, summary, verbosity), tuple(complaints))
+    tier = settings.service_tier or None
+    if tier is not None and tier not in [offered.id for offered in model.service_tiers]:
+        lacks("service tier", tier, _has_no(model, "such service tier"))
+        tier = None
+    return Tuned(Tuning(effort, summary, verbosity, tier), tuple(complaints))
 
 
 def _has_no(model: Model, what: str) -> str:

@@ -30,6 +30,7 @@ from codexd.config.keys import (
     RedactionTable,
     TitlesTable,
     ToolsTable,
+    ToolSwitchTable,
     WorkspaceWriteTable,
     expectations,
 )
@@ -142,6 +143,7 @@ _TABLES: Final[Mapping[type[msgspec.Struct], Mapping[str, type[msgspec.Struct]]]
     },
     McpServerTable: {"oauth": McpOAuthTable, "tools": McpToolTable},
     PermissionProfileTable: {"network": ProfileNetworkTable},
+    ToolsTable: {"update_plan": ToolSwitchTable},
 }
 _SEVERAL: Final = frozenset(
     {McpServerTable, McpToolTable, PermissionProfileTable, ProviderTable, PriceTable, ProjectTable}

@@ -64,10 +64,13 @@ class NetworkProxyTable(msgspec.Struct, frozen=True):
 
 
 class FeaturesTable(msgspec.Struct, frozen=True):
-    """The table `[features]`, of which codexd uses two keys."""
+    """The table `[features]`: the keys that codexd uses. A feature that is off takes its tools away."""
 
     # Whether models get exec_command and write_stdin instead of another tool for commands; None: those that know them.
     unified_exec: bool | None = None
+    shell_tool: bool = True  # all tools for commands
+    view_image: bool = True
+    request_permissions_tool: bool = True
 
     # A bool alone: a list without domains.
     network_proxy: Annotated[
@@ -172,8 +175,16 @@ class WebSearchTable(msgspec.Struct, frozen=True):
     location: Annotated[Mapping[str, str], "a table of strings"] | None = None
 
 
+class ToolSwitchTable(msgspec.Struct, frozen=True):
+    """A table `[tools.update_plan]`."""
+
+    enabled: bool = True
+
+
 class ToolsTable(msgspec.Struct, frozen=True):
     """The table `[tools]`."""
+
+    update_plan: Annotated[ToolSwitchTable, "a table [tools.update_plan]"] = ToolSwitchTable()
 
     # A bool is an older form of the key `web_search`: false is "disabled", true is "live".
     web_search: Annotated[
@@ -253,6 +264,8 @@ class Config(msgspec.Struct, frozen=True):
     mcp_oauth_callback_port: Port | None = None  # of a login; None: any free port
     projects: Annotated[Mapping[str, ProjectTable], 'tables [projects."/FOLDER"]'] = {}
     redaction: Annotated[RedactionTable, "a table [redaction]"] = RedactionTable()
+    # The speed at which the provider answers, at another price, where a model has several: "fast", or its id.
+    service_tier: str | None = None
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
     # How a person may log in: another login that is there is not used. The workspace of a login with ChatGPT.

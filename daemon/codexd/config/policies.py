@@ -96,6 +96,18 @@ def access_of(config: Config, mode: SandboxMode, folder: str) -> SandboxAccess:
     return SandboxAccess(**{**msgspec.structs.asdict(table), "writable_roots": roots})
 
 
+def features_off(config: Config) -> tuple[str, ...]:
+    """The features that are off in a new thread, sorted."""
+    features = config.features
+    switches = (
+        ("request_permissions_tool", features.request_permissions_tool),
+        ("shell_tool", features.shell_tool),
+        ("update_plan", config.tools.update_plan.enabled),
+        ("view_image", features.view_image),
+    )
+    return tuple(name for name, is_on in switches if not is_on)
+
+
 def _trust_level(config: Config, folder: str) -> str | None:
     """What a person said of the folder, or of the repository that it is in."""
     if not config.projects:

@@ -86,6 +86,7 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     content: tuple[UserInput, ...]
     client_id: str | None = None
     change: SettingsChange = SettingsChange()
+    service_tier: str | None = None  # of this turn alone
     today: str | None = None
     output_schema: msgspec.Raw = NO_JSON
     traceparent: str | None = None

@@ -33,6 +33,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None
+    service_tier: str | None = None
     output_schema: msgspec.Raw | None = None
     parallel_tool_calls: bool = True
     notes: ExchangeNotes | None = None  # told how the exchange goes, for telemetry

@@ -5,7 +5,7 @@ Clients send tables as they are, or flattened to dotted keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -74,6 +74,7 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
         "sandbox_workspace_write.exclude_tmpdir_env_var"
     )
     sandbox_exclude_slash_tmp: bool | None = _dotted("sandbox_workspace_write.exclude_slash_tmp")
+    service_tier: str | None = None
     web_search: str | None = None
     mcp_servers: Mapping[str, msgspec.Raw] | None = None  # empty: the thread has no MCP servers
     features: FeatureOverrides | None = None
@@ -89,8 +90,8 @@ class ConfigOverrides(msgspec.Struct, frozen=True):
 NO_OVERRIDES: Final = ConfigOverrides()
 
 
-def features_off(config: ConfigOverrides) -> tuple[str, ...] | None:
-    """The features that are off in a thread, sorted; None if nothing is said about any."""
+def features_off(config: ConfigOverrides, before: Iterable[str] = ()) -> tuple[str, ...] | None:
+    """The features that are off in a thread, sorted, of which those were off before; None if nothing is said."""
     table, tools = config.features or FeatureOverrides(), config.tools or ToolsOverrides()
     plan = tools.update_plan or ToolSwitch()
     said = (
@@ -118,4 +119,5 @@ def features_off(config: ConfigOverrides) -> tuple[str, ...] | None:
     }
     if not answers:
         return None
-    return tuple(sorted({name for name, is_on in answers if not is_on}))
+    off = {name for name, is_on in answers if not is_on}
+    return tuple(sorted(off | ({*before} - {name for name, is_on in answers if is_on})))

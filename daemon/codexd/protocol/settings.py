@@ -6,9 +6,17 @@ takes precedence over the members beside it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from codexd.core.values.settings import NO_PROFILE, SandboxAccess, SandboxMode, SettingsChange
+from codexd.core.values.settings import (
+    NO_PROFILE,
+    SandboxAccess,
+    SandboxMode,
+    SettingsChange,
+    tier_of,
+)
 from codexd.protocol.config_overrides import (
     NO_OVERRIDES,
     ConfigOverrides,
@@ -65,6 +73,13 @@ def asked_change(params: OfThread | OfTurn) -> SettingsChange:
     return settings_change(params) if isinstance(params, OfTurn) else thread_change(params)
 
 
+def asked_features_off(params: OfThread | OfTurn, before: Iterable[str]) -> tuple[str, ...] | None:
+    """The features that are off after the params; None if they say nothing about any."""
+    if isinstance(params, OfTurn) or params.config is None:
+        return None
+    return features_off(params.config, before)
+
+
 def _has_environment(chosen: tuple[AskedEnvironment, ...] | None) -> bool | None:
     return None if chosen is None else bool(chosen)
 
@@ -72,6 +87,10 @@ def _has_environment(chosen: tuple[AskedEnvironment, ...] | None) -> bool | None
 def _cwd(params: OfThread | OfTurn) -> str | None:
     chosen = asked_environments(params)
     return chosen[0].cwd if chosen else params.cwd
+
+
+def _tier(asked: str | None) -> str | None:
+    return None if asked is None else tier_of(asked)
 
 
 def thread_change(params: OfThread) -> SettingsChange:
@@ -87,12 +106,12 @@ def thread_change(params: OfThread) -> SettingsChange:
         access=_access(mode, config),
         profile=None if mode is None else NO_PROFILE,
         has_environment=_has_environment(asked_environments(params)),
-        features_off=features_off(config),
         context_window=config.model_context_window,
         compact_limit=config.model_auto_compact_token_limit,
         effort=config.model_reasoning_effort,
         summary=config.model_reasoning_summary,
         verbosity=config.model_verbosity,
+        service_tier=_tier(params.service_tier or config.service_tier),
     )
 
 
@@ -129,4 +148,5 @@ def settings_change(params: OfTurn) -> SettingsChange:
         effort=(mode.reasoning_effort if mode else None) or params.effort,
         summary=params.summary,
         verbosity=params.verbosity,
+        service_tier=None if params.service_tier is msgspec.UNSET else tier_of(params.service_tier),
     )

@@ -101,6 +101,7 @@ class _Overrides(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     model_provider: str | None = None
     approval_policy: AskedPolicy | None = None
     sandbox: SandboxMode | None = None
+    service_tier: str | None = None
     permissions: str | None = None  # the name of a permission profile, in place of `sandbox`
     config: ConfigOverrides | None = None
     base_instructions: str | None = None

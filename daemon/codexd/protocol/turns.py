@@ -72,6 +72,9 @@ class SettingsParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     effort: str | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None  # codexd only
+    service_tier: str | msgspec.UnsetType | None = (
+        msgspec.UNSET
+    )  # null: the provider's default again
     collaboration_mode: CollaborationMode | None = None
 
 
@@ -80,6 +83,9 @@ class TurnStartParams(SettingsParams, frozen=True, kw_only=True):
 
     input: tuple[UserInput, ...]
     client_user_message_id: str | None = None
+    service_tier_for_turn: str | None = (
+        None  # of this turn alone; "default": the provider's default
+    )
     output_schema: msgspec.Raw = msgspec.Raw(b"")
     idempotency_key: str | None = None  # codexd only: requests with the same key start one turn
     update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands

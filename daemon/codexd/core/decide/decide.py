@@ -40,7 +40,7 @@ from codexd.core.state.state import KnownContext, ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.enforced import unenforced
 from codexd.core.values.items import TextInput, UserInput
-from codexd.core.values.settings import SettingsChange
+from codexd.core.values.settings import SettingsChange, at_tier
 from codexd.core.values.tool_actions import PersonCommand
 
 # Inputs that may wait for a running turn: enough for a person's evening, and a bound for a program's mistake.
@@ -180,6 +180,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             command.today,
             or_nothing(command.output_schema),
             command.traceparent,
+            command.service_tier,
         )
     )
 
@@ -309,11 +310,12 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     change = asked.differing(transition.settings)
     if change is not None:
         transition.add(e.SettingsChanged(change))
-    limits = lookups.of(transition.settings).limits
+    settings = at_tier(transition.settings, queued.service_tier)
+    limits = lookups.of(settings).limits
     reason = reason_before_turn(transition.state, queued, limits)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.
     knows = state if reason is None else replace(state, known_context=KnownContext())
-    turn = e.TurnStarted(queued.turn_id, transition.settings, (queued.item_id,))
+    turn = e.TurnStarted(queued.turn_id, settings, (queued.item_id,))
     _open_turn(transition, turn, lookups, today=queued.today, knows=knows)
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
@@ -331,8 +333,8 @@ def _open_turn(
     knows: ThreadState | None = None,
 ) -> None:
     """The turn with what it works with, after the context that its model lacks; `knows` has what the model knows."""
-    state, known = transition.state, lookups.of(transition.settings)
-    settings = widened(transition.settings, granted_by(state.allowed_for_session))
+    state, known = transition.state, lookups.of(turn.settings)
+    settings = widened(turn.settings, granted_by(state.allowed_for_session))
     for event in (
         *warnings_due(state, (*known.tuned.complaints, *unenforced(settings))),
         *warnings_due(state, complaints_about(lookups.rules)),

@@ -32,6 +32,7 @@ from codexd.core.values.settings import (
     Settings,
     SettingsChange,
     Tuned,
+    at_tier,
 )
 
 
@@ -166,12 +167,15 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
     settings = state.settings
     if isinstance(command, c.ChangeSettings):
         settings = command.change.applied(settings)
-    changes = [queued.change for queued in state.queue[:2]]  # This command may withdraw the first.
+    # This command may withdraw the first.
+    changes = [(queued.change, queued.service_tier) for queued in state.queue[:2]]
     if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
-        changes.append(command.change)
+        changes.append((command.change, command.service_tier))
     if isinstance(command, c.RunPersonCommand) and state.turn is None:
-        changes.append(SettingsChange())
-    return [(change or SettingsChange()).applied(settings) for change in changes]
+        changes.append((SettingsChange(), None))
+    return [
+        at_tier((change or SettingsChange()).applied(settings), tier) for change, tier in changes
+    ]
 
 
 def _context_again(state: ThreadState, command: Command) -> set[str]:

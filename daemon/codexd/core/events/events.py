@@ -145,6 +145,7 @@ class InputQueued(Fact, frozen=True):
     today: str | None = None  # the date in the person's time zone
     output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
     traceparent: str | None = None  # the caller's place in a trace (W3C Trace Context)
+    service_tier: str | None = None  # of this turn alone; None: the thread's
 
 
 class InputWithdrawn(Fact, frozen=True):
@@ -176,8 +177,7 @@ class TurnStarted(Fact, frozen=True):
     kind: TurnKind = "user"
     limits: Limits = Limits()
     tuning: Tuning | None = None  # the options of the model's requests; None: those of the settings
-    # The base instructions, if they differ from those of the turn before; a thread's own
-    # instructions are in its first event.
+    # The base instructions, if they differ from those of the turn before; a thread's own are in its first event.
     instructions: str | None = None
 
 

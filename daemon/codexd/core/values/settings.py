@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     effort: str | None = None  # reasoning effort, any value; None: the model's default
     summary: str | None = None  # reasoning summary: auto, concise, detailed, none
     verbosity: str | None = None
+    service_tier: str = ""  # the speed of answers, by the provider's name; empty: its default
     access: SandboxAccess = SandboxAccess()
     profile: ActiveProfile = NO_PROFILE
     # False: nothing is executed for the thread, neither a command nor a patch, and no file is read for it.
@@ -80,11 +81,22 @@ class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None
+    service_tier: str | None = None
 
 
 def tuning_of(settings: Settings) -> Tuning:
     """The options in the settings, whether or not the model supports them."""
     return Tuning(settings.effort, settings.summary, settings.verbosity)
+
+
+def tier_of(asked: str | None) -> str:
+    """The provider's name of a service tier that a person or a client names; empty for the default."""
+    return {None: "", "default": "", "standard": "", "fast": "priority"}.get(asked, asked or "")
+
+
+def at_tier(settings: Settings, tier: str | None) -> Settings:
+    """The settings of a turn that has a service tier of its own; None: it has not."""
+    return settings if tier is None else msgspec.structs.replace(settings, service_tier=tier)
 
 
 class Tuned(msgspec.Struct, frozen=True):
@@ -105,6 +117,7 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None
+    service_tier: str | None = None  # empty: the provider's default again
     access: SandboxAccess | None = None
     profile: ActiveProfile | None = None
     has_environment: bool | None = None

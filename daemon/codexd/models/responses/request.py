@@ -51,6 +51,7 @@ def encode_request(request: ModelRequest, *, stored: bool = False) -> bytes:
         b'"parallel_tool_calls":' + (b"true" if request.parallel_tool_calls else b"false"),
         *_reasoning_members(request),
         *_text_members(request),
+        *_tier_members(request),
         b'"store":' + (b"true" if stored else b"false"),
         b'"stream":true',
         b'"prompt_cache_key":' + _encode(request.cache_key),
@@ -85,6 +86,11 @@ def _reasoning_members(request: ModelRequest) -> list[bytes]:
     if reasoning or request.reasons:
         members.append(b'"include":["reasoning.encrypted_content"]')
     return members
+
+
+def _tier_members(request: ModelRequest) -> list[bytes]:
+    tier = request.service_tier
+    return [] if tier is None else [b'"service_tier":' + _encode(tier)]
 
 
 def _text_members(request: ModelRequest) -> list[bytes]:

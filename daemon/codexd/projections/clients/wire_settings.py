@@ -26,6 +26,7 @@ def thread_settings(settings: Settings) -> n.ThreadSettings:
         active_permission_profile=active_profile(settings.profile),
         model=settings.model,
         model_provider=settings.provider,
+        service_tier=settings.service_tier or None,
         effort=settings.effort,
         summary=settings.summary,
         collaboration_mode=CollaborationMode(

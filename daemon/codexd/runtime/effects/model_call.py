@@ -154,6 +154,7 @@ class ModelCalling:
             effort=tuning.effort,
             summary=tuning.summary,
             verbosity=tuning.verbosity,
+            service_tier=tuning.service_tier,
             output_schema=None if summarising else turn.output_schema,
             parallel_tool_calls=traits.parallel_tool_calls,
             notes=self._notes,

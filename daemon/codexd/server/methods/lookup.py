@@ -96,6 +96,7 @@ async def asked_change(
     change = await checked_change(services, s.asked_change(params))
     settings = thread.state.settings
     assert settings is not None
+    change = replace(change, features_off=s.asked_features_off(params, settings.features_off))
     if permissions is None and change.cwd is not None and change.sandbox is None:
         # What a profile of config.toml stands for depends on the folder.
         own = settings.profile.id

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import TypeVar
 
 import msgspec
-from msgspec.structs import replace
 
-from codexd.config.keys import Config
-from codexd.config.policies import Policies, access_of
 from codexd.core import commands as c
 from codexd.core.values.enforced import enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
-from codexd.core.values.settings import NO_PROFILE, Settings, SettingsChange
+from codexd.core.values.settings import Settings
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
 from codexd.protocol import settings as s
 from codexd.protocol import threads as t
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
 from codexd.protocol.policies import active_profile, sandbox_policy
-from codexd.protocol.settings import thread_change
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
@@ -29,20 +25,16 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading
-from codexd.server.methods.daemon import config_for
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
     asked_change,
-    check_provider,
-    checked_cwd,
     find_thread,
     load_thread,
     open_thread,
-    permissions_in,
-    policies_in,
     thread_id_of,
 )
+from codexd.server.methods.new_settings import new_settings
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.git import git_head
 from codexd.server.reads.images import bytes_of, page_of_turns
@@ -88,11 +80,7 @@ async def _started(
     named: ThreadId | None,
 ) -> ThreadActor:
     """A new thread, with the id that was recorded for its key, if there is one."""
-    permissions, asked = permissions_in(params), thread_change(params)
-    cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
-    read = await config_for(services, connection, cwd)
-    policies = await _new_policies(services, asked, permissions, cwd, read.config)
-    settings = _new_settings(services, asked, cwd, policies, read.config)
+    settings, read = await new_settings(services, connection, params)
     command = c.StartThread(
         settings=settings,
         originator=connection.client.name if connection.client is not None else "",
@@ -319,6 +307,7 @@ def _settled(
         sandbox=sandbox_policy(enforced_sandbox(settings), settings.access),
         active_permission_profile=active_profile(settings.profile),
         reasoning_effort=settings.effort,
+        service_tier=settings.service_tier or None,
         seq=seq,
     )
 
@@ -354,46 +343,3 @@ async def _resumed_from(
 
     answered = _attached(services, connection, thread, t.ThreadResumeResponse, ())
     return MethodResult(answered.result, lambda: connection.follow(thread.thread_id, begin))
-
-
-async def _new_policies(
-    services: Services, asked: SettingsChange, permissions: str | None, cwd: str, config: Config
-) -> Policies:
-    """The policies of a new thread: by the profile that its client names, by its sandbox mode, or by the config."""
-    policies = await policies_in(services, cwd, config, permissions)
-    if permissions is not None:
-        return policies
-    if asked.sandbox is not None:
-        access = asked.access or access_of(config, asked.sandbox, cwd)
-        return replace(policies, sandbox=asked.sandbox, access=access, profile=NO_PROFILE)
-    return (
-        policies
-        if asked.access is None
-        else replace(policies, access=asked.access, profile=NO_PROFILE)
-    )
-
-
-def _new_settings(
-    services: Services, asked: SettingsChange, cwd: str, policies: Policies, config: Config
-) -> Settings:
-    """The settings of a new thread: the request's, else the config's, else the defaults."""
-    default_model = next(model.id for model in services.models() if model.is_default)
-    provider = asked.provider or config.model_provider
-    check_provider(services, provider)
-    return Settings(
-        cwd=cwd,
-        model=asked.model or config.model or default_model,
-        provider=provider,
-        approval_policy=asked.approval_policy or policies.approval_policy,
-        sandbox=policies.sandbox,
-        effort=asked.effort or config.model_reasoning_effort,
-        summary=asked.summary or config.model_reasoning_summary,
-        verbosity=asked.verbosity or config.model_verbosity,
-        access=policies.access,
-        profile=policies.profile,
-        has_environment=asked.has_environment is not False,
-        features_off=asked.features_off or (),
-        context_window=asked.context_window,
-        compact_limit=asked.compact_limit,
-        enforcement=services.confinement.enforcement(),
-    )

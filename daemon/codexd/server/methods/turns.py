@@ -15,6 +15,7 @@ from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.images import BadImage
 from codexd.core.values.items import TextInput, UserInput, UserMessage
 from codexd.core.values.review_target import BaseBranch, Commit, ReviewTarget, hint_of, trimmed
+from codexd.core.values.settings import tier_of
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
 from codexd.protocol.wire.rpc import invalid_params
@@ -53,6 +54,7 @@ async def turn_start(
         content=params.input,
         client_id=params.client_user_message_id,
         change=change,
+        service_tier=_tier(params.service_tier_for_turn),
         today=services.today(),
         output_schema=params.output_schema,
     )
@@ -63,6 +65,10 @@ async def turn_start(
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
     return t.TurnStartResponse(turn)
+
+
+def _tier(asked: str | None) -> str | None:
+    return None if asked is None else tier_of(asked)
 
 
 async def turn_steer(
