@@ -136,10 +136,12 @@ CASES: dict[str, Case] = {
 
 # A session goes on after its call's answer: the tests of sessions kill their daemons.
 OF_SESSIONS = {"exec", "stdin"}
+# Nor does a model call what a person runs: the tests of such commands do the same.
+OF_PERSONS = {"userShell"}
 
 
 def test_each_kind_of_action_has_a_case() -> None:
-    assert KINDS.keys() == CASES.keys() | NEVER_PERFORMED.keys() | OF_SESSIONS
+    assert KINDS.keys() == CASES.keys() | NEVER_PERFORMED.keys() | OF_SESSIONS | OF_PERSONS
 
 
 async def killed_and_resumed(home: Home, kind: str, point: str) -> Came:
