@@ -138,6 +138,17 @@ async def test_a_turn_keeps_what_it_started_with(tmp_path: Path) -> None:
 
 
 @trio_test
+async def test_a_change_of_the_providers_table_changes_no_login_of_a_turn(tmp_path: Path) -> None:
+    house = AccountHouse(tmp_path, CONFIG)
+    write_auth(house.own, LOGIN)
+    assert await bearer(house, "login", "running") == KEY
+    await house.account.log_in_with_key(OTHER)
+    house.config.file.write_text(CONFIG.replace("requires", "stream_max_retries = 1\nrequires"))
+    assert house.providers.provider("login").stream_max_retries == 1
+    assert await bearer(house, "login", "running") == KEY
+
+
+@trio_test
 async def test_the_shell_that_sends_a_turn_may_bring_the_key(tmp_path: Path) -> None:
     house = AccountHouse(tmp_path, env={VARIABLE: "sk-of-the-daemon-0123456789"})
     house.payments.begin("first", {VARIABLE: KEY})
@@ -158,6 +169,8 @@ async def test_the_same_account_has_the_same_fingerprint_however_it_is_paid(tmp_
     assert house.providers.payment("openai", "two").fingerprint == by_variable
     assert by_variable == ApiKey(KEY).fingerprint
     assert KEY not in by_variable
+    keyless = {house.providers.payment(name, "one").fingerprint for name in ("ollama", "vllm")}
+    assert len(keyless) == 2
     await house.account.log_in_with_key(OTHER)
     assert house.providers.payment("openai", "three").fingerprint != by_variable
 

@@ -49,15 +49,25 @@ class Payments:
     def of(self, provider: Provider, turn_id: str) -> Payment:
         """The payment of a turn's requests; it is settled with the first of them."""
         key = (turn_id, provider.key)
-        payment = self._begun.get(key)
-        if payment is None or payment.provider != provider:
-            env = {**self._env, **self._given, **self._of_turn.get(turn_id, {})}
-            has_own = own_key(provider) is not None and env.get(provider.env_key or "", "").strip()
-            login = None if has_own or not is_paid_by_login(provider) else self.account.login
-            payment = Payment(self.account, provider, login, env)
-            if turn_id:
-                _put(self._begun, key, payment)
+        begun = self._begun.get(key)
+        if begun is not None and begun.provider == provider:
+            return begun
+        env = self._variables(provider, self._of_turn.get(turn_id, {}))
+        has_own = own_key(provider) is not None and env.get(provider.env_key or "", "").strip()
+        login = None if has_own or not is_paid_by_login(provider) else self.account.login
+        if begun is not None:  # The provider's table has changed since.
+            login = begun.login
+        payment = Payment(self.account, provider, login, env)
+        if turn_id:
+            _put(self._begun, key, payment)
         return payment
+
+    def _variables(self, provider: Provider, brought: Mapping[str, str]) -> Mapping[str, str]:
+        """The variables of a provider: of the shell that sent the turn, else the newest, else the daemon's."""
+        names = filter(None, (provider.env_key, *provider.env_http_headers.values()))
+        sources = (brought, self._given, self._env)
+        found = {name: [s[name] for s in sources if s.get(name)] for name in names}
+        return {name: values[0] for name, values in found.items() if values}
 
     def value(self, variable: str) -> str | None:
         """The newest value of a variable of a provider; None: it is not set, or empty."""
@@ -70,47 +80,47 @@ class Payment:
     def __init__(
         self, account: Account, provider: Provider, login: Login | None, env: Mapping[str, str]
     ) -> None:
-        self._account, self.provider, self._login, self._env = account, provider, login, env
+        self._account, self.provider, self.login, self._env = account, provider, login, env
         self._headers: RequestHeaders | None = None
         self._headers_of: Login | None = None
         self._is_fresh = False  # as fresh as it gets
 
     @property
     def fingerprint(self) -> str:
-        """Whose account it is: the same for the same login or key."""
-        if self._login is not None:
-            return self._login.fingerprint
+        """Whose account it is: the same for the same login or key; without any, it is the provider's."""
+        if self.login is not None:
+            return self.login.fingerprint
         variable = self.provider.env_key
         key = self._env.get(variable, "").strip() if variable is not None else ""
-        return ApiKey(key).fingerprint if key else ""
+        return ApiKey(key).fingerprint if key else self.provider.key
 
     @property
     def is_chatgpt(self) -> bool:
-        return isinstance(self._login, Chatgpt)
+        return isinstance(self.login, Chatgpt)
 
     async def headers(self) -> RequestHeaders:
         """The headers of a request. Raises: ModelError; nothing was sent."""
-        if isinstance(self._login, Chatgpt) and not self._is_fresh and is_stale(self._login):
-            await self._renew(self._login, needed=False)
-        if self._headers is None or self._headers_of is not self._login:
-            self._headers, self._headers_of = self._made(), self._login
+        if isinstance(self.login, Chatgpt) and not self._is_fresh and is_stale(self.login):
+            await self._renew(self.login, needed=False)
+        if self._headers is None or self._headers_of is not self.login:
+            self._headers, self._headers_of = self._made(), self.login
         return self._headers
 
     async def renewed(self, refused: RequestHeaders) -> bool:
         """After HTTP 401: whether there are newer tokens. Raises: ModelError, where a person has to log in."""
-        login = self._login
+        login = self.login
         if not isinstance(login, Chatgpt):
             return False
         if refused is not self._headers:
             return True
         await self._renew(login, needed=True)
-        return self._login is not login
+        return self.login is not login
 
     async def _renew(self, login: Chatgpt, *, needed: bool) -> None:
         """Raises: ModelError; where it is not needed, the old tokens may still do."""
         self._is_fresh = True
         try:
-            self._login = await self._account.renewed(login)
+            self.login = await self._account.renewed(login)
         except LoginEnded as ended:
             if needed:
                 text = f"{self.provider.name} does not accept the login any more: {ended}."
@@ -123,7 +133,7 @@ class Payment:
 
     def _made(self) -> RequestHeaders:
         """Raises: ModelError."""
-        match self._login:
+        match self.login:
             case ApiKey(key):
                 advice = f"It is the key of the login ({masked(key)}): {_AGAIN}."
                 paid = Paid({"authorization": f"Bearer {key}"}, key, advice)

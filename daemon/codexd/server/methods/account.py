@@ -15,10 +15,8 @@ from codexd.protocol import account as a
 from codexd.protocol.methods import NoParams
 from codexd.protocol.wire.rpc import RpcError, internal_error, invalid_params, state_error
 from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
-
-# An id of a login is a UUID; what is longer is not repeated.
-ID_CHARACTERS_MAX = 64
 
 
 async def account_read(
@@ -109,6 +107,7 @@ async def account_login_start(
     services: Services, connection: Connection, params: a.AccountLoginStartParams
 ) -> MethodResult:
     """Store a key, or begin a login in a browser."""
+    refuse_unless_a_person(connection)
     account = services.account.account
     try:
         match params.type:
@@ -157,6 +156,7 @@ async def account_login_cancel(
     services: Services, connection: Connection, params: a.AccountLoginCancelParams
 ) -> a.AccountLoginCancelResponse:
     """Give a login up."""
+    refuse_unless_a_person(connection)
     is_known = services.account.account.under_way.give_up(params.login_id)
     return a.AccountLoginCancelResponse("canceled" if is_known else "notFound")
 
@@ -165,6 +165,7 @@ async def account_logout(
     services: Services, connection: Connection, params: NoParams
 ) -> MethodResult:
     """Forget the login; Codex's own stays."""
+    refuse_unless_a_person(connection)
     account = services.account.account
     try:
         was_logged_in, codexs = await account.log_out()

@@ -23,6 +23,7 @@ from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.append import CommandResult
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import asked_change, open_thread
+from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
 from codexd.tools.commits import why_no_commit
 
@@ -58,7 +59,9 @@ async def turn_start(
         today=services.today(),
         output_schema=params.output_schema,
     )
-    services.account.payments.begin(turn_id, _checked_keys(services, params.provider_keys))
+    services.account.payments.begin(
+        turn_id, _checked_keys(services, connection, params.provider_keys)
+    )
     services.passed.begin(params.thread_id, turn_id, passed)
     answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
@@ -118,7 +121,7 @@ async def review_start(
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
     passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
-    keys = _checked_keys(services, params.provider_keys)
+    keys = _checked_keys(services, connection, params.provider_keys)
     services.account.payments.begin(command.child_turn_id, keys)
     services.passed.begin(command.child_id, command.child_turn_id, passed)
     await thread.submit(command, by=connection.by)
@@ -208,13 +211,17 @@ async def _said(
     return await thread.submit(replace(command, content=content), by=by, key=key)
 
 
-def _checked_keys(services: Services, given: Mapping[str, str] | None) -> Mapping[str, str]:
+def _checked_keys(
+    services: Services, connection: Connection, given: Mapping[str, str] | None
+) -> Mapping[str, str]:
     """The values of variables of providers; others are left out. Raises: RpcError, which repeats no value."""
     size = sum(len(name) + len(value) for name, value in (given or {}).items())
     if size > PASSED_BYTES_MAX:
         raise invalid_params(
             f"providerKeys: expected at most {PASSED_BYTES_MAX} characters, found {size}; nothing was started"
         )
+    if given:
+        refuse_unless_a_person(connection)
     known = services.clients.given_variables() if given else ()
     return {name: value for name, value in (given or {}).items() if name in known and value}
 
