@@ -23,6 +23,7 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.due import due
 from codexd.core.state.state import Foreign, KnownContext, ThreadState, distrusted, evolve, fold
 from codexd.core.values.settings import SettingsChange
+from codexd.core.values.taken_from import TakenFrom
 from codexd.projections.model.history import TAKEN_IN_NOTE, ModelHistory
 from codexd.projections.model.items import without_authority
 from codexd.projections.summary import Summary
@@ -34,7 +35,7 @@ from random_thread import Play
 HERE = Here("untrusted", "read-only", developer_instructions="Ask before you push.")
 AROUND = LookupSource(here=lambda: HERE)
 LOOSE = replace(SETTINGS, approval_policy="never", sandbox="danger-full-access")
-PACKAGE = c.TakenFrom("package", "/home/ann/t.codexd.tar")
+PACKAGE = TakenFrom("package", "/home/ann/t.codexd.tar")
 
 
 def folded(events: Sequence[Event], own: int = 0) -> ThreadState:
@@ -45,7 +46,7 @@ def folded(events: Sequence[Event], own: int = 0) -> ThreadState:
     return folds.state
 
 
-def taken_in(state: ThreadState, source: c.TakenFrom | None = None) -> ThreadState:
+def taken_in(state: ThreadState, source: TakenFrom | None = None) -> ThreadState:
     return fold(decide_with(state, c.Recover(taken_from=source), AROUND), state)
 
 

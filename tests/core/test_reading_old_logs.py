@@ -53,6 +53,7 @@ from codexd.core.values.tool_actions import (
     AskPermissions,
     BadCall,
     ExecCommand,
+    McpToolCall,
     PatchedFile,
     Permissions,
     PersonCommand,
@@ -77,6 +78,7 @@ REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
 PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
 SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
 PERSON_COMMANDS = (GOLDEN / "person-commands-v1.jsonl").read_bytes().splitlines()
+TASKS = (GOLDEN / "tasks-v1.jsonl").read_bytes().splitlines()
 PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
 OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
 PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
@@ -419,7 +421,13 @@ BY_A_PERSON: list[Event] = [
     ),
 ]
 
+AS_A_TASK: list[Event] = [
+    w.ToolStarted(C1, McpToolCall("ci", "build", "{}", mode="approve", parallel=True)),
+    w.ToolTaskCreated(C1, "786512e2"),
+]
+
 EVERY = [
+    *AS_A_TASK,
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
     *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED, *BY_A_PERSON),
 ]
@@ -460,6 +468,10 @@ def test_a_process_of_version_1_reads_as_it_was_meant() -> None:
 
 def test_sessions_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in SESSIONS] == IN_SESSIONS
+
+
+def test_a_task_of_version_1_reads_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in TASKS] == AS_A_TASK
 
 
 def test_a_persons_command_of_version_1_reads_as_it_was_meant() -> None:
@@ -526,6 +538,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         SESSIONS,
         DENIALS,
         PERSON_COMMANDS,
+        TASKS,
     ],
     ids=[
         "patches",
@@ -544,6 +557,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "sessions",
         "denials",
         "commands of people",
+        "tasks",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

@@ -17,7 +17,7 @@ from builders import (
     runs,
 )
 from codexd.core import commands as c
-from codexd.core.events.tools import ToolEnded, ToolSpawned
+from codexd.core.events.tools import ToolEnded, ToolSpawned, ToolStarted, ToolTaskCreated
 from codexd.core.state.due import CallModel, RunTool
 from codexd.core.values.ids import CallId, ModelCallId
 from codexd.core.values.tool_actions import BadCall, McpToolCall, ToolResult
@@ -102,3 +102,19 @@ def test_calls_of_a_server_are_made_one_after_another_unless_they_may_run_side_b
     given(*past).when(report_ended("c1")).then_due(
         RunTool(CallId("c2")), RunTool(CallId("c3")), RunTool(CallId("c4"))
     )
+
+
+def test_a_call_that_its_server_goes_on_with_as_a_task_is_taken_up_by_the_next_daemon() -> None:
+    write = mcp("a", "write")
+    past = (*FIRST_TURN, made("c1"), ToolStarted(CallId("c1"), write), ENDED)
+    created = ToolTaskCreated(CallId("c1"), "task 7")
+    report_task = c.ReportTask(call_id=CallId("c1"), task="task 7")
+    outcome = given(*past).when(report_task).then(created).then_due(RunTool(CallId("c1")))
+    assert outcome.state.turn is not None
+    assert outcome.state.turn.open_calls[0].task == "task 7"
+    again = ToolStarted(CallId("c1"), write, again="adopt")
+    for runs_before in ((), (again,)):
+        given(*past, created, *runs_before).when(c.Recover()).then(again).then_due(
+            RunTool(CallId("c1"))
+        )
+    given(*past, ended("c1"), calling("t1/2")).when(report_task).then()

@@ -48,7 +48,10 @@ TO_EVERYBODY = {
 # Refused to all that are not logged in with ChatGPT; `test_who_is_logged_in.py` has that login.
 OF_CHATGPT = {"account/usage/read", "account/workspaceMessages/read"}
 # Methods that a server of MCP has to be there for.
-OF_MCP_SERVERS = {"mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call"}
+OF_MCP_SERVERS = {
+    *("mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call"),
+    "mcpServer/event/stream/start",
+}
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)

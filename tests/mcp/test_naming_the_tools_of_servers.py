@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codexd.mcp.names import model_names
+from codexd.mcp.catalog import model_names
 
 NAMES = st.text(max_size=80)
 

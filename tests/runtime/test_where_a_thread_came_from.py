@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codexd.core.commands import TakenFrom
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.taken_from import TakenFrom
 from codexd.runtime.daemon_stream import KNOWN_MAX, BroughtIn
 from codexd_eventstore.memory.store import MemoryStore
 from random_thread import THREAD

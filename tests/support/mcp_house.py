@@ -79,9 +79,17 @@ class Person:
     def __init__(self, answer: Answered | None = None) -> None:
         self.answer_with, self.asked, self.shown = answer, list[Asked](), list[str]()
         self.was_asked = trio.Event()
+        self.tasks: list[str] = []
 
     def progress(self, message: str) -> None:
         self.shown.append(message)
+
+    async def keep_task(self, task_id: str) -> None:
+        self.tasks.append(task_id)
+        await trio.lowlevel.checkpoint()
+
+    def is_awaited(self) -> bool:
+        return False
 
     async def ask(self, asked: Asked) -> Answered:
         self.asked.append(asked)

@@ -26,6 +26,7 @@ from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelRespon
 from codexd.core.values.request_size import RequestSize, Shorter
 from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
+from codexd.core.values.taken_from import TakenFrom
 from codexd.core.values.tool_actions import (
     Decision,
     HostDecision,
@@ -283,6 +284,13 @@ class ReportSpawned(_Command, frozen=True, kw_only=True):
     at_ms: int | None = None  # Unix
 
 
+class ReportTask(_Command, frozen=True, kw_only=True):
+    """The server of a call goes on with it as a task."""
+
+    call_id: CallId
+    task: str
+
+
 class ReportHostAsked(_Command, frozen=True, kw_only=True):
     """A process of a tool call connects to a host that no list names."""
 
@@ -332,13 +340,6 @@ class ReportReview(_Command, frozen=True, kw_only=True):
     used: Tokens | None = None
 
 
-class TakenFrom(msgspec.Struct, frozen=True):
-    """The origin of imported records."""
-
-    origin: Literal["package", "rollout", "log"]
-    path: str | None = None  # the file, as the client named it
-
-
 class Recover(_Command, frozen=True, kw_only=True):
     """A new daemon has opened the log of a thread that another daemon ran."""
 
@@ -377,6 +378,7 @@ Command = (
     | ReportModelFailure
     | RetryModelCall
     | ReportSpawned
+    | ReportTask
     | ReportHostAsked
     | ReportToolEnded
     | ReportProcessEnded

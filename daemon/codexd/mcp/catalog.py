@@ -1,4 +1,4 @@
-"""The tools that a server lists: read, bounded, and declared to models. Pure.
+"""The tools that a server lists: read, bounded, named, and declared to models. Pure.
 
 Law: everything in a list is foreign. Names are used as they are only to call the tool; what a model or a person is
 shown is bounded, with invisible characters written out.
@@ -6,6 +6,10 @@ shown is bounded, with invisible characters written out.
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -176,3 +180,40 @@ def _sentence(problems: list[str]) -> str | None:
     more = len(problems) - LEFT_OUT_SHOWN_MAX
     rest = f"; and {more} more" if more > 0 else ""
     return f"{len(problems)} of its tools are left out: {shown}{rest}."
+
+
+# The names by which models call the tools: `mcp__SERVER__TOOL`, as Codex makes them. A name is made of letters, digits,
+# `_` and `-`. Where two tools would have the same name, or a name would be too long, its end is a hash of the names that
+# the server and the tool really have.
+PREFIX: Final = "mcp"
+DELIMITER: Final = "__"
+# What the APIs of the large providers accept.
+MODEL_NAME_CHARACTERS_MAX: Final = 64
+_HASH_CHARACTERS: Final = 12
+_FORBIDDEN: Final = re.compile(r"[^A-Za-z0-9_-]")
+
+Identity = tuple[str, str]  # the server's name in config.toml, and the tool's name
+
+
+def model_names(tools: Iterable[Identity]) -> dict[Identity, str]:
+    """The name of each tool, in the order of the names; it does not depend on the order of the tools."""
+    plain = {tool: _plain(tool) for tool in tools}
+    count = Counter(plain.values())
+    names = {
+        tool: name
+        if count[name] == 1 and len(name) <= MODEL_NAME_CHARACTERS_MAX
+        else _with_hash(name, tool)
+        for tool, name in plain.items()
+    }
+    return dict(sorted(names.items(), key=lambda named: named[1]))
+
+
+def _plain(tool: Identity) -> str:
+    return _FORBIDDEN.sub("_", DELIMITER.join((PREFIX, *tool)))
+
+
+def _with_hash(name: str, tool: Identity) -> str:
+    # No name of a server holds NUL, so two identities never give the same text.
+    digest = hashlib.sha256("\0".join(tool).encode(errors="surrogatepass")).hexdigest()
+    ending = f"_{digest[:_HASH_CHARACTERS]}"
+    return name[: MODEL_NAME_CHARACTERS_MAX - len(ending)] + ending

@@ -25,14 +25,15 @@ import trio
 
 from codexd import __version__
 from codexd.mcp.catalog import PAGES_MAX, TOOLS_MAX
+from codexd.mcp.tasks import NewTask, TaskEnded, task_result, tasks_extension
 from codexd.protocol.display.visible import visible_line
 
 if TYPE_CHECKING:
     from mcp.client._transport import Transport
     from mcp.client.session import ClientRequestContext, IncomingMessage
-    from mcp.types import ElicitRequestParams, ElicitResult, ErrorData
+    from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorData
 
-    from mcp import Client
+    from mcp import Client, ClientSession
 
 # Of a server's own words in an error: some lines.
 SAID_CHARACTERS_MAX: Final = 1000
@@ -90,6 +91,12 @@ class Call(Protocol):
     async def ask(self, asked: Asked) -> Answered:
         """The server asks a person."""
 
+    async def keep_task(self, task_id: str) -> None:
+        """The server goes on with the call as a task. Returns once its id is on disk."""
+
+    def is_awaited(self) -> bool:
+        """Whether its task is to go on where the call is cancelled: its daemon stops."""
+
 
 class Listener(Protocol):
     """Is told what a server says unasked."""
@@ -128,6 +135,7 @@ class _Running:
         self.done = trio.Event()
         self.result: bytes | None = None
         self.error: Exception | None = None
+        self.is_awaited = True  # by the next daemon; where it is cancelled, as its caller says then
         self._shown_at = -PROGRESS_SECONDS
         self._asking = 0
 
@@ -154,8 +162,19 @@ class _Running:
             return await self.call.ask(asked)
         finally:
             self._asking -= 1
-            if not self._asking:
+            if not self._asking and left != float("inf"):
                 self.scope.deadline = trio.current_time() + min(left, self._seconds)
+
+    async def follow(self, session: ClientSession, task: NewTask | str) -> CallToolResult:
+        """The result of the call's task, which may take any time; a look at it may take that of a call."""
+        self.scope.deadline = float("inf")
+        return await task_result(session, task, self.call, self._seconds, lambda: self.is_awaited)
+
+
+async def _created(task: NewTask, session: ClientSession) -> CallToolResult:
+    running = _call.get()
+    assert running is not None, "a call of a tool is made by a task of its own"
+    return await running.follow(session, task)
 
 
 class Session:
@@ -206,6 +225,12 @@ class Session:
             ),
         )
 
+    async def take_up(self, task_id: str, call: Call, seconds: float) -> bytes:
+        """The result of a task that a call before has begun. Raises: as `call`."""
+        return await self._apart(
+            call, seconds, lambda running: running.follow(self._client.session, task_id)
+        )
+
     async def follow_tools(self, listener: Listener) -> None:
         """Follow changes of the list of tools, where the server speaks a protocol that has subscriptions."""
         from mcp.client.subscriptions import ListenNotSupportedError
@@ -224,6 +249,7 @@ class Session:
         try:
             await running.done.wait()
         finally:
+            running.is_awaited = call.is_awaited()
             running.scope.cancel()
         if running.error is not None:
             raise running.error
@@ -294,6 +320,7 @@ class OpenSession:
             client_info=Implementation(name="codexd", title="codexd", version=__version__),
             elicitation_callback=self._ask,
             message_handler=self._heard,
+            extensions=[tasks_extension(_created)],
             cache=None,
         )
         try:
@@ -340,6 +367,8 @@ def ours(error: BaseException) -> Exception:
 
     if isinstance(error, ServerError | SessionLost | TimedOut | LoginNeeded):
         return error
+    if isinstance(error, TaskEnded):
+        return ServerError(said(str(error)))
     if isinstance(error, BaseExceptionGroup):
         return ours(error.exceptions[0])
     if isinstance(error, MCPError):

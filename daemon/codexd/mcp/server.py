@@ -142,6 +142,15 @@ class McpServer:
             await self._left(session)
             raise
 
+    async def take_up(self, task_id: str, call: Call) -> bytes:
+        """The result of a task that a call before has begun. Raises: as `call`."""
+        session = await self.session()
+        try:
+            return await session.take_up(task_id, call, self.table.tool_seconds)
+        except SessionLost:
+            await self._left(session)
+            raise
+
     async def _left(self, session: Session) -> None:
         """Wait until the task of this server has seen that a session is lost, so that the next call gets another."""
         with trio.move_on_after(SEEN_SECONDS_MAX):

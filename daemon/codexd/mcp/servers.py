@@ -11,8 +11,7 @@ import trio
 
 from codexd.config.keys import Config
 from codexd.config.mcp_table import McpServerTable
-from codexd.mcp.catalog import ServerTool
-from codexd.mcp.names import model_names
+from codexd.mcp.catalog import ServerTool, model_names
 from codexd.mcp.server import McpServer, State, Ways
 
 log = logging.getLogger(__name__)

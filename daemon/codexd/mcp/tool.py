@@ -146,8 +146,12 @@ class McpCalls:
             )
         arguments = msgspec.json.decode(action.arguments, type=dict[str, object])
         try:
+            if context.task is not None:
+                return await server.take_up(context.task, call)
             return await server.call(action.tool, arguments, call)
         except SessionLost:
+            if call.task_id is not None:
+                return await server.take_up(call.task_id, call)
             if not may_repeat(action):
                 raise
             return await server.call(action.tool, arguments, call)
@@ -158,12 +162,18 @@ class _Call:
 
     def __init__(self, audience: Audience, context: CallContext, server: str) -> None:
         self._audience, self._context, self._server = audience, context, server
+        self.task_id = context.task
+        self.is_awaited = context.is_awaited
 
     def progress(self, message: str) -> None:
         self._audience.progress(self._context, visible_line(message, PROGRESS_CHARACTERS_MAX))
 
     async def ask(self, asked: Asked) -> Answered:
         return await self._audience.ask(self._context, self._server, asked)
+
+    async def keep_task(self, task_id: str) -> None:
+        await self._context.keep_task(task_id)
+        self.task_id = task_id
 
 
 class RegistryOffer:

@@ -125,6 +125,20 @@ class McpServerToolCallParams(_Wire, frozen=True, kw_only=True):
     arguments: Mapping[str, msgspec.Raw] | None = None
 
 
+class McpServerEventStreamStartParams(_Wire, frozen=True, kw_only=True):
+    """Follow events of a server; no server has any."""
+
+    thread_id: str
+    server: str
+    name: str
+    subscription_id: str
+    arguments: msgspec.Raw
+
+
+class McpServerEventStreamStartResponse(_Wire, frozen=True):
+    """They are followed."""
+
+
 class McpServerToolCallResponse(_Wire, frozen=True, kw_only=True):
     """Its result, as the server gives it."""
 

@@ -124,6 +124,9 @@ METHODS: dict[str, Method] = {
     "config/mcpServer/reload": Method(NoParams, mcp.McpServerRefreshResponse),
     "mcpServer/config/add": Method(mcp.McpServerConfigAddParams, mcp.McpServerConfigResponse),
     "mcpServer/config/remove": Method(mcp.McpServerConfigRemoveParams, mcp.McpServerConfigResponse),
+    "mcpServer/event/stream/start": Method(
+        mcp.McpServerEventStreamStartParams, mcp.McpServerEventStreamStartResponse
+    ),
     "mcpServer/oauth/login": Method(mcp.McpServerOauthLoginParams, mcp.McpServerOauthLoginResponse),
     "mcpServer/oauth/logout": Method(
         mcp.McpServerOauthLogoutParams, mcp.McpServerOauthLogoutResponse
@@ -258,6 +261,7 @@ EMPTY_ANSWERS: dict[str, bytes] = {
     "account/gatewayOAuth/cancel": b"{}",
     "account/securitySetup/read": b'{"notice":null}',
     "collaborationMode/list": b'{"data":[]}',
+    "mcpServer/event/stream/stop": b"{}",
     "plugin/list": b'{"marketplaces":[],"marketplaceLoadErrors":[],"featuredPluginIds":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
     "thread/attachment/list": b'{"data":[],"nextCursor":null}',

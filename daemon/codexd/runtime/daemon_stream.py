@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 import trio
 
-from codexd.core.commands import TakenFrom
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.taken_from import TakenFrom
 from codexd_eventstore.event_log import Conflict, EventLog, NewEvent, NotFound, Record
 from codexd_eventstore.reading import record_at
 

@@ -18,6 +18,7 @@ from codexd.core import commands as c
 from codexd.core.events.events import InvalidEvent, ThreadForked, encode_event
 from codexd.core.events.record import encode_members
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.taken_from import TakenFrom
 from codexd.runtime.actor.actor import Perform, ThreadActor
 from codexd.runtime.actor.ports import Listener, World
 from codexd.runtime.ephemeral_fork import copy_past, forget
@@ -118,7 +119,7 @@ class Supervisor:
         on_record: OnRecord | None = None,
         *,
         seed: Folds | None = None,
-        taken_from: c.TakenFrom | None = None,
+        taken_from: TakenFrom | None = None,
     ) -> ThreadActor:
         """The thread, loaded and recovered. Raises: StoreError, InvalidEvent.
 
@@ -246,7 +247,7 @@ class Supervisor:
         fresh: bool = False,
         seed: Folds | None = None,
         on_record: OnRecord | None = None,
-        taken_from: c.TakenFrom | None = None,
+        taken_from: TakenFrom | None = None,
     ) -> _Loaded:
         audience = self._audience(thread_id)
         world = self._world(thread_id in self._ephemeral)

@@ -36,6 +36,10 @@ async def nobody_to_ask(_: ReachHost) -> str | None:
     return "nobody can be asked about it"
 
 
+async def no_log(_: str) -> None:
+    """Where no thread is there to record a task in."""
+
+
 class EndedSession(msgspec.Struct, frozen=True):
     """A session that has ended, and what no answer to the model has told of it."""
 
@@ -91,6 +95,9 @@ class CallContext(msgspec.Struct, frozen=True):
         1  # 2: it failed in its sandbox, and a person allowed it to run once more, without
     )
     features_off: tuple[str, ...] = ()  # the features whose tools its thread does not have
+    task: str | None = None  # the server of the call goes on with it as this task
+    # Records the id of the task by which a server goes on with the call; returns once it is on disk.
+    keep_task: Callable[[str], Awaitable[None]] = no_log
 
     @property
     def process_id(self) -> str:

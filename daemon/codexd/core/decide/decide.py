@@ -57,11 +57,13 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
             _start_thread(transition, command)
         case c.ReportModel() | c.ReportModelFailure() | c.RetryModelCall():
             decide_model(transition, command, lookups)
-        case c.ReportSpawned() | c.ReportToolEnded() | c.ReportProcessEnded() | c.ReportHostAsked():
+        case c.ReportSpawned() | c.ReportTask() | c.ReportHostAsked():
             decide_tools(transition, command)
-        case c.WriteToSession():
+        case c.ReportToolEnded() | c.ReportProcessEnded():
+            decide_tools(transition, command)
+        case c.WriteToSession() | c.RunPersonCommand():
             refuse_unless_open(transition.state)
-            decide_writing(transition, command)
+            _by_hand(transition, command, lookups)
         case c.Recover():
             if command.repaired is not None:
                 transition.add(e.LogRepaired(command.repaired))
@@ -82,9 +84,6 @@ def decide(state: ThreadState, command: Command, lookups: Lookups = NO_LOOKUPS) 
         case c.CompactThread() | c.PinRecord() | c.UnpinRecord():
             refuse_unless_open(transition.state)
             decide_keeping(transition, command, lookups)
-        case c.RunPersonCommand():
-            refuse_unless_open(transition.state)
-            _run_person_command(transition, command, lookups)
         case _:
             _of_people(transition, command)
     if not (isinstance(command, c.InterruptTurn) and command.reason == "shutdown"):
@@ -183,6 +182,16 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             command.service_tier,
         )
     )
+
+
+def _by_hand(
+    transition: Transition, command: c.WriteToSession | c.RunPersonCommand, lookups: Lookups
+) -> None:
+    """A person types into a session, or runs a command."""
+    if isinstance(command, c.WriteToSession):
+        decide_writing(transition, command)
+    else:
+        _run_person_command(transition, command, lookups)
 
 
 def _run_person_command(

@@ -197,7 +197,11 @@ def _retry(transition: Transition, call: ModelCall) -> None:
 
 def decide_tools(
     transition: Transition,
-    command: c.ReportSpawned | c.ReportToolEnded | c.ReportProcessEnded | c.ReportHostAsked,
+    command: c.ReportSpawned
+    | c.ReportTask
+    | c.ReportToolEnded
+    | c.ReportProcessEnded
+    | c.ReportHostAsked,
 ) -> None:
     """A tool's process has started, a call has ended, or a process that outlived its call has ended."""
     if isinstance(command, c.ReportHostAsked):
@@ -222,6 +226,8 @@ def decide_tools(
         case c.ReportSpawned():
             spawned = e.ToolSpawned(call.call_id, command.pid, command.start_time, command.at_ms)
             transition.add(spawned)
+        case c.ReportTask():
+            transition.add(e.ToolTaskCreated(call.call_id, command.task))
         case c.ReportToolEnded():
             if command.process is None:
                 withdraw_host_questions(transition, call.call_id)
@@ -285,7 +291,8 @@ def _resume_call(transition: Transition, call: OpenCall, open_items: tuple[OpenI
         if request_for(action) is None:  # The question is from another version.
             transition.abort(call.call_id, open_items, NOBODY_TO_ASK)
         return
-    rule = after_crash(action)
+    # Its server goes on with a task, whatever the action is.
+    rule = after_crash(action) if call.task is None else "adopt"
     # A call that was already repeated may be the reason why the daemon died.
     if rule == "declare unknown" or not call.running or (rule, call.again) == ("repeat", "repeat"):
         transition.abort(call.call_id, open_items, RESTARTED)

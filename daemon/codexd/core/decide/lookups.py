@@ -144,6 +144,7 @@ _BESIDE_THE_TURN = (
     | c.PinRecord
     | c.UnpinRecord
     | c.ReportSpawned
+    | c.ReportTask
     | c.ReportHostAsked
     | c.ReportTitle
     | c.RetryModelCall

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from codexd.core.commands import OpenItem, TakenFrom
+from codexd.core.commands import OpenItem
 from codexd.core.decide.lookups import Here, Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.state.state import ThreadState
 from codexd.core.values.settings import Enforcement, Settings
+from codexd.core.values.taken_from import TakenFrom
 
 _FROM = {
     "package": "It was imported from a package",

@@ -40,6 +40,7 @@ from codexd.core.events.tools import (
     ToolEnded,
     ToolSpawned,
     ToolStarted,
+    ToolTaskCreated,
     decode_present,
 )
 from codexd.core.events.warnings import ThreadWarned
@@ -345,6 +346,7 @@ Event = (
     | GrantsRevoked
     | ToolStarted
     | ToolSpawned
+    | ToolTaskCreated
     | ToolEnded
     | ProcessEnded
     | StdinWritten

@@ -89,6 +89,14 @@ class ToolSpawned(Fact, frozen=True):
     at_ms: int | None = None  # when, Unix; None: as the record says
 
 
+class ToolTaskCreated(Fact, frozen=True):
+    """The server of a call goes on with it as a task, which is asked for its result, by the next daemon too."""
+
+    type = "tool.task_created"
+    call_id: CallId
+    task: str  # its id, which the server gave it
+
+
 class ToolEnded(Fact, frozen=True):
     """A tool call has its result."""
 

@@ -133,7 +133,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return _evolve_model(state, event)
         case e.ItemCompleted() | e.ItemCut():
             return _evolve_items(state, event)
-        case e.ApprovalRequested() | e.ApprovalDecided() | e.GrantsRevoked():
+        case e.ApprovalRequested() | e.ApprovalDecided() | e.GrantsRevoked() | e.ToolTaskCreated():
             return _evolve_tools(state, event)
         case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
             return _evolve_tools(state, event)

@@ -67,6 +67,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     again: Literal["repeat", "adopt"] | None = None  # as its event says
     pid: int | None = None
     spawned_ms: int | None = None  # Unix
+    task: str | None = None  # by which its server goes on with it
     first: ToolResult | None = None  # of the attempt in its sandbox, after which a person is asked
 
     @property
@@ -153,7 +154,14 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 ModelCallEvent = e.ModelCallStarted | e.ModelCallEnded | e.ModelCallFailed
-ToolEvent = e.ApprovalRequested | e.ApprovalDecided | e.ToolStarted | e.ToolSpawned | e.ToolEnded
+ToolEvent = (
+    e.ApprovalRequested
+    | e.ApprovalDecided
+    | e.ToolStarted
+    | e.ToolSpawned
+    | e.ToolTaskCreated
+    | e.ToolEnded
+)
 
 
 def evolve_call(turn: Turn, event: ModelCallEvent) -> Turn:
@@ -260,13 +268,19 @@ def evolve_tool(turn: Turn, event: ToolEvent) -> Turn:
                 guarded=event.guarded,
                 again=event.again,
             )
+        case e.ToolTaskCreated():
+            return _with_call(turn, event.call_id, task=event.task)
         case e.ToolSpawned():
             return _with_call(turn, event.call_id, pid=event.pid, spawned_ms=event.at_ms)
         case e.ToolEnded():
-            left = tuple(c for c in turn.open_calls if c.call_id != event.call_id)
-            return replace(turn, open_calls=left, needs_model=True)
+            return _without_call(turn, event.call_id)
         case _:
             assert_never(event)
+
+
+def _without_call(turn: Turn, call_id: CallId) -> Turn:
+    left = tuple(call for call in turn.open_calls if call.call_id != call_id)
+    return replace(turn, open_calls=left, needs_model=True)
 
 
 def _attempted(turn: Turn, call_id: CallId, first: ToolResult) -> Turn:

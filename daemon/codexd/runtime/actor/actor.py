@@ -22,6 +22,7 @@ from codexd.core.state.due import Effect, due
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.model_output import ModelResponseDone
+from codexd.core.values.taken_from import TakenFrom
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.runtime.actor.append import (
@@ -67,7 +68,7 @@ class ThreadActor:
         fresh: bool = False,
         seed: Folds | None = None,
         on_record: OnRecord | None = None,
-        taken_from: c.TakenFrom | None = None,
+        taken_from: TakenFrom | None = None,
     ) -> None:
         """`fresh`: it does not exist yet. `taken_from`: its log was just brought in from there."""
         self.thread_id, self.world = thread_id, world

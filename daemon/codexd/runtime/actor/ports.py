@@ -9,13 +9,14 @@ from typing import Protocol
 
 import msgspec
 
-from codexd.core.commands import Command, StartThread, TakenFrom
+from codexd.core.commands import Command, StartThread
 from codexd.core.events.record import Recorded
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, uuid7
 from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import ItemKind
+from codexd.core.values.taken_from import TakenFrom
 from codexd.models.client import ModelClient
 from codexd.models.exchange.notes import ExchangeNotes
 from codexd.projections.clients.deltas import TextPart

@@ -8,11 +8,12 @@ from contextlib import suppress
 
 import msgspec
 
-from codexd.core.commands import OpenItem, Recover, TakenFrom
+from codexd.core.commands import OpenItem, Recover
 from codexd.core.decide.transition import second_run_at
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ItemId, ThreadId
+from codexd.core.values.taken_from import TakenFrom
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.ports import World
 from codexd.runtime.actor.streaming import Header, Streaming, open_item

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 import trio
 from msgspec.structs import replace
@@ -131,20 +132,7 @@ class ToolRunning:
             return
         lasts = self._open_output(call.action)
         self.output(SECOND_RUN.encode() if call.attempt > 1 and again != "adopt" else b"")
-        context = CallContext(
-            settings.cwd,
-            thread.thread_id,
-            self._call_id,
-            call.guarded,
-            sandbox_of(settings),
-            again,
-            process,
-            "" if thread.state.turn is None else thread.state.turn.turn_id,
-            self.ask_host,
-            lambda: not self._is_given_up(),
-            ThreadSessions(thread, self._call_id),
-            call.attempt,
-        )
+        context = self._context(call, settings, again, process)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._report_pid, 0 if lasts else SPAWNED_SECONDS)
@@ -158,6 +146,34 @@ class ToolRunning:
         await self._end(result)
         if self._afterwards is not None:
             await self._afterwards()
+
+    def _context(
+        self,
+        call: OpenCall,
+        settings: Settings,
+        again: Literal["repeat", "adopt"] | None,
+        process: ProcessId | None,
+    ) -> CallContext:
+        thread = self._thread
+        return CallContext(
+            settings.cwd,
+            thread.thread_id,
+            self._call_id,
+            call.guarded,
+            sandbox_of(settings),
+            again,
+            process,
+            "" if thread.state.turn is None else thread.state.turn.turn_id,
+            self.ask_host,
+            lambda: not self._is_given_up(),
+            ThreadSessions(thread, self._call_id),
+            call.attempt,
+            task=call.task,
+            keep_task=self._keep_task,
+        )
+
+    async def _keep_task(self, task: str) -> None:
+        await self._thread.report(c.ReportTask(call_id=self._call_id, task=task))
 
     def _find(self) -> tuple[OpenCall | None, Settings | None]:
         """The call and the settings that it runs with; or the call of a process that the previous daemon left."""

@@ -77,6 +77,17 @@ async def config_mcp_server_reload(
     return m.McpServerRefreshResponse()
 
 
+async def mcp_server_event_stream_start(
+    services: Services, connection: Connection, params: m.McpServerEventStreamStartParams
+) -> m.McpServerEventStreamStartResponse:
+    """Raises: RpcError: there are no such events."""
+    server = server_of(services, params.server)
+    raise state_error(
+        f"the MCP server {server.name} has no events that could be followed: nothing was started",
+        "no_events",
+    )
+
+
 async def mcp_server_resource_read(
     services: Services, connection: Connection, params: m.McpResourceReadParams
 ) -> m.McpResourceReadResponse:
@@ -186,6 +197,12 @@ class _NobodyAsked:
 
     async def ask(self, asked: Asked) -> Answered:
         return Answered("cancel")
+
+    async def keep_task(self, task_id: str) -> None:
+        """No log has the call, so no daemon after this one asks for its result."""
+
+    def is_awaited(self) -> bool:
+        return False
 
 
 class _Client(_NobodyAsked):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import trio
 
-from codexd.core.commands import TakenFrom
 from codexd.core.decide.take_in import brings
 from codexd.core.events.events import InvalidEvent
 from codexd.core.values.ids import ThreadId, is_thread_id
+from codexd.core.values.taken_from import TakenFrom
 from codexd.machine.patience import patiently
 from codexd.protocol import transfer as t
 from codexd.protocol.notifications import encode_notification
