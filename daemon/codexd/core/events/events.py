@@ -221,10 +221,8 @@ class ContextAdded(Fact, frozen=True):
 
 
 class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """The parts of a request as hashes, which show later why a prompt cache was missed.
-
-    The full list of segments is the fold of these over the thread's calls; repeating it in every call
-    would make a log grow with the square of its turns.
+    """The parts of a request as hashes, which show later why a prompt cache was missed: all segments are the fold over
+    the thread's calls. Repeating them in every call would make a log grow with the square of its turns.
     """
 
     kept: int  # how many history items are the same as in the request before
