@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from codexd.models.scripted.scripts import Call, Cut, Fail, Hang, Part, Reply, Say, Think
@@ -52,6 +54,8 @@ OF_MCP_SERVERS = {
     *("mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call"),
     "mcpServer/event/stream/start",
 }
+# A method that an endpoint has to be configured for.
+OF_ENDPOINTS = {"feedback/upload"}
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
@@ -66,9 +70,11 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
         socket = daemon.home.socket
         async with connected(socket, framing, codexd=codexd) as client, connected(socket) as other:
             await everything(client)
+            report = daemon.home.root / f"{uuid4()}.zip"
+            await client.call("feedback/save", classification="bug", savePath=str(report))
             answered = {method for method, _ in client.results}
             theirs = {method for method in METHODS if is_theirs(method)}
-            assert answered >= theirs - OF_MCP_SERVERS - OF_CHATGPT
+            assert answered >= theirs - OF_MCP_SERVERS - OF_ENDPOINTS - OF_CHATGPT
             for peer in (client, other):
                 for method, result in peer.results:
                     if is_theirs(method):
