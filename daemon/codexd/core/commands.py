@@ -391,10 +391,7 @@ Command = (
 
 
 class Rejected(Exception):
-    """The command is not allowed in the thread's present state; the message is for the client.
-
-    `code` is a stable snake_case word for programs.
-    """
+    """The thread's present state does not allow it: a message for the client, a stable word for programs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
