@@ -211,3 +211,27 @@ async def test_a_profile_that_cannot_be_enforced_runs_nothing_and_says_why(
             warned = [note.params["message"] for note in client.of("warning")]
             assert any("permission profile secret denies paths" in text for text in warned)
     assert os.listdir(tmp_path) == []
+
+
+@trio_test
+async def test_a_profile_is_looked_up_again_only_where_a_thread_moves(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    table = '[permissions.p]\nextends = ":workspace"\n[permissions.p.filesystem]\n"{}" = "read"\n'
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    here, there = str(tmp_path / "a"), str(tmp_path / "b")
+    async with scripted_model([(touching(tmp_path / "b" / "c"), Say(("no",)))]) as model:
+        daemon.home.use_model(model.base_url, more=table.format(there + "/sub"))
+        async with connected(daemon.home.socket) as client:
+            thread = await client.start_thread(cwd=here, permissions="p")
+            # In that folder is a path that the profile keeps from being written.
+            await client.run_turn(thread, "go", cwd=there)
+            assert "but not in" in answers(model)[-1]
+            daemon.home.use_model(
+                model.base_url
+            )  # The profile is gone; the thread has what it had.
+            resumed = await client.call("thread/resume", threadId=thread, cwd=there)
+            assert resumed["activePermissionProfile"]["id"] == "p"
+            refused = await client.refused("thread/settings/update", threadId=thread, cwd=here)
+            assert "found `p`" in refused.message

@@ -97,7 +97,8 @@ async def asked_change(
     settings = thread.state.settings
     assert settings is not None
     change = replace(change, features_off=s.asked_features_off(params, settings.features_off))
-    if permissions is None and change.cwd is not None and change.sandbox is None:
+    moves = change.cwd not in (None, settings.cwd)
+    if permissions is None and moves and change.sandbox is None:
         # What a profile of config.toml stands for depends on the folder.
         own = settings.profile.id
         permissions = own if own and own not in BUILT_IN else None
