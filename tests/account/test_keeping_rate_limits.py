@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import trio
 
-from codexd.account.limits import ACCOUNTS_MAX, FAMILIES_MAX, Known, Limits
+from codexd.account.limits import ACCOUNTS_MAX, FAMILIES_MAX, Known, Limits, headers_of_usage
+from codexd.projections.usage.rate_limits import read_limits
 from codexd.protocol.account import Credits, RateLimits, RateLimitWindow
 from codexd.runtime.account_facts import RATE_LIMITS, AccountFacts
 from codexd_eventstore.memory.store import MemoryStore
@@ -141,3 +142,21 @@ async def test_what_a_server_invents_is_bounded() -> None:
 def test_a_fact_is_read_as_it_was_written() -> None:
     known = Known("ann", {})
     assert msgspec.json.decode(msgspec.json.encode(known), type=Known) == known
+
+
+def test_what_chatgpts_server_says_is_as_good_as_headers() -> None:
+    body = (
+        b'{"plan_type":"plus","rate_limit":{"allowed":true,"primary_window":{"used_percent":42,'
+        b'"limit_window_seconds":18000,"reset_after_seconds":100,"reset_at":1795900000},"secondary_window":null},'
+        b'"credits":{"has_credits":true,"unlimited":false,"balance":"12.5"}}'
+    )
+    assert read_limits(headers_of_usage(body), AT) == [
+        RateLimits(
+            "codex",
+            primary=RateLimitWindow(42, 300, 1795900000),
+            credits=Credits(True, False, "12.5"),
+            plan_type="plus",
+        )
+    ]
+    for odd in (b"", b"[]", b"{}", b'{"rate_limit":7}', b"<html>"):
+        assert read_limits(headers_of_usage(odd), AT) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from account_house import AccountHouse, chatgpt_members, write_auth
+from account_house import AccountHouse, chatgpt_members, issuer_server, write_auth
 from codexd.account.login import ApiKey
 from codexd.models.client import ModelError
 from trio_test import trio_test
@@ -182,3 +182,22 @@ async def test_the_variables_that_a_shell_may_bring_are_those_of_providers(tmp_p
     names = house.providers.given_variables()
     assert {"OPENAI_API_KEY", "THEIR_KEY", "MORE", "GROQ_API_KEY"} <= set(names)
     assert "PATH" not in names
+
+
+@trio_test
+async def test_the_limits_of_a_plan_are_asked_of_the_server_that_takes_its_requests(
+    tmp_path: Path,
+) -> None:
+    with issuer_server() as server:
+        server.usage = {"plan_type": "plus"}
+        house = AccountHouse(tmp_path, f'chatgpt_base_url = "{server.url}/backend-api"\n{CONFIG}')
+        write_auth(house.own, LOGIN)
+        assert await house.providers.chatgpt_usage("openai") is None
+        write_auth(house.own, chatgpt_members(server.url))
+        assert await house.providers.chatgpt_usage("login") is None
+        assert server.asked == []
+        assert await house.providers.chatgpt_usage("openai") == b'{"plan_type": "plus"}'
+        [(path, headers)] = server.asked
+        assert path == "/backend-api/wham/usage"
+        assert headers["chatgpt-account-id"] == "account-1"
+        await house.providers.aclose()

@@ -84,6 +84,7 @@ class IssuerServer(ThreadingHTTPServer):
         self.refusal: tuple[int, Json] | None = None  # the answer to every refresh
         self.pending = 0  # how often a device code is not granted yet
         self.account = "account-1"
+        self.usage: Json = {}  # the answer to every GET
         self.issued = 0
         self.refresh_tokens = {"refresh-0"}
         self.gate: threading.Event | None = None  # a refresh waits for it
@@ -160,12 +161,18 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
         pass
 
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers.items())))
+        self._say(200, self.server.usage)
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         is_json = self.headers["content-type"] == "application/json"
         members = json.loads(body) if is_json else dict(urllib.parse.parse_qsl(body))
         self.server.asked.append((self.path, members))
-        status, answer = self.server.answer(self.path, members)
+        self._say(*self.server.answer(self.path, members))
+
+    def _say(self, status: int, answer: Json) -> None:
         encoded = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -42,6 +42,49 @@ class Known(msgspec.Struct, frozen=True, rename="camel"):
     families: Mapping[str, Observed] = {}
 
 
+class _UsageWindow(msgspec.Struct, frozen=True):
+    used_percent: float | None = None
+    limit_window_seconds: float | None = None
+    reset_at: float | None = None
+
+
+class _UsageLimit(msgspec.Struct, frozen=True):
+    primary_window: _UsageWindow | None = None
+    secondary_window: _UsageWindow | None = None
+
+
+class _UsageCredits(msgspec.Struct, frozen=True):
+    has_credits: bool | None = None
+    unlimited: bool | None = None
+    balance: str | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    plan_type: str | None = None
+    rate_limit: _UsageLimit | None = None
+    credits: _UsageCredits | None = None
+
+
+def headers_of_usage(body: bytes) -> Mapping[str, str]:
+    """The answer of ChatGPT's `/wham/usage` as the headers of a response; none where it cannot be read."""
+    try:
+        usage = msgspec.json.decode(body, type=_Usage, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    limit = usage.rate_limit or _UsageLimit()
+    told: dict[str, object] = {"plan-type": usage.plan_type}
+    for name, window in (("primary", limit.primary_window), ("secondary", limit.secondary_window)):
+        seen = window or _UsageWindow()
+        seconds = seen.limit_window_seconds
+        told[f"{name}-used-percent"] = seen.used_percent
+        told[f"{name}-window-minutes"] = None if seconds is None else seconds / 60
+        told[f"{name}-reset-at"] = seen.reset_at
+    bought = usage.credits or _UsageCredits()
+    for name, value in msgspec.structs.asdict(bought).items():
+        told[f"credits-{name.replace('_', '-')}"] = value
+    return {f"x-codex-{name}": str(value) for name, value in told.items() if value is not None}
+
+
 class Limits:
     """The limits of all accounts. What is observed waits in memory, so that no turn waits for it."""
 

@@ -23,6 +23,7 @@ from codexd.models.provider_table import ProviderTable
 if TYPE_CHECKING:
     from codexd.models.http.client import HttpModelClient
 
+CODEX_PATH: Final = "/codex"  # of ChatGPT's server, where it takes requests to models
 _Source = tuple[ProviderTable | None, str | None]
 # Queued requests for the context window of a local server: there are four servers, and a turn asks once.
 ASKED_MAX: Final = 8
@@ -61,6 +62,19 @@ class Providers:
         """What the requests of a turn are paid with. Raises: ModelError, if there is no provider of that name."""
         return self._payments.of(self.provider(name), turn_id)
 
+    async def chatgpt_usage(self, name: str) -> bytes | None:
+        """What ChatGPT's server says of the limits of the account in use; None where requests do not go there.
+
+        Raises:
+            ModelError
+        """
+        payment = self.payment(name)
+        placed = self._placed(payment)
+        if placed == payment.provider:
+            return None
+        url = f"{placed.base_url.removesuffix(CODEX_PATH)}/wham/usage"
+        return await self._http(placed, True).read(url, payment)
+
     def provider(self, name: str) -> Provider:
         """The provider of that name. Raises: ModelError."""
         config = self._config.last_good()
@@ -76,7 +90,7 @@ class Providers:
         if not payment.is_chatgpt or provider.base_url != BUILT_IN["openai"]["base_url"]:
             return provider
         base = self._config.last_good().chatgpt_base_url or CHATGPT_URL
-        return msgspec.structs.replace(provider, base_url=f"{base.rstrip('/')}/codex")
+        return msgspec.structs.replace(provider, base_url=base.rstrip("/") + CODEX_PATH)
 
     def _http(self, provider: Provider, is_chatgpt: bool) -> HttpModelClient:
         key = (provider.key, is_chatgpt)

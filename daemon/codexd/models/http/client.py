@@ -92,11 +92,11 @@ class HttpModelClient:
         """The same client, whose requests are paid with this."""
         return _Paid(self, authorization)
 
-    async def read(self, url: str) -> bytes:
+    async def read(self, url: str, authorization: Authorization | None = None) -> bytes:
         """The beginning of the answer at an address of this provider. Raises: ModelError."""
         import httpx
 
-        headers = await self._key.headers()
+        headers = await (authorization or self._key).headers()
         transport = await self._ready()
         pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
         # A connection of its own: those that stream have their bodies read beside the library.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 import msgspec
+import trio
 
 from codexd.account.issuer import IssuerFailed
+from codexd.account.limits import headers_of_usage
 from codexd.account.login import ApiKey, Chatgpt, Unusable, masked
-from codexd.account.payment import is_paid_by_login, own_key
+from codexd.account.payment import Payment, is_paid_by_login, own_key
 from codexd.account.refresh import LoginEnded
 from codexd.account.under_way import Begun
 from codexd.models.client import ModelError
@@ -17,6 +22,13 @@ from codexd.protocol.wire.rpc import RpcError, internal_error, invalid_params, s
 from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
+
+log = logging.getLogger(__name__)
+
+# Limits that a response reported so lately are not asked for again.
+FRESH_MS: Final = 60_000
+# A person waits for the answer; what is known already does as well.
+ASK_SECONDS_MAX: Final = 5.0
 
 
 async def account_read(
@@ -180,13 +192,21 @@ async def account_logout(
 async def account_rate_limits_read(
     services: Services, connection: Connection, params: a.AccountRateLimitsReadParams
 ) -> a.AccountRateLimitsReadResponse:
-    """The limits that the provider has reported for the account; Codex asks its server instead."""
+    """The limits that the provider has reported for the account, and for ChatGPT what its server says now."""
     provider = services.config.last_good().model_provider
     try:
         payment = services.clients.payment(provider)
     except ModelError as problem:
         raise state_error(problem.message, "no_provider") from problem
-    seen = await services.account.limits.of(payment.fingerprint, services.now_us() // 1000)
+    now_ms = services.now_us() // 1000
+    seen = await services.account.limits.of(payment.fingerprint, now_ms)
+    newest = max((observed.at_ms for observed in seen.values()), default=0)
+    if (
+        payment.is_chatgpt
+        and now_ms - newest > FRESH_MS
+        and await _asked_chatgpt(services, payment)
+    ):
+        seen = await services.account.limits.of(payment.fingerprint, now_ms)
     if not seen and not payment.is_chatgpt:
         raise _needs_chatgpt(services, "read rate limits")
     by_limit = {name: observed.limits for name, observed in seen.items()}
@@ -195,6 +215,20 @@ async def account_rate_limits_read(
     return a.AccountRateLimitsReadResponse(
         main, by_limit or None, codexd=a.RateLimitsOwn(times, _method(services))
     )
+
+
+async def _asked_chatgpt(services: Services, payment: Payment) -> bool:
+    """Ask ChatGPT's server for the limits; whether it was asked and has answered."""
+    with trio.move_on_after(ASK_SECONDS_MAX):
+        try:
+            body = await services.clients.chatgpt_usage(payment.provider.key)
+        except ModelError as error:
+            log.info("the rate limits could not be asked for: %s", error.message)
+            return False
+        if body is not None:
+            services.account.observe(payment, headers_of_usage(body))
+            return True
+    return False
 
 
 def _method(services: Services) -> str:
