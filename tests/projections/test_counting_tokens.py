@@ -33,6 +33,7 @@ FULL = msgspec.Raw(
 )
 
 
+ENDED_WITH_USAGE = replace(ENDED, usage=FULL)
 CHAT = msgspec.Raw(
     b'{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":80,"audio_tokens":0},'
     b'"completion_tokens":20,"completion_tokens_details":{"reasoning_tokens":12},"total_tokens":120}'
@@ -141,6 +142,12 @@ def test_screens_get_the_usage_after_each_response_with_the_rest_of_its_models_w
     total = TokenUsageBreakdown(18_120, 17_100, 80, 5, 1020, 12)
     assert second.turn_id == "t2"
     assert second.token_usage == ThreadTokenUsage(total, last, 24_000, 18_000, 50)
+
+
+def test_screens_are_told_of_a_response_whose_figures_are_those_of_the_one_before() -> None:
+    first = Usage().after(ENDED_WITH_USAGE)
+    assert first.after(ENDED_WITH_USAGE).last == first.last
+    assert first.after(ENDED_WITH_USAGE).last is not first.last
 
 
 def test_an_unknown_window_has_no_rest() -> None:

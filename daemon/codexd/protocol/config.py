@@ -112,7 +112,7 @@ class ConfigExplainResponse(msgspec.Struct, frozen=True, rename="camel"):
     file: str = ""  # the config.toml that is written
 
 
-class ConfigFileReadResponse(msgspec.Struct, frozen=True):
+class ConfigFileReadResponse(msgspec.Struct, frozen=True, rename="camel"):
     """The text of config.toml, which an edit begins with."""
 
     file: str  # where it is

@@ -61,12 +61,10 @@ class ConfigReports:
         except* (OSError, ImportError, RuntimeError) as errors:  # RuntimeError: of the library
             reason = errors.exceptions[0]
             log.warning("mistakes in config.toml are told late: it cannot be watched: %s", reason)
-        while True:
-            self.report()
-            await trio.sleep(LOOK_SECONDS)
+        await self._look()
 
     async def _watch(self, files: list[Path]) -> None:
-        """Watch the folders of these files until one of them leads elsewhere."""
+        """Watch the folders of these files until others are to be watched."""
         from watchfiles import awatch
 
         stop = trio.Event()
@@ -75,7 +73,8 @@ class ConfigReports:
             with stopping(stop):
                 await trio.sleep_forever()
 
-        names = {*map(str, files), *map(os.path.realpath, files)}
+        # What a link leads to is not watched, since its disk may not answer: it is looked at.
+        names, links = set(map(str, files)), set(filter(os.path.islink, files))
         folders = {os.path.dirname(name) for name in names}
         changes = awatch(
             *sorted(filter(os.path.isdir, folders)),
@@ -88,12 +87,19 @@ class ConfigReports:
         async with trio.open_nursery() as nursery, aclosing(changes):
             nursery.start_soon(end)
             self.report()  # What was saved before the watching began.
+            if links:
+                nursery.start_soon(self._look)
             async for _ in changes:
                 self.report()
                 now = self._config.files()
-                if names != {*map(str, now), *map(os.path.realpath, now)}:
+                if (names, links) != (set(map(str, now)), set(filter(os.path.islink, now))):
                     break
             nursery.cancel_scope.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            self.report()
+            await trio.sleep(LOOK_SECONDS)
 
 
 def mistakes_told(config: LiveConfig) -> tuple[Outgoing, ...]:

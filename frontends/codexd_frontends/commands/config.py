@@ -66,7 +66,7 @@ class _Written(Received, frozen=True, kw_only=True):
     copied_from: str | None = None
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True):
+class _File(Received, frozen=True, kw_only=True):
     file: str
     text: str
     copied_from: str | None = None

@@ -6,6 +6,7 @@ never written.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,10 +52,11 @@ def sources_here(environ: Mapping[str, str]) -> Sources:
 
 def user_file(own: Path, sources: Sources) -> Path:
     """The config.toml of the person that counts: codexd's own, else that of Codex, if it is there."""
-    if sources.codex_home is None or own.exists():
+    # Links are not followed: they may lead to a disk that does not answer.
+    if sources.codex_home is None or os.path.lexists(own):
         return own
     theirs = sources.codex_home / "config.toml"
-    return theirs if theirs.exists() else own
+    return theirs if os.path.lexists(theirs) else own
 
 
 def read_layers(

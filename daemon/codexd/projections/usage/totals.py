@@ -33,7 +33,9 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
             case e.ModelCallEnded():
                 tokens = read_usage(event.usage)
                 if tokens is not None:
-                    return replace(self, window=window, total=self.total.plus(tokens), last=tokens)
+                    # Another object also where the numbers are those of the call before.
+                    last, total = replace(tokens), self.total.plus(tokens)
+                    return replace(self, window=window, total=total, last=last)
             case e.HistoryCompacted():
                 return self._estimated(window)
             case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-import trio
 
 from codexd.config.editing.edits import Edit, NotWritten, edit_of
 from codexd.config.editing.writer import Overridden, Written
@@ -26,6 +25,7 @@ from codexd.config.layers.layer import (
     version_of,
 )
 from codexd.config.layers.toml_file import KeyPath, dotted, value_at
+from codexd.machine.patience import patiently
 from codexd.protocol import config as m
 from codexd.protocol.methods import NoParams
 from codexd.protocol.wire.rpc import INVALID_REQUEST, ErrorData, RpcError, invalid_params
@@ -38,6 +38,8 @@ from codexd.server.services import Services
 
 # A change of some keys is a page; more is no change that a person made.
 EDITS_MAX: Final = 256
+# How long a writer may wait for the others and for the disk; a large file takes a second.
+WRITE_SECONDS_MAX: Final = 20.0
 
 
 async def config_read(
@@ -199,7 +201,7 @@ async def _write(
 
 async def _in_a_thread(services: Services, change: Callable[[], Any]) -> Any:
     try:
-        return await trio.to_thread.run_sync(change)
+        return await patiently(str(services.config.file), change, WRITE_SECONDS_MAX)
     except NotWritten as problem:
         data = ErrorData("config_not_changed", config_write_error_code=problem.code)
         raise RpcError(INVALID_REQUEST, str(problem), data) from problem

@@ -152,6 +152,7 @@ async def config_in(
     services: Services, folder: str, overrides: dict[str, object] | None = None
 ) -> ReadConfig:
     """The config of a thread in a folder, with its project's. Raises: RpcError, as `readable_config` does."""
+    readable_config(services)  # Where its own disk does not answer, that is the error.
     try:
         return await patiently(folder, partial(services.config.read_in, folder, overrides))
     except InvalidConfig as problem:
