@@ -148,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         "codexctl starts it by itself when none runs.",
         epilog="$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
         "SIGTERM stops it; commands go on, and the next daemon takes them up. `codexctl stop` ends them too. "
-        "SIGHUP has it read its configuration and open its log again.",
+        "SIGHUP has it read its configuration and open its log again.\n\n"
+        "Exit codes: 0 stopped; 2 wrong arguments; 71 the system or the store failed; 75 another daemon runs; "
+        "77 others may change its files; 78 a service manager passed something else than a socket.",
     )
     parser.add_argument(
         "--listen",

@@ -15,14 +15,12 @@ from codexd_frontends.client.errors import CommandError, UsageError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.process import stop_process
 from codexd_frontends.commands.service_logs import show_log
+from codexd_frontends.commands.stop import SECONDS_MAX, mark_stopped
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.service.choice import serving_manager, this_manager
 from codexd_frontends.service.manager import Manager
 from codexd_frontends.service.programs import write_unit
 from codexd_frontends.service.units import is_ours
-
-# A daemon that codexctl had started ends within this time, and the service goes on with its turns.
-STOP_SECONDS_MAX = 30.0
 
 
 class ServiceFailed(CommandError):
@@ -60,12 +58,15 @@ def _install(arguments: argparse.Namespace, console: Console) -> Exit:
         for words in (*manager.stop_commands(), *manager.install_commands()):
             console.answer(shlex.join(words))
         return DONE
+    mark_stopped(
+        console
+    )  # Terminals that are attached wait for the service, and start no daemon of their own.
     for words in manager.stop_commands():
         manager.run(words)  # It fails where nothing is loaded.
     other = running_daemon(console.socket_path)
-    if other is not None and not stop_process(other, seconds=STOP_SECONDS_MAX):
+    if other is not None and not stop_process(other, seconds=SECONDS_MAX):
         raise ServiceFailed(
-            f"process {other}, the daemon that runs, has not ended within {STOP_SECONDS_MAX:g} s; nothing was installed"
+            f"process {other}, the daemon that runs, has not ended within {SECONDS_MAX:g} s; nothing was installed"
         )
     # launchd makes no folders for its sockets.
     os.makedirs(os.path.dirname(console.socket_path), mode=0o700, exist_ok=True)

@@ -47,7 +47,7 @@ class StillThere(CommandError):
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Stop the daemon and wait until it is gone."""
     unfinished: tuple[UnfinishedThread, ...] = ()
-    _mark_stopped(console)
+    mark_stopped(console)
     try:
         with Daemon.connect(console.socket_path) as daemon:
             status = server_status(daemon)
@@ -85,7 +85,7 @@ def unfinished_lines(
         yield f"  {one_line(thread.thread_id)}  {name}: {words.get(thread.doing, 'goes on')}"
 
 
-def _mark_stopped(console: Console) -> None:
+def mark_stopped(console: Console) -> None:
     """Have terminals that are attached not start it again."""
     paths = default_paths()
     if console.socket_path == str(paths.socket) and paths.state_dir.is_dir():

@@ -19,7 +19,7 @@ LABEL: Final = "dev.codexd.codexd"
 PROPERTY_LIST: Final = f"{LABEL}.plist"
 # Files that begin so are ours to replace and to remove.
 MARK: Final = "Written by `codexctl service install`"
-_UNITS: Final = Path(__file__).parent / "units"
+_UNITS: Final = Path(__file__).parent / "unit_files"
 # What decides where a home is. A manager gives its services none of them, or its own.
 _HOME_VARIABLES: Final = (
     "CODEXD_HOME",
