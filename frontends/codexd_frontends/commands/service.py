@@ -6,7 +6,8 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from codexd_frontends.cli.console import Console
@@ -51,16 +52,10 @@ def _install(arguments: argparse.Namespace, console: Console) -> Exit:
             f"{foreign[0]} was not written by codexctl: remove it, or replace it with --force; nothing was done"
         )
     if arguments.dry_run:
-        for path, content in files.items():
-            console.answer(f"# would write {path}:")
-            console.answers(content.decode().splitlines())
-        console.answer("# and run:")
-        for words in (*manager.stop_commands(), *manager.install_commands()):
-            console.answer(shlex.join(words))
+        _print_plan(manager, files, console)
         return DONE
-    mark_stopped(
-        console
-    )  # Terminals that are attached wait for the service, and start no daemon of their own.
+    # Terminals that are attached wait for the service, and start no daemon of their own.
+    mark_stopped(console)
     for words in manager.stop_commands():
         manager.run(words)  # It fails where nothing is loaded.
     other = running_daemon(console.socket_path)
@@ -81,6 +76,15 @@ def _install(arguments: argparse.Namespace, console: Console) -> Exit:
         *advice,
     )
     return DONE
+
+
+def _print_plan(manager: Manager, files: Mapping[Path, bytes], console: Console) -> None:
+    for path, content in files.items():
+        console.answer(f"# would write {path}:")
+        console.answers(content.decode().splitlines())
+    console.answer("# and run:")
+    for words in (*manager.stop_commands(), *manager.install_commands()):
+        console.answer(shlex.join(words))
 
 
 def _uninstall(arguments: argparse.Namespace, console: Console) -> Exit:
