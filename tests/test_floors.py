@@ -192,6 +192,22 @@ FLOORS: dict[str, frozenset[str]] = {
     "codexd.account.issuer": frozenset(
         {"codexd.__version__", "codexd.account", "codexd.models", "httpx", "msgspec", "trio"}
     ),
+    # Hooks: consumers of the log that run a person's commands
+    "codexd.hooks": frozenset(
+        {
+            "codexd.core",
+            "codexd_eventstore",
+            "codexd.exec.ports",
+            "codexd.index.build.rows",
+            "codexd.machine.python_child",
+            "codexd.runtime.daemon_stream",
+            "msgspec",
+            "trio",
+        }
+    ),
+    "codexd.hooks.to_person": frozenset(
+        {"codexd.core", "codexd.hooks", "codexd.protocol.display.visible", "httpx", "msgspec"}
+    ),
     # MCP servers: what they list is foreign text, and their tools are tools among others
     "codexd.mcp": frozenset(
         {
@@ -475,6 +491,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.runtime",
             "codexd.index",
             "codexd.feedback",
+            "codexd.hooks",
             "codexd.importing",
             "codexd.redaction",
             "codexd.telemetry.telemetry",

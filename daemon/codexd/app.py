@@ -39,6 +39,7 @@ from codexd.exec.keeper_client import KeeperProcesses
 from codexd.exec.leftovers import home_mark
 from codexd.exec.ports import Command, ServerProcess
 from codexd.feedback.recent_log import recent_entries
+from codexd.hooks.hooks import Hooks
 from codexd.index.index import SearchIndex
 from codexd.machine.paths import Paths, SocketAddress, home_folder
 from codexd.machine.repository import git_may_run
@@ -167,6 +168,14 @@ class Daemon:
         self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
         self._lifetime = Lifetime(begun, draining.drain)
         self._warmth = Warmth(lambda: self._hub.any, _import_http, self._login.variables)
+        self._hooks = Hooks(
+            worlds[False].store,
+            self._processes,
+            self._login.variables,
+            self._hub.is_watched,
+            self._config.notify,
+            self._cwd,
+        )
 
     def _services_of(self, worlds: Mapping[bool, World], paths: Paths, link: Path) -> Services:
         world = worlds[False]
@@ -188,8 +197,9 @@ class Daemon:
             now_us=world.now_us,
             today=_today,
             warm_up=self._warmth.turn_is_near,
+            warm_up=self._warmth.set,
+            hooks=self._hooks,
             mcp=self._mcp,
-            version=__version__,
             paths=paths,
             socket=link,
             cwd=self._cwd,
@@ -256,6 +266,8 @@ class Daemon:
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
             nursery.start_soon(self._warmth.run)
+            nursery.start_soon(self._hooks.run)
+            nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             nursery.start_soon(self._reports.run)

@@ -100,8 +100,10 @@ def _add_row(rows: Any, row: Subcommand, top: Subcommand, shared: argparse.Argum
 
 
 def _apart(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The words of `codexctl mcp add`, and the command after `--`: argparse gives words after an option to nobody."""
-    if "--" not in words or not {"mcp", "add"} <= set(words[: words.index("--")]):
+    """The words of a subcommand, and the command after `--`: argparse gives words after an option to nobody."""
+    before = words[: words.index("--")] if "--" in words else ()
+    rows = _rows_of(before)
+    if not before or len(rows) > 1 or rows[0].name not in ("mcp", "on"):
         return words, ()
     return words[: words.index("--")], words[words.index("--") + 1 :]
 

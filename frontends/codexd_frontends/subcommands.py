@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codexd_frontends import account_arguments as account
+from codexd_frontends import hook_arguments as hooks
 from codexd_frontends import service_arguments as service
 from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
@@ -219,6 +220,32 @@ SUBCOMMANDS = (
                 "open a copy of config.toml in $EDITOR, and write it if it can be used",
                 (arg.JSON,),
             ),
+        ),
+    ),
+    Subcommand(
+        "on",
+        "run a command for events of threads, or notify a person: at least once, also after a restart",
+        (*hooks.NEW_HOOK, arg.JSON),
+        typed="The command stands after `--`; it gets the event as JSON on its standard input.\n\n"
+        "  codexctl on done -- ./log-it.sh\n"
+        "  codexctl on waiting done --name phone --ntfy https://ntfy.sh/TOPIC\n\n",
+    ),
+    Subcommand(
+        "hooks",
+        "list and remove what `codexctl on` added, and read its receipts",
+        (),
+        below=(
+            Subcommand("list", "list the hooks", (arg.JSON,)),
+            Subcommand(
+                "receipts",
+                "show what became of each run of a hook, the newest first",
+                (hooks.SOME_HOOK, arg.JSON),
+            ),
+            Subcommand("dead", "show the events that a hook has given up", (hooks.HOOK, arg.JSON)),
+            Subcommand(
+                "retry", "run a hook once more for what it has given up", (hooks.HOOK, arg.JSON)
+            ),
+            Subcommand("remove", "remove a hook", (hooks.HOOK, arg.JSON)),
         ),
     ),
     Subcommand(

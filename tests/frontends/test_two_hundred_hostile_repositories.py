@@ -82,6 +82,8 @@ WORDS = (
     ("start",),
     ("paths",),
     ("mcp", "list"),
+    ("on", "done", "--desktop"),
+    ("hooks", "list"),
 )
 RING = len(WORDS) - 1
 PLAIN = [words for words in WORDS if not {"T", "F", "PROMPT"} & {*words}]

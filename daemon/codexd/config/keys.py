@@ -31,6 +31,7 @@ Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65
 FilePath = Annotated[str, "the path of a file, a string"]
 FileNames = Annotated[tuple[str, ...], "a list of names of files"]
 Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
+Program = Annotated[tuple[str, ...], "a list of strings: a program and its arguments"]
 Folders = Annotated[tuple[str, ...], "a list of folders"]
 Variables = Annotated[tuple[str, ...], "a list of names of environment variables"]
 SecretKinds = Annotated[tuple[str, ...], "a list of kinds of secrets"]
@@ -258,6 +259,8 @@ class Config(msgspec.Struct, frozen=True):
     project_doc_max_bytes: Bytes = 32_768  # of all AGENTS.md together; 0: no file is read
     # How long a look of the model at a command that goes on may wait for its end; at least 5000.
     background_terminal_max_timeout: Milliseconds = 300_000
+    # A program and its arguments: it runs after each turn, with a JSON document as its last argument.
+    notify: Program = ()
     on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
     model_providers: Annotated[Mapping[str, ProviderTable], "tables [model_providers.NAME]"] = {}
     mcp_servers: Annotated[Mapping[str, McpServerTable], "tables [mcp_servers.NAME]"] = {}

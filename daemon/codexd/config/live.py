@@ -91,6 +91,10 @@ class LiveConfig:
         """Whether commands run without a sandbox where none can be enforced."""
         return self.last_good().allow_unsandboxed
 
+    def notify(self) -> tuple[str, ...]:
+        """The command that runs after each turn; empty: none."""
+        return self.last_good().notify
+
     def lists_domains(self) -> bool:
         """Whether the network of commands is a list of domains, where they have one."""
         return self.last_good().features.proxy.enabled

@@ -16,6 +16,7 @@ from codexd.protocol import commands as p
 from codexd.protocol import config as g
 from codexd.protocol import feedback as f
 from codexd.protocol import history as h
+from codexd.protocol import hooks as k
 from codexd.protocol import inventories as i
 from codexd.protocol import mcp, models, rules, settings, transfer, turns
 from codexd.protocol import older_names as o
@@ -118,6 +119,11 @@ METHODS: dict[str, Method] = {
     ),
     "hooks/list": Method(i.HooksListParams, i.HooksListResponse, looks=True),
     "skills/list": Method(i.SkillsListParams, i.SkillsListResponse, looks=True),
+    "hook/add": Method(k.HookAddParams, k.HookAddResponse),
+    "hook/list": Method(k.HookListParams, k.HookListResponse, looks=True),
+    "hook/receipts": Method(k.HookReceiptsParams, k.HookReceiptsResponse, looks=True),
+    "hook/remove": Method(k.HookNameParams, k.HookRemoveResponse),
+    "hook/retry": Method(k.HookNameParams, k.HookRetryResponse),
     "item/output/read": Method(
         c.ItemOutputReadParams, c.ItemOutputReadResponse, looks=True, large=True
     ),

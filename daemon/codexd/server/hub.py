@@ -50,6 +50,11 @@ class Hub:
             self._feeds[thread_id] = feed
         return feed
 
+    def is_watched(self, thread_id: str) -> bool:
+        """Whether a client follows the thread."""
+        feed = self._feeds.get(ThreadId(thread_id))
+        return feed is not None and feed.watched
+
     def _state_of(self, thread_id: ThreadId) -> ThreadState | None:
         feed = self._feeds.get(thread_id)
         thread = feed.thread if feed is not None else None

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from codexd import __version__
 from codexd.catalog.clients import Providers
 from codexd.config.editing.writer import ConfigWriter
 from codexd.config.live import LiveConfig
 from codexd.config.rule_files import RuleFiles
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
+from codexd.hooks.hooks import Hooks
 from codexd.machine.paths import Paths
 from codexd.protocol.models import Model
 from codexd.redaction.redactor import Redactor
@@ -61,7 +63,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     now_us: Callable[[], int]
     today: Callable[[], str]
     warm_up: Callable[[], None]  # imports what the first turn will need
-    version: str
+    version: str = __version__
     paths: Paths  # codexd keeps all in their folders; nothing else is written there
     socket: Path
     cwd: Path  # where a thread works that names no folder: the home folder of the person
@@ -73,6 +75,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sweeper: Sweeper
     thread_keys: ThreadKeys  # of thread/start and thread/fork
     brought_in: BroughtIn
+    hooks: Hooks
     mcp: McpHost
     passed: PassedVariables  # by clients, for the commands of turns
     confinement: Confinement
