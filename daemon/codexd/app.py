@@ -197,7 +197,6 @@ class Daemon:
             now_us=world.now_us,
             today=_today,
             warm_up=self._warmth.turn_is_near,
-            warm_up=self._warmth.set,
             hooks=self._hooks,
             mcp=self._mcp,
             paths=paths,
@@ -267,7 +266,6 @@ class Daemon:
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
             nursery.start_soon(self._warmth.run)
             nursery.start_soon(self._hooks.run)
-            nursery.start_soon(self._warm_up)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
             nursery.start_soon(self._reports.run)

@@ -104,6 +104,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "logout": ((),),
     "whoami": ((),),
     "limits": ((),),
+    "model": (("list",), ("set", "m", "--effort", "high")),
+    "feedback": ((),),
     "on": (("done", "--desktop"),),
     "hooks": (("list",), ("receipts",), ("dead", "n"), ("retry", "n"), ("remove", "n")),
     "status": ((),),

@@ -82,6 +82,8 @@ WORDS = (
     ("start",),
     ("paths",),
     ("mcp", "list"),
+    ("model", "list"),
+    ("feedback",),
     ("on", "done", "--desktop"),
     ("hooks", "list"),
 )

@@ -86,7 +86,7 @@ def _set(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> Exi
     members = {
         "model": arguments.model,
         "effort": arguments.effort,
-        **msgspec.to_builtins(written),
+        **msgspec.json.decode(msgspec.json.encode(written)),  # a value of any shape is among them
     }
     console.result(members, *said)
     return DONE
