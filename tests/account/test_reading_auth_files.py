@@ -165,10 +165,13 @@ async def test_a_key_is_written_as_codex_writes_it_for_this_user_alone(tmp_path:
 @trio_test
 async def test_a_file_that_could_not_be_read_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     house = AccountHouse(tmp_path)
-    write_auth(house.own, '{"half')
+    write_auth(house.own, '{"half').chmod(0o644)
     await house.account.log_in_with_key(KEY)
     assert house.account.login == ApiKey(KEY)
-    assert (house.own / "auth.json.bak").read_text() == '{"half'
+    kept = house.own / "auth.json.bak"
+    assert (kept.read_text(), stat.S_IMODE(kept.stat().st_mode)) == ('{"half', 0o600)
+    await house.account.log_out()
+    assert not kept.exists()
 
 
 @trio_test

@@ -17,7 +17,7 @@ from trio_test import trio_test
 
 HUGE = (10**30, -(10**30), 2**63, -(2**63) - 1)
 # Those that take a file, or all threads: what they do with a number is tried elsewhere.
-ELSEWHERE = ("thread/export", "thread/import")
+ELSEWHERE = ("server/restart", "thread/export", "thread/import")
 
 
 def sample(kind: inspect.Type, thread: str, name: str) -> object:

@@ -43,6 +43,7 @@ class AuthFiles:
     def __init__(self, own: Path, codexs: Path) -> None:
         """The folders of codexd's configuration and of Codex's."""
         self.own, self.codexs = own / NAME, codexs / NAME
+        self._beside = own / f"{NAME}.bak"
 
     def stamp(self) -> Stamp:
         """Another one when a file has changed."""
@@ -59,12 +60,15 @@ class AuthFiles:
         make_own_folder(self.own.parent)
         if os.path.lexists(self.own) and _read(self.own, is_codexs=False).problem is not None:
             with contextlib.suppress(OSError):
-                os.replace(self.own, self.own.with_name(f"{NAME}.bak"))
+                os.replace(self.own, self._beside)
+                os.chmod(self._beside, 0o600)
         content = msgspec.json.format(msgspec.json.encode(members), indent=2)
         replace_file(self.own, content)
 
     def forget(self) -> Path | None:
         """Be logged out from now on; returns Codex's file if Codex is still logged in there. Raises: OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._beside)
         codexs = None if self.own == self.codexs else _read(self.codexs, is_codexs=True)
         if codexs is not None and codexs.file is not None:
             self.write({"OPENAI_API_KEY": None})
