@@ -268,7 +268,7 @@ class Daemon:
             nursery.start_soon(self._hooks.run)
             log.info("codexd %s answers on %s", __version__, self._services.socket)
             self._report_config()
-            nursery.start_soon(self._reports.run)
+            nursery.start_soon(self._reports.run, self._hooks.look_at_config)
             nursery.start_soon(self._confinement.run)
             if not await self._processes.lives():
                 await end_leftovers(self._noted, home_mark(str(self._paths.data_dir)))

@@ -366,6 +366,24 @@ async def test_notify_runs_once_for_each_turn_that_ends_from_now_on_with_one_arg
     assert outcomes(await world.receipts()) == [(9, 1, "dead")]
 
 
+@trio_test(autojump=True)
+async def test_notify_begins_when_the_config_names_a_command() -> None:
+    world = World()
+    async with world.running() as hooks:
+        await settled()
+        world.notify = ("told",)
+        hooks.look_at_config()
+        hooks.look_at_config()
+        at_us = time.time_ns() // 1000 + 1_000_000
+        new = [
+            NewEvent(e.type, encode_event(e), e.v)
+            for e in (ThreadStarted(SETTINGS, "", "1"), *TURN)
+        ]
+        await world.store.append(THREAD, new, expected_version=0, at_us=at_us, durable=True)
+        await settled()
+    assert len(world.processes.ran) == 1
+
+
 @pytest.mark.parametrize("type_", ["review", "compact", "shell"])
 @trio_test(autojump=True)
 async def test_notify_does_not_run_for_turns_that_are_no_persons(type_: TurnKind) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,7 @@ class ConfigReports:
         self._config, self._hub = config, hub
         self._told: frozenset[str] = frozenset()
         self._is_broken = False
+        self._changed: Callable[[], None] = lambda: None
 
     def report(self) -> str | None:
         """Tell what is new; returns what is wrong with a file that cannot be used."""
@@ -51,8 +53,9 @@ class ConfigReports:
         self._told, self._is_broken = frozenset(found), problem is not None
         return None if problem is None else str(problem)
 
-    async def run(self) -> None:
-        """Report what changes, until cancelled."""
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Report what changes, until cancelled; `changed` is called after each look at the files."""
+        self._changed = changed
         await trio.sleep(BEGIN_SECONDS)
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         try:
@@ -86,19 +89,23 @@ class ConfigReports:
         )
         async with trio.open_nursery() as nursery, aclosing(changes):
             nursery.start_soon(end)
-            self.report()  # What was saved before the watching began.
+            self._follow()  # What was saved before the watching began.
             if links:
                 nursery.start_soon(self._look)
             async for _ in changes:
-                self.report()
+                self._follow()
                 now = self._config.files()
                 if (names, links) != (set(map(str, now)), set(filter(os.path.islink, now))):
                     break
             nursery.cancel_scope.cancel()
 
+    def _follow(self) -> None:
+        self.report()
+        self._changed()
+
     async def _look(self) -> None:
         while True:
-            self.report()
+            self._follow()
             await trio.sleep(LOOK_SECONDS)
 
 
