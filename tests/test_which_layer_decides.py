@@ -10,7 +10,7 @@ import pytest
 from codexd.config.effective import effective, layers_shown, origins
 from codexd.config.file import ReadConfig, read_config
 from codexd.config.layers.flags import BadFlag, flags_table, key_path, overrides_table
-from codexd.config.layers.stack import Sources
+from codexd.config.layers.stack import Sources, checked_profile
 from codexd.config.layers.toml_file import InvalidConfig
 from codexd.config.live import LiveConfig
 
@@ -187,8 +187,10 @@ def test_a_profile_may_still_be_a_table_which_codex_no_longer_reads(machine: Mac
     with pytest.raises(InvalidConfig, match=r"expected a table \[profiles\.z\]"):
         machine.read()
     machine.write(machine.own, "")
-    with pytest.raises(InvalidConfig, match="--profile"):
-        machine.read(profile="../x")
+    assert checked_profile("deep-review_2") == "deep-review_2"
+    for wrong in ("../x", "a/b", "", "a.b", "x" * 65):
+        with pytest.raises(ValueError, match="^--profile: expected a name of letters"):
+            checked_profile(wrong)
 
 
 def test_a_mistake_is_reported_where_it_was_made(machine: Machine) -> None:

@@ -65,10 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sources(arguments: argparse.Namespace) -> Sources:
     """The settings of the command line. Raises: ValueError."""
     from codexd.config.layers.flags import flags_table
-    from codexd.config.layers.stack import Sources
+    from codexd.config.layers.stack import Sources, checked_profile
 
-    flags = flags_table(arguments.config)
-    return Sources(profile=arguments.profile, flags=flags, strict=arguments.strict_config)
+    flags, profile = flags_table(arguments.config), checked_profile(arguments.profile)
+    return Sources(profile=profile, flags=flags, strict=arguments.strict_config)
 
 
 def _open_log(path: str | None, journal: str) -> Callable[[], None]:

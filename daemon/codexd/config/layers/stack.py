@@ -50,6 +50,15 @@ def sources_here(environ: Mapping[str, str]) -> Sources:
     return Sources(codex_home=codex_home(environ), system=SYSTEM_FILE)
 
 
+def checked_profile(name: str | None) -> str | None:
+    """The name of a profile, which is a part of a file's name. Raises: ValueError."""
+    if name is not None and _PROFILE.fullmatch(name) is None:
+        raise ValueError(
+            f"--profile: expected a name of letters, digits, `-` and `_`, found {name[:80]!r}"
+        )
+    return name
+
+
 def user_file(own: Path, sources: Sources) -> Path:
     """The config.toml of the person that counts: codexd's own, else that of Codex, if it is there."""
     # Links are not followed: they may lead to a disk that does not answer.
@@ -100,9 +109,6 @@ def _file_layer(file: Path, source: Source, keys: dict[str, Any]) -> Layer:
 def _profile_layers(user: Layer, file: Path, sources: Sources, keys: dict[str, Any]) -> list[Layer]:
     """The profile: a file of its own, or a table of config.toml, which Codex read up to version 0.133."""
     name = sources.profile
-    if name is not None and _PROFILE.fullmatch(name) is None:
-        problem = f"expected a name of letters, digits, `-` and `_`, found {name[:80]!r}"
-        raise InvalidConfig("--profile", None, None, problem)
     named = name or user.table.get("profile")
     tables = user.table.get("profiles")
     found: list[Layer] = []
