@@ -189,7 +189,7 @@ def test_a_profile_may_still_be_a_table_which_codex_no_longer_reads(machine: Mac
     machine.write(machine.own, "")
     assert checked_profile("deep-review_2") == "deep-review_2"
     for wrong in ("../x", "a/b", "", "a.b", "x" * 65):
-        with pytest.raises(ValueError, match="^--profile: expected a name of letters"):
+        with pytest.raises(ValueError, match=r"^--profile: expected a name of letters"):
             checked_profile(wrong)
 
 
