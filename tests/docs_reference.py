@@ -19,6 +19,7 @@ from checkout import CHECKOUT, tree
 from codexd.config.keys import (
     Config,
     FeaturesTable,
+    FeedbackTable,
     NetworkProxyTable,
     PriceTable,
     ProjectTable,
@@ -33,6 +34,7 @@ from codexd.config.layers.known_keys import codex_keys, expected
 from codexd.config.layers.projects import REFUSED
 from codexd.config.layers.toml_file import dotted
 from codexd.config.mcp_table import McpOAuthTable, McpServerTable, McpToolTable
+from codexd.config.otel_table import OtelTable
 from codexd.core.events.events import EVENTS
 from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
@@ -51,6 +53,7 @@ from codexd_frontends.client.exits import EXITS
 from codexd_frontends.subcommands import SUBCOMMANDS
 from docs_laws import laws_page
 from docs_providers import providers_page
+from docs_telemetry import telemetry_page
 
 MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
 
@@ -418,6 +421,12 @@ def config_page() -> str:
             "## `[model_providers.NAME]`\n",
             "[Some](providers.md) are there without; [how to add one](../how-to/use-your-own-provider.md).\n",
             _keys(ProviderTable),
+            "## `[otel]`\n",
+            "[How to send telemetry](../how-to/send-telemetry.md); [what is sent](telemetry.md).\n",
+            _keys(OtelTable),
+            "## `[feedback]`\n",
+            "Reports of `codexctl feedback --send`.\n",
+            _keys(FeedbackTable),
             '## `[prices."MODEL"]`\n',
             PRICES_HEAD,
             _keys(PriceTable),
@@ -492,6 +501,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/messages.md": messages_page,
     "docs/reference/codexctl.md": codexctl_page,
     "docs/reference/config.md": config_page,
+    "docs/reference/telemetry.md": lambda: telemetry_page(MADE),
     "docs/reference/exit-codes.md": exit_codes_page,
     "docs/reference/laws.md": lambda: laws_page(MADE),
     "docs/reference/providers.md": lambda: providers_page(MADE, field_notes(Quirks, none="none")),

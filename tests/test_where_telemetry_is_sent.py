@@ -9,6 +9,7 @@ import pytest
 from codexd.config.effective import effective
 from codexd.config.file import InvalidConfig, ReadConfig, parse_config
 from codexd.config.otel_table import (
+    HEADER_VARIABLES,
     OtelExporterTable,
     OtelTable,
     OtelTlsTable,
@@ -55,7 +56,7 @@ def test_all_of_codexs_keys_are_read() -> None:
         tool_result=OtelToolResultTable(9),
         span_attributes={"team": "a"},
     )
-    assert read.config.otel.variables == ("OTLP_TOKEN",)
+    assert read.config.otel.variables == ("OTLP_TOKEN", *HEADER_VARIABLES)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Providers:
         }
 
     def secret_variables(self) -> frozenset[str]:
-        """The variables that hold keys and headers of any provider or MCP server that was known since the start.
+        """The variables that hold keys and headers of any provider, MCP server or collector known since the start.
 
         Those that were removed from the config, or just added to it, count too.
         """
@@ -130,6 +130,8 @@ class Providers:
         self._secret = self._secret.union(
             *[table.variables for table in config.model_providers.values()],
             *[table.variables for table in config.mcp_servers.values()],
+            config.otel.variables,
+            config.feedback.variables,
         )
         return self._secret
 

@@ -12,6 +12,11 @@ from msgspec import Meta
 # `${NAME}` in the value of a header: the value of this variable of the daemon's environment.
 VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]{0,127}+)\}")
 
+# The standard variables that have headers of their own.
+HEADER_VARIABLES: Final = tuple(
+    f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in ("", "LOGS_", "TRACES_", "METRICS_")
+)
+
 Headers = Annotated[Mapping[str, str], "a table of strings"]
 
 
@@ -101,9 +106,10 @@ class OtelTable(msgspec.Struct, frozen=True):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables that headers name: what they hold is secret."""
+        """The variables that have headers, by themselves or by name: what they hold is secret."""
         headers = [value for table in self.exporters for value in table.headers.values()]
-        return tuple(name for value in headers for name in VARIABLE.findall(value))
+        named = tuple(name for value in headers for name in VARIABLE.findall(value))
+        return (*named, *HEADER_VARIABLES) if self.exporters else ()
 
     def literal_headers(self) -> Iterator[tuple[str, str]]:
         """Headers whose values are in the file."""
