@@ -163,7 +163,8 @@ class Daemon:
     def _own_threads(
         self, worlds: Mapping[bool, World], begun: Begun, env: Mapping[str, str]
     ) -> None:
-        self._telemetry = Telemetry([world.store for world in worlds.values()], self._config, env)
+        stores, account = [world.store for world in worlds.values()], self._account.attributes
+        self._telemetry = Telemetry(stores, self._config, env, account=account)
         draining = Draining(perform)
         self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
         self._lifetime = Lifetime(begun, draining.drain)

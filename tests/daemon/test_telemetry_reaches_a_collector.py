@@ -11,12 +11,13 @@ import pytest
 from codexd import __version__
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
-from daemon_client import Json, connected
+from daemon_client import Json, connected, typed
 from daemon_house import Home
 from otlp_sink import STREAM, Sink, attributes_of, otlp_sink, rotel_to
 from trio_test import trio_test
 
 ARGUMENTS = '{"command":"echo word | tee x.txt"}'
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 RUNS: Reply = (Call("shell_command", ARGUMENTS),)
 
 
@@ -38,7 +39,10 @@ async def test_all_that_happens_in_a_turn_arrives_over_http_and_grpc(
             daemon = home.start()
             async with connected(home.socket) as client:
                 thread = await client.start_thread()
-                turn = await client.start_turn(thread, "Grüße, run it")
+                params = {"threadId": thread, "input": typed("Grüße, run it")}
+                asking = {"id": 900, "method": "turn/start", "params": params}
+                await client.send({**asking, "trace": {"traceparent": PARENT}})
+                turn = (await client.answered(900))["turn"]["id"]
                 asked = await client.until_asked()
                 await client.decide(asked, "accept")
                 await client.turn_ended(turn)
@@ -170,7 +174,8 @@ def _the_spans_are_those_of_the_conventions(sink: Sink, thread: str, turn: str) 
     calls = [span for span in sink.spans if span["name"] == "chat scripted"]
     assert len(calls) == 2
     assert len({span["traceId"] for span in sink.spans}) == 1
-    assert "parentSpanId" not in whole
+    # The turn is within the trace of the client that asked for it.
+    assert f"00-{_hex(whole['traceId'])}-{_hex(whole['parentSpanId'])}-01" == PARENT
     for span in (tool, *calls):
         assert span["parentSpanId"] == whole["spanId"]
         assert int(whole["startTimeUnixNano"]) <= int(span["startTimeUnixNano"])

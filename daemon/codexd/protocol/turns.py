@@ -91,6 +91,7 @@ class TurnStartParams(SettingsParams, frozen=True, kw_only=True):
     update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands
     # codexd only: values of variables of providers, for requests to them. In memory only, and never for commands.
     provider_keys: Mapping[str, str] | None = None
+    traceparent: str | None = None  # the place in a trace that the request's `trace` names
 
 
 class TurnStartResponse(msgspec.Struct, frozen=True):

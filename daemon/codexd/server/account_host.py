@@ -12,6 +12,7 @@ import trio
 from codexd.account.account import Account
 from codexd.account.auth_files import AuthFiles
 from codexd.account.limits import Known, Limits
+from codexd.account.login import ApiKey, Chatgpt
 from codexd.account.payment import Payment, Payments
 from codexd.config.live import LiveConfig
 from codexd.projections.clients.deltas import Outgoing
@@ -54,6 +55,18 @@ class AccountHost:
         )
         self.payments = Payments(self.account, env)
         self.limits = Limits(recall, note)
+
+    def attributes(self) -> dict[str, str]:
+        """What telemetry says of the account: Codex's names; what is not known is left out."""
+        match self.account.login:
+            case ApiKey():
+                return {"auth_mode": "ApiKey"}
+            case Chatgpt(account_id=account_id, claims=claims):
+                found = {"user.account_id": account_id, "user.email": claims.email}
+                known = {name: value for name, value in found.items() if value is not None}
+                return {"auth_mode": "Chatgpt", **known}
+            case _:
+                return {}
 
     async def run(self) -> None:
         """Own what is under way, for as long as the daemon runs."""

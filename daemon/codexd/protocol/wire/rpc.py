@@ -109,6 +109,7 @@ class Request(msgspec.Struct, frozen=True):
     id: RequestId
     method: str
     params: msgspec.Raw  # empty if the message has none
+    trace: msgspec.Raw = _NOTHING  # the sender's place in a trace, any JSON
 
 
 class Notification(msgspec.Struct, frozen=True):
@@ -160,6 +161,7 @@ class _Envelope(msgspec.Struct, frozen=True, rename="camel"):
     emitted_at_ms: int | None = None
     seq: int | None = None
     offset: int | None = None
+    trace: msgspec.Raw = _NOTHING
 
 
 _encoder = msgspec.json.Encoder()
@@ -190,7 +192,7 @@ def _asked(envelope: _Envelope, method: str) -> Message:
         return Unreadable(
             None, not_a_message("expected `id` to be an integer or a string, found null")
         )
-    return Request(envelope.id, method, envelope.params)
+    return Request(envelope.id, method, envelope.params, envelope.trace)
 
 
 def _answered(envelope: _Envelope) -> Message:

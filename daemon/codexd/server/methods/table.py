@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from codexd.config.rule_files import RulesNotWritten
 from codexd.core import commands as c
@@ -20,11 +21,13 @@ from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import host_question
 from codexd.core.values.ids import ApprovalId, ThreadId
 from codexd.core.values.tool_actions import Permissions
+from codexd.core.values.trace import read_traceparent
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, REFUSALS, known_methods, read_params
 from codexd.protocol.notifications import WarningNotification
 from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
+from codexd.protocol.turns import TurnStartParams
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
     ClientReply,
@@ -128,6 +131,21 @@ def rpc_error(error: Exception, call: Call) -> RpcError:
             )
 
 
+class _Trace(msgspec.Struct, frozen=True):
+    """The W3C trace context of a request, in the form of its headers."""
+
+    traceparent: str | None = None
+
+
+def traceparent_in(trace: msgspec.Raw) -> str | None:
+    """The place that a request's `trace` names; what is none is ignored, as the standard says."""
+    try:
+        place = read_traceparent(msgspec.json.decode(trace, type=_Trace).traceparent)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return place.traceparent if place is not None else None
+
+
 class Dispatcher:
     """Answers the requests of all connections."""
 
@@ -147,6 +165,8 @@ class Dispatcher:
         self.check_known(request.method)
         method = METHODS[request.method]
         params = read_params(request.method, method.params, request.params)
+        if isinstance(params, TurnStartParams) and request.trace:
+            params = replace(params, traceparent=traceparent_in(request.trace))
         thread_id = getattr(params, "thread_id", None)
         if isinstance(thread_id, str):
             thread_id = thread_id.lower()  # Two spellings of an id are the same thread.

@@ -58,6 +58,7 @@ async def turn_start(
         service_tier=_tier(params.service_tier_for_turn),
         today=services.today(),
         output_schema=params.output_schema,
+        traceparent=params.traceparent,
     )
     services.account.payments.begin(
         turn_id, _checked_keys(services, connection, params.provider_keys)
