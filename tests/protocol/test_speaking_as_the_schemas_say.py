@@ -286,14 +286,6 @@ LIMITS = account.RateLimits(
     rate_limit_reached_type="rate_limit_reached",
 )
 ANSWERS: dict[str, list[msgspec.Struct]] = {
-    "feedback/save": [
-        feedback.FeedbackSaveResponse("t", "/r.zip", "0a"),
-        feedback.FeedbackSaveResponse("no-active-thread-1", "/r.zip"),
-    ],
-    "feedback/upload": [
-        feedback.FeedbackUploadResponse("t", "0a"),
-        feedback.FeedbackUploadResponse("no-active-thread-1"),
-    ],
     "initialize": [methods.InitializeResponse("codexd/0.169.0", "/w", "unix", "linux")],
     "account/read": [
         account.AccountReadResponse(None, requires_openai_auth=False),
