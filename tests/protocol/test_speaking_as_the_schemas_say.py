@@ -643,6 +643,7 @@ OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.hooks",
     "codexd.protocol.older_names",
     "codexd.protocol.rules",
     "codexd.protocol.usage",

@@ -27,6 +27,7 @@ _RENAMED = {
 OWN_MODULES = (
     "codexd.protocol.codexd_methods",
     "codexd.protocol.history",
+    "codexd.protocol.hooks",
     "codexd.protocol.older_names",
     "codexd.protocol.transfer",
     "codexd.protocol.rules",
