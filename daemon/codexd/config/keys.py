@@ -28,6 +28,8 @@ ContextTokens = Annotated[int, Meta(gt=0), "a number of tokens in context, an in
 Milliseconds = Annotated[int, Meta(ge=0), "a number of milliseconds, an integer from 0 on"]
 Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
 Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65535"]
+WorkspaceIds = Annotated[str | tuple[str, ...], "a workspace's id, or a list of them"]
+Url = Annotated[str, "a URL, a string"]
 FilePath = Annotated[str, "the path of a file, a string"]
 FileNames = Annotated[tuple[str, ...], "a list of names of files"]
 Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
@@ -134,8 +136,8 @@ class RedactionTable(msgspec.Struct, frozen=True):
 class LoginTable(msgspec.Struct, frozen=True):
     """The table `[login]`: where `codexctl login` gets its tokens; None: where Codex gets them."""
 
-    issuer: Annotated[str, "a URL, a string"] | None = None
-    client_id: str | None = None
+    issuer: Url | None = None  # None: https://auth.openai.com
+    client_id: str | None = None  # None: that of Codex
 
 
 class FeedbackTable(msgspec.Struct, frozen=True):
@@ -271,15 +273,12 @@ class Config(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
-    # How a person may log in: another login that is there is not used. The workspace of a login with ChatGPT.
-    forced_login_method: Literal["chatgpt", "api"] | None = None
-    forced_chatgpt_workspace_id: (
-        Annotated[str | tuple[str, ...], "a workspace's id, or a list of them"] | None
-    ) = None
+    forced_login_method: Literal["chatgpt", "api"] | None = None  # another login is not used
+    forced_chatgpt_workspace_id: WorkspaceIds | None = None  # of a login with ChatGPT
     login: Annotated[LoginTable, "a table [login]"] = LoginTable()
     # Where a login with ChatGPT sends requests; None: https://chatgpt.com/backend-api
-    chatgpt_base_url: Annotated[str, "a URL, a string"] | None = None
-    openai_base_url: Annotated[str, "a URL, a string"] | None = None  # of the provider openai
+    chatgpt_base_url: Url | None = None
+    openai_base_url: Url | None = None  # of the provider openai
     feedback: Annotated[FeedbackTable, "a table [feedback]"] = FeedbackTable()
     otel: Annotated[OtelTable, "a table [otel]"] = OtelTable()
     features: Annotated[FeaturesTable, "a table [features]"] = FeaturesTable()
