@@ -6,7 +6,7 @@ both show the same. It holds only open items.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from copy import copy
 
 import msgspec
@@ -154,9 +154,9 @@ class ItemProjection:
                 return _mark(event, at_ms)
             case e.ThreadForked():
                 self._queued.clear()
-                return self._lost(at_ms)
+                return self.lose(at_ms)
             case e.ThreadTakenIn():
-                return self._lost(at_ms)
+                return self.lose(at_ms)
             case _:
                 return self._of_tools(recorded)
         return []
@@ -164,6 +164,8 @@ class ItemProjection:
     def _of_tools(self, recorded: Recorded) -> list[ItemChange]:
         event, at_ms = recorded.event, recorded.at_ms
         match event:
+            case e.ToolStarted(action=PersonCommand()) if event.again is not None:
+                return []  # It has begun before, maybe in a turn before these records.
             case e.ApprovalRequested() | e.ToolStarted():
                 return self._begun(event.call_id, event.action, at_ms)
             case e.ToolSpawned():
@@ -242,7 +244,7 @@ class ItemProjection:
     def _begun_by_person(
         self, call_id: CallId, action: PersonCommand, at_ms: int
     ) -> list[ItemChange]:
-        """It is a process from its start; one that is adopted has begun before."""
+        """It is a process from its start."""
         if ProcessId(call_id) in self._left:
             return []
         tool = begun(OpenTool(call_id), action, at_ms)
@@ -278,9 +280,17 @@ class ItemProjection:
         tool = begun(OpenTool(event.of.call_id), event.action, event.started_ms or at_ms)
         return _left_ended(tool, event.of.turn_id, event.result, at_ms, seq)
 
-    def _lost(self, at_ms: int) -> list[ItemChange]:
-        """The records before are those of another thread, whose processes are not this thread's."""
-        lost, self._left = self._left, {}
+    def lose(self, at_ms: int, among: Collection[ItemId] | None = None) -> list[ItemChange]:
+        """The records before are those of another thread, whose processes are not this thread's: of these items, or of
+        all, they have ended.
+        """
+        lost = {
+            process: left
+            for process, left in self._left.items()
+            if among is None or ItemId(left[0].call_id) in among
+        }
+        for process in lost:
+            del self._left[process]
         gone = ToolResult("aborted", "")
         return [change for left in lost.values() for change in _left_ended(*left, gone, at_ms, 0)]
 

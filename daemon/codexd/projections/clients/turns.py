@@ -109,6 +109,11 @@ class TurnProjection:
         """Whether an item is open whose process goes on after its turn, or did when the records end."""
         return bool(self._left)
 
+    @property
+    def waits_since(self) -> int:
+        """The beginning of the earliest turn with such an item."""
+        return min((turn.seq for turn, _ in self._left.values()), default=self.seq)
+
     def apply(self, recorded: Recorded) -> None:
         event = recorded.event
         self.seq = recorded.seq
@@ -140,6 +145,17 @@ class TurnProjection:
                 turn.error = event.error
             case _:
                 pass
+
+    def end_left(self, recorded: Recorded) -> None:
+        """Items that stay open are ended by an event that is not among these records."""
+        if isinstance(recorded.event, e.ProcessEnded):
+            changes = self._screen.apply(recorded)
+        else:
+            before = {item for item, (turn, _) in self._left.items() if turn.seq < recorded.seq}
+            changes = self._screen.lose(recorded.at_ms, before)
+        for change in changes:
+            if isinstance(change, ItemDone):
+                self._end_left(change.item)
 
     def _end_left(self, item: ThreadItem) -> None:
         """The item keeps its place in its turn, where that is here."""

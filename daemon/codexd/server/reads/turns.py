@@ -7,8 +7,9 @@ them too, since a queued input may be in such a range.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from codexd.core.events.events import InputQueued, TurnStarted
+from codexd.core.events.events import InputQueued, ThreadForked, ThreadTakenIn, TurnStarted
 from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ProcessEnded
@@ -19,6 +20,9 @@ from codexd.projections.clients.turns import TurnProjection, TurnView
 from codexd.runtime.turn_search import BACK_RECORDS, queued_before, turn_begun
 from codexd_eventstore.event_log import EventLog
 from codexd_eventstore.reading import records, records_back
+
+# A fork, and a thread from elsewhere, have none of the processes before.
+_END_PROCESSES: Final = frozenset({ProcessEnded.type, ThreadForked.type, ThreadTakenIn.type})
 
 
 class TurnReader:
@@ -109,13 +113,16 @@ class TurnReader:
         """The turns in these records; the ends of their processes may come later in the log."""
         transcript, steps = TurnProjection(), Steps()
         for recorded in read:
-            transcript.apply(recorded)
+            # What ends processes is applied below, in the order of the log.
+            if not isinstance(recorded.event, ThreadForked | ThreadTakenIn):
+                transcript.apply(recorded)
             await steps.next()
         if transcript.waits:
-            after = transcript.seq
+            # Also among records that were left out: a revert takes back turns, and not the end of a process.
+            after = transcript.waits_since
             async for record in records(self._log, self._stream, after=after, limit=BACK_RECORDS):
-                if record.type == ProcessEnded.type:
-                    transcript.apply(decode_record(record.line))
+                if record.type in _END_PROCESSES:
+                    transcript.end_left(decode_record(record.line))
                     if not transcript.waits:
                         break
                 await steps.next()
