@@ -433,6 +433,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.pacing",
             "codexd.models.client",
             "codexd.models.exchange.notes",
+            "codexd.models.http.messages",
             "codexd.models.http.proxies",
             "codexd_eventstore",
             "google",

@@ -21,7 +21,7 @@ import trio
 
 from codexd_eventstore.line_start import time_of
 from codexd_eventstore.reading import Pages, records_back
-from codexd_eventstore.store import Damaged, EventLog, NotFound, Record, Sidecar
+from codexd_eventstore.store import Damaged, EventLog, NotFound, Record, Sidecar, StoreError
 
 # A handler that raises is called again after this long, then after twice as long, up to the longest.
 FIRST_PAUSE_S: Final = 0.5
@@ -116,6 +116,17 @@ class Consumer:
 
     async def _look_at_all(self) -> None:
         """Want every stream whose file is not as it was when all of it was handled."""
+        while not self._looked:
+            try:
+                await self._look()
+            except StoreError:
+                await trio.sleep(LONGEST_PAUSE_S)  # the disk's: what changes is handled meanwhile
+            else:
+                self._looked = True
+        self._idle.unpark_all()
+
+    async def _look(self) -> None:
+        """Raises: StoreError."""
         for archived in (False, True):
             for number, row in enumerate(await self._store.streams(archived=archived)):
                 if number % LOOKED_AT_ONCE == 0:
@@ -126,8 +137,6 @@ class Consumer:
                 if handled != row.size_bytes:
                     self._sizes[row.stream] = row.size_bytes
                     self._want(row.stream)
-        self._looked = True
-        self._idle.unpark_all()
 
     async def _work(self, nursery: trio.Nursery) -> None:
         """Handle one stream after the other."""

@@ -126,13 +126,13 @@ class Telemetry:
         with self._stores[0].changes() as changes:
             while True:
                 self._table = self._config.last_good().otel
-                found = read_destinations(self._table, self._env)
-                found = self._checked(found)
-                wanted = read_destinations(self._table, self._env).found
-                since_ms = await self._begin(wanted) if wanted else {}
+                read = read_destinations(self._table, self._env)
+                wanted, found = read.found, self._checked(read).found
+                # Before anything is imported: what is asked of a model meanwhile is noted too.
+                self._signals = frozenset(to.signal for to in wanted)
                 async with trio.open_nursery() as nursery:
-                    if found.found:
-                        await self._start(found.found, since_ms, nursery)
+                    if wanted:
+                        await self._try_start(found, await self._begin(wanted), nursery)
                     self._begun.set()
                     while self._config.last_good().otel == self._table:
                         await changes.receive()
@@ -182,6 +182,17 @@ class Telemetry:
                 await self._stores[0].set_checkpoint(name, BEGINNING, 0, written=True)
         self._looked_at = wanted
 
+    async def _try_start(
+        self, found: Sequence[Destination], since_ms: Mapping[Signal, int], nursery: trio.Nursery
+    ) -> None:
+        try:
+            if found:
+                await self._start(found, since_ms, nursery)
+        except Exception as error:  # noqa: BLE001 - of an import: a broken library ends no daemon
+            problem = f"telemetry is not sent: its libraries cannot be loaded: {error}"
+            self._problems = (*self._problems, problem)
+            log.warning("%s", problem)
+
     async def _start(
         self,
         destinations: Sequence[Destination],
@@ -195,7 +206,6 @@ class Telemetry:
                 pipeline = makers(to, store, since_ms[to.signal])
                 self._pipelines.append(pipeline)
                 nursery.start_soon(pipeline.run)
-        self._signals = frozenset(to.signal for to in destinations)
 
     def _prepare(self) -> Callable[[Destination, Consumed, int], Pipeline]:
         from codexd.core.events.record import make_decoders

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from codexd.models.http.messages import reason_of
 from codexd.telemetry.collectors.destination import Destination
 from codexd.telemetry.collectors.otlp import as_json, rejected_of_binary, rejected_of_json
 from codexd.telemetry.collectors.sender import NotTaken
@@ -63,8 +64,7 @@ class HttpSender:
         except trio.TooSlowError as error:
             raise NotTaken(f"no answer within {destination.timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise NotTaken(f"it cannot be reached: {reason}") from error
+            raise NotTaken(f"it cannot be reached: {reason_of(error)}") from error
 
     async def _post(self, body: bytes) -> tuple[int, str]:
         """Raises: NotTaken, httpx.HTTPError, httpx.InvalidURL."""
