@@ -122,13 +122,16 @@ class TurnProjection:
         shown = self._screen.apply(recorded)
         if isinstance(event, _WAYS_BACK):
             self._go_back(event)
+        for change in shown:  # Also of turns that are taken back.
+            if isinstance(change, ItemDone) and change.turn_id is not None:
+                self._end_left(change.item)
         if not self.turns:
             return
         turn = self.turns[-1]
         for change in shown:
             if isinstance(change, ItemDone) and change.turn_id is not None:
-                self._end_left(change.item)
-            elif isinstance(change, ItemDone | ItemLeft):
+                continue
+            if isinstance(change, ItemDone | ItemLeft):
                 if isinstance(change, ItemLeft):
                     self._left[change.item.id] = turn, len(turn.items)
                 turn.items.append(change.item)
