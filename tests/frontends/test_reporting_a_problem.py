@@ -104,6 +104,11 @@ async def test_there_is_no_place_for_reports_unless_a_person_names_one(
 ) -> None:
     home.configure('model = "x"\n')
     home.start()
+    told = await trio.to_thread.run_sync(codexctl, home, "feedback", "--no-logs")
+    assert told.out.splitlines()[-1] == (
+        "nothing was sent: `endpoint` in the table [feedback] of config.toml names where to; "
+        "--save FILE makes a file"
+    )
     path = str(tmp_path / "r.zip")
     async with connected(home.socket) as client:
         refused = await client.refused("feedback/upload", classification="bug")

@@ -156,6 +156,20 @@ async def test_the_end_waits_for_what_is_there_and_not_for_a_dead_collector(
             assert trio.current_time() == began
 
 
+@trio_test(autojump=True)
+async def test_the_end_waits_no_longer_than_the_first_failure(tmp_path: Path) -> None:
+    collector = Collector()
+    async with memory(tmp_path) as store:
+        pipeline = pipeline_to(collector, store)
+        async with running(pipeline):
+            collector.answers = [NotTaken("no")] * 1000
+            await put(store, 0, FIRST)
+            began = trio.current_time()
+            await pipeline.flush()
+            assert trio.current_time() == began
+            assert pipeline.problem == "no"
+
+
 @pytest.mark.slow
 @trio_test
 async def test_a_thread_that_is_not_in_memory_any_more_is_looked_at_again(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class Pipeline:
         self.sent = 0  # items that the collector took
         self.dropped = 0  # items that it refused
         self.problem: str | None = None  # why the last request was not taken
+        self._failed = trio.Event()  # a request was not taken
         self.consumer = Consumer(
             store,
             f"otel.{destination.signal}",
@@ -104,8 +105,15 @@ class Pipeline:
 
     async def flush(self) -> None:
         """Return when all that is in the log is sent; at once where the collector does not answer."""
-        if self.problem is None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_failed, nursery.cancel_scope)
             await self.consumer.wait_idle()
+            nursery.cancel_scope.cancel()
+
+    async def _until_failed(self, flushing: trio.CancelScope) -> None:
+        if self.problem is None:
+            await self._failed.wait()
+        flushing.cancel()
 
     async def _handle(self, stream: str, page: Sequence[Record]) -> None:
         try:
@@ -216,6 +224,9 @@ class Pipeline:
         if problem is None and self.problem is not None:
             log.info("telemetry: %s are sent again", signal)
         self.problem = problem
+        if problem is not None:
+            self._failed.set()
+            self._failed = trio.Event()
 
     def _drop(self, count: int, reason: str) -> None:
         self.dropped += count

@@ -30,7 +30,7 @@ class _Feedback(msgspec.Struct, frozen=True):
 
 
 class _Config(msgspec.Struct, frozen=True):
-    feedback: _Feedback = _Feedback()
+    feedback: _Feedback | None = None
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
@@ -83,8 +83,8 @@ def _params(arguments: argparse.Namespace, daemon: Daemon) -> dict[str, object]:
 
 def _endpoint(daemon: Daemon) -> str | None:
     read = daemon.call("config/read", {}, ConfigReadResponse)
-    endpoint = msgspec.json.decode(read.config, type=_Config).feedback.endpoint
-    return None if endpoint is None else one_line(endpoint)
+    table = msgspec.json.decode(read.config, type=_Config).feedback
+    return one_line(table.endpoint) if table is not None and table.endpoint else None
 
 
 def _save(daemon: Daemon, params: dict[str, object], path: str) -> FeedbackSaveResponse:
