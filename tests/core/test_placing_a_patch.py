@@ -70,6 +70,24 @@ def test_hunks_come_in_the_order_of_the_file() -> None:
     assert "after line 4," in refused(content, "@@", "-b", "@@", " a", "-b", "@@", "-a")
 
 
+def test_lines_that_come_at_the_end_do_not_move_the_place_of_the_next_hunk() -> None:
+    assert updated(b"a\nb\n", "@@", "+x", "@@", "-a", "+1", "@@", "+y") == b"1\nb\nx\ny\n"
+    assert updated(b"a\nb", "@@", "+x", "@@", "-b", "@@", "+y") == b"a\nx\ny"
+
+
+def test_a_hunk_of_lines_that_only_stay_says_where_the_next_one_lies() -> None:
+    content = b"class A\n x\nclass B\n x\n"
+    assert updated(content, "@@", " class B", "@@", "- x", "+ y") == (b"class A\n x\nclass B\n y\n")
+    assert "does not fit" in refused(content, "@@", " class C", "@@", "- x", "+ y")
+
+
+def test_a_line_of_the_file_may_begin_with_the_sign_of_a_hunk() -> None:
+    content = b"class A\n  @@count = 0\n  @@limit = 1\n"
+    assert updated(content, "@@", "   @@count = 0", "-  @@limit = 1", "+  @@limit = 2") == (
+        b"class A\n  @@count = 0\n  @@limit = 2\n"
+    )
+
+
 def test_lines_that_only_come_go_after_their_context_or_to_the_end() -> None:
     assert updated(b"a\nb\n", "@@ a", "+x") == b"a\nx\nb\n"
     assert updated(b"a\nb\n", "+x") == b"a\nb\nx\n"

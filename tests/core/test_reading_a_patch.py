@@ -113,7 +113,10 @@ def test_a_file_may_only_get_another_path() -> None:
         (patch("*** Add File: a", "x"), "line 3 of the patch: expected a line of the new file"),
         (patch("*** Update File: a"), "line 2: expected a change of a, found none"),
         (patch("*** Update File: a", "*** Move to:", "+x"), "line 3: expected a path after"),
-        (patch("*** Update File: a", "@@", " x"), "line 3: expected a hunk with lines that go"),
+        (
+            patch("*** Update File: a", "@@", "*** Add File: b"),
+            "line 3: expected a hunk with lines",
+        ),
         (patch("*** Update File: a", "@@", "+x", "y"), "line 5 of the patch: expected a line of"),
         (patch("*** Update File: a", "@@"), "line 3: expected a hunk with lines"),
         (patch("*** Add File: a", "+" + "x" * PATCH_BYTES_MAX), "make the change in parts"),

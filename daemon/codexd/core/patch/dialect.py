@@ -183,7 +183,8 @@ class _Reader:
 
     def _hunk(self) -> Hunk:
         number, context = self._at + 1, []
-        while self._at < self._end and self._lines[self._at].lstrip().startswith("@@"):
+        # A line of the file may begin with @@ too, as class variables of Ruby do: a blank before it says so.
+        while self._at < self._end and self._lines[self._at].startswith("@@"):
             line = self._lines[self._at].strip()[2:]
             line = _NUMBERS.sub("", line.strip(), count=1) if line[:2] == " -" else line[1:]
             if line.strip():
@@ -198,8 +199,9 @@ class _Reader:
         # Blank lines between two hunks belong to neither.
         while lines and not at_end and lines[-1] == _BLANK and self._at < self._end:
             lines.pop()
-        if all(line.sign == " " for line in lines):
-            raise BadPatch(f"line {number}: expected a hunk with lines that go or come, found none")
+        # Lines that only stay narrow the place of the next hunk down.
+        if not lines:
+            raise BadPatch(f"line {number}: expected a hunk with lines, found none")
         return Hunk(tuple(lines), tuple(context), at_end, number)
 
     def _line(self) -> Line:

@@ -101,13 +101,28 @@ def edits_of(path: str, lines: FileLines, hunks: Sequence[Hunk]) -> list[Edit]:
                 raise BadPatch(_not_found(path, lines, hunk, [context], start))
             start = found + 1
         old = [line.text for line in hunk.lines if line.sign != "+"]
-        if not old:
-            begin = start if hunk.context and not hunk.at_end else place.count
-        else:
+        if not old and (hunk.at_end or not hunk.context):
+            edits += _edits(hunk, place.count, 0)
+            at = start  # lines at the end of the file do not say where the next hunk lies
+            continue
+        begin = start
+        if old:
             begin, old = _begin(place, path, lines, hunk, old, start)
         edits += _edits(hunk, begin, len(old))
         at = begin + len(old)
-    return edits
+    return _in_order(edits)
+
+
+def _in_order(edits: list[Edit]) -> list[Edit]:
+    """The edits in the order of their lines; lines that come at the same place are one edit."""
+    ordered: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        last = ordered[-1] if ordered else None
+        if last is not None and last.start == edit.start and not last.old:
+            ordered[-1] = Edit(edit.start, edit.old, last.new + edit.new)
+        else:
+            ordered.append(edit)
+    return ordered
 
 
 def _begin(
