@@ -16,7 +16,7 @@ from codexd.core.values.tool_actions import ApplyPatch, BadCall, ExecCommand, Wr
 from codexd.sessions.exec_command import DECLARATION, ExecTool
 from codexd.sessions.registry import Sessions
 from codexd.sessions.write_stdin import WriteStdinTool
-from codexd.tools.registry import CallContext
+from codexd.tools.registry import CallContext, Registry
 from codexd.tools.shell import Shell
 from conversation import (
     ENVIRONMENT,
@@ -232,11 +232,11 @@ async def test_a_session_id_may_come_as_text_or_as_a_float() -> None:
 @trio_test
 async def test_a_shell_that_is_none_is_the_last_resort() -> None:
     async with conversation() as talk:
+        registry = Registry(talk.tool)  # as a call goes: it has each action prepared by its tool
         for named, found in (("/bin/nosuch", None), ("python3", None), ("bash", "/bin/bash")):
-            action = await talk.tool.prepare(talk.read("echo $0", shell=named))
+            action = await registry.prepare(talk.read("echo $0", shell=named))
             assert isinstance(action, ExecCommand)
             assert action.shell == found
-            assert isinstance(action, ExecCommand)
             assert action.argv == (found or "/bin/sh", "-c", "echo $0")
         assert isinstance(action, ExecCommand)
         assert output_in((await talk.result(action)).model_text) == "/bin/bash\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
@@ -143,7 +144,7 @@ class ExecTool:
             shell=asked.shell,
         )
 
-    async def prepare(self, action: ToolAction) -> ToolAction:
+    async def prepare(self, action: ToolAction, _: Sequence[ToolAction] = ()) -> ToolAction:
         """Find the shell that the model has named."""
         if not isinstance(action, ExecCommand) or action.shell is None:
             return action

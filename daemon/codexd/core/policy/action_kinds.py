@@ -148,6 +148,7 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         after_crash="adopt",
         executes=True,
         approval=_OF_COMMANDS,
+        tool="exec_command",
         item="commandExecution",
         found_as="command",
         session=lambda action: ProcessId(action.session),
