@@ -112,6 +112,12 @@ class Limits:
 
     def observe(self, account: str, headers: Mapping[str, str], at_ms: int) -> None:
         """A provider reported limits in the headers of a response."""
+        known = self._known.get(account)
+        if known is not None and not self._waiting:
+            now = _after(known, headers, at_ms)
+            if not _has_changed(known, now):  # as after most responses: nothing is to be recorded
+                self._keep(now)
+                return
         self._waiting.append((account, headers, at_ms))
         del self._waiting[:-WAITING_MAX]
         self._wake.set()

@@ -99,9 +99,8 @@ class KeptProcess:
                 await self.changes.park()
 
     async def release(self) -> None:
-        """Have the keeper forget it."""
+        """Have the keeper forget it. It does not wait: whoever recorded the end may be cancelled by that already."""
         self.abandon()
-        await trio.lowlevel.checkpoint()
 
     def abandon(self) -> None:
         """Have the keeper end and forget it."""

@@ -102,6 +102,8 @@ class Connection:
             self._head = part
             return
         head, self._head = self._head, b""
+        if not head and not part:  # the end of a body whose length was told: nothing to send
+            return
         try:
             await self._stream.send_all(head + part[:WRITE_BYTES])
             for at in range(WRITE_BYTES, len(part), WRITE_BYTES):

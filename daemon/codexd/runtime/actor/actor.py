@@ -125,7 +125,13 @@ class ThreadActor:
                 the events were written.
         """
         reply = Reply()
-        await self._outbox.send((Asked(command, by, key), reply))
+        asked = (Asked(command, by, key), reply)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            # `send` would wait for a turn of the loop before the wait for the reply.
+            self._outbox.send_nowait(asked)
+        except trio.WouldBlock:
+            await self._outbox.send(asked)
         result = await reply.receive()
         if isinstance(result, CommandResult):
             return result
