@@ -169,7 +169,7 @@ class _Exchange:
         self._request = request
         self._notes = request.notes
         self._frames: sse.EventStreamReader | sse.WholeBody = sse.EventStreamReader()
-        self._ended = False  # the response was read to its end
+        self._ended = False  # the newest response was read to its end
         self._inflate: zlib._Decompress | None = None
         self._beginning = b""  # of the body, where it was looked at before it is read
 
@@ -197,6 +197,7 @@ class _Exchange:
         if self._notes is not None:
             self._notes.sent(request.headers)
         self._response = await self._sent(await self._client._ready(), request)
+        self._ended = False
         self._chunks: AsyncIterator[bytes] = aiter(
             cast("httpx.AsyncByteStream", self._response.stream)
         )
@@ -258,16 +259,13 @@ class _Exchange:
         import httpx
 
         try:
-            with trio.fail_after(self._idle_seconds):
+            with trio.CancelScope(deadline=trio.current_time() + self._idle_seconds):
                 return await transport.handle_async_request(request)
-        except trio.TooSlowError as error:
-            raise errors.not_answered(
-                self._provider, f"nothing came for {self._idle_seconds:g} s"
-            ) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise self._client._not_connected(error) from error
         except httpx.TransportError as error:
             raise errors.not_answered(self._provider, reason_of(error)) from error
+        raise errors.not_answered(self._provider, f"nothing came for {self._idle_seconds:g} s")
 
     async def _accepted(self, headers: RequestHeaders) -> ResponseStarted:
         """The content of a good response's head. Raises: ModelError, for any other response."""
@@ -380,15 +378,18 @@ class _Exchange:
         The response is a stack of async generators. A closed connection makes the innermost fail, and all
         of them end in order; left to the garbage collector they would be trio's to complain of.
         """
+        stream = cast("httpx.AsyncByteStream", self._response.stream)
+        if self._ended:
+            await stream.aclose()  # httpcore shields it from cancellation by itself.
+            return
         import httpx
 
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             with suppress(httpx.TransportError):
-                if not self._ended:
-                    await self._connection.aclose()
+                await self._connection.aclose()
                 while await self._read_packed():
                     pass
-            await cast("httpx.AsyncByteStream", self._response.stream).aclose()
+            await stream.aclose()
 
 
 async def _beside(work: Callable[[], T], size: int) -> T:
