@@ -47,6 +47,8 @@ _STOP_AGAIN_SECONDS: Final = 1.0
 _HELLO_SECONDS_MAX: Final = 5.0
 # More than the system takes of arguments and environment, less than a message may be long.
 START_BYTES_MAX: Final = 6 << 20
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
 
 
 class OtherKeeper(NotStarted):
@@ -174,18 +176,15 @@ class KeeperProcesses:
     async def _start(self, kind: str, command: Command) -> tuple[Answer, Link]:
         # A call that is cancelled already starts nothing.
         await trio.lowlevel.checkpoint_if_cancelled()
-        fields = self._fields(command)
+        fields, answer = self._fields(command), None
         # Not cancelled halfway: what was started has to be somebody's.
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True) as scope:
             link = await self._started()
-            try:
-                with trio.fail_after(ANSWER_SECONDS_MAX):
-                    answer = await link.ask(b"start", kind.encode(), *fields)
-            except trio.TooSlowError:
-                link.tell(b"forget", command.process_id.encode())
-                raise NotStarted(
-                    f"the keeper gave no answer for {ANSWER_SECONDS_MAX:g} s"
-                ) from None
+            scope.deadline = trio.current_time() + ANSWER_SECONDS_MAX
+            answer = await link.ask(b"start", kind.encode(), *fields)
+        if answer is None:
+            link.tell(b"forget", command.process_id.encode())
+            raise NotStarted(f"the keeper gave no answer for {ANSWER_SECONDS_MAX:g} s")
         result, *rest = answer[0]
         if result == SHORT:
             link.tell(b"forget", command.process_id.encode())
@@ -216,7 +215,11 @@ class KeeperProcesses:
                 command.errors.encode(),
                 *(b"%d" % number for number in numbers),
                 *map(os.fsencode, command.argv),
-                *(os.fsencode(f"{name}={value}") for name, value in variables.items()),
+                # As os.fsencode does it, which costs a call for each variable.
+                *[
+                    f"{name}={value}".encode(_ENCODING, _ERRORS)
+                    for name, value in variables.items()
+                ],
             ]
         except UnicodeError as error:
             raise NotStarted(str(error)) from error
