@@ -77,7 +77,9 @@ class Providers:
 
     def provider(self, name: str) -> Provider:
         """The provider of that name. Raises: ModelError."""
-        config = self._config.last_good()
+        return self._provider_by(self._config.last_good(), name)
+
+    def _provider_by(self, config: Config, name: str) -> Provider:
         source = (config.model_providers.get(name), config.openai_base_url)
         kept = self._read.get(name)
         if kept is None or kept[0] != source:
@@ -177,7 +179,7 @@ class Providers:
         """The declaration of the provider's web search; None if it has none, or may not search."""
         config = self._config.last_good()
         try:
-            provider = self.provider(settings.provider)
+            provider = self._provider_by(config, settings.provider)
         except ModelError:
             return None
         if provider.wire_api != "responses" or not provider.quirks.web_search:

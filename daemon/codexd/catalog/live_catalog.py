@@ -33,7 +33,10 @@ class LiveCatalog:
 
     def current(self) -> Catalog:
         """The catalogue, by the last good config."""
-        named = self._config.last_good().model_catalog_json
+        return self.named(self._config.last_good().model_catalog_json)
+
+    def named(self, named: str | None) -> Catalog:
+        """The same, for a caller that has just looked at the config."""
         if named is None:
             self._stamp, self.problem = None, None
             return BUILT_IN

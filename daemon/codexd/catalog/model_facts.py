@@ -44,7 +44,8 @@ class ModelFacts:
     def traits(self, model: str) -> Traits:
         """The capabilities of a model."""
         config = self._config.last_good()
-        return traits_of(self._model(model, config), config.features.unified_exec)
+        found = self.catalog.named(config.model_catalog_json).find(model)
+        return traits_of(as_configured(found, config), config.features.unified_exec)
 
     def tuning(self, settings: Settings) -> Tuned:
         """The options of a request that the model of these settings supports."""

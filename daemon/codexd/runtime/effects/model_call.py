@@ -18,6 +18,7 @@ from codexd.core.state.window import json_bytes
 from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import TurnError
+from codexd.core.values.limits import Traits
 from codexd.core.values.model_output import (
     ItemStarted,
     ModelEvent,
@@ -79,7 +80,8 @@ class ModelCalling:
             if not self._is_due:
                 return
             self._notes = self._new_notes()
-            request = await self._with_images(self._request())
+            traits = self._thread.world.traits(self._settings.model)
+            request = await self._with_images(self._request(traits), traits)
             if not self._is_due:
                 return
             async with client.stream(request) as stream:
@@ -136,19 +138,19 @@ class ModelCalling:
         assert turn is not None
         return thread.world.notes_of(thread.thread_id, turn, effect.call_id, effect.attempt)
 
-    def _request(self) -> ModelRequest:
+    def _request(self, traits: Traits) -> ModelRequest:
         thread, turn = self._thread, self._thread.state.turn
         assert turn is not None
         settings, tuning = asked(turn)
         summarising = compacts(turn)
-        items, traits = self._items, thread.world.traits(settings.model)
+        items = self._items
         return ModelRequest(
             model=settings.model,
             instructions=thread.instructions,
             input=question(turn, items, thread.folds.history.compaction_keep)
             if summarising
             else items,
-            tools=() if summarising else thread.world.tools_of(settings.model, thread.state),
+            tools=() if summarising else thread.world.registry.offered(traits, thread.state),
             cache_key=thread.thread_id,
             reasons=traits.reasons,
             effort=tuning.effort,
@@ -160,13 +162,13 @@ class ModelCalling:
             notes=self._notes,
         )
 
-    async def _with_images(self, request: ModelRequest) -> ModelRequest:
+    async def _with_images(self, request: ModelRequest, traits: Traits) -> ModelRequest:
         """The request with the images that its items name, as far as the model and its provider take them."""
         world, settings = self._thread.world, self._settings
         items = await world.images.for_model(
             request.input,
             self._thread.folds.history.refused_by(settings.model, settings.provider),
-            reads_images=world.traits(settings.model).images,
+            reads_images=traits.images,
         )
         return replace(request, input=items)
 
@@ -302,7 +304,7 @@ class ModelCalling:
         """The size of the request's parts, while its items are in memory."""
         if self._thread.folds.history.evicted:
             return None
-        request = self._request()
+        request = self._request(self._thread.world.traits(self._settings.model))
         return RequestSize(
             tokens_of(len(request.instructions.encode())),
             tokens_of(sum(map(len, request.tools))),
