@@ -174,16 +174,13 @@ class FeatureTool(Protocol):
     features: frozenset[str]
 
 
-def _features_of(tool: Tool[Any]) -> frozenset[str]:
-    return tool.features if isinstance(tool, FeatureTool) else frozenset()
-
-
 class Registry:
     """The tools of a daemon, by name. They may come and go while it runs."""
 
     def __init__(self, *tools: Tool[Any]) -> None:
         self._tools: dict[str, Tool[Any]] = {}
         self._preparing: dict[str, PreparingTool] = {}
+        self._features: dict[str, frozenset[str]] = {}
         for tool in tools:
             self.add(tool)
 
@@ -194,12 +191,13 @@ class Registry:
                 f"expected a tool with a new name, found another {tool.name}: not added"
             )
         self._tools[tool.name] = tool
+        self._features[tool.name] = tool.features if isinstance(tool, FeatureTool) else frozenset()
         if isinstance(tool, PreparingTool):
             self._preparing[tool.name] = tool
 
     def remove(self, name: str) -> None:
         """Remove a tool. A call that it performs continues to its end."""
-        del self._tools[name]
+        del self._tools[name], self._features[name]
         self._preparing.pop(name, None)
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
@@ -215,14 +213,12 @@ class Registry:
 
     def _without(self, off: Collection[str]) -> list[Tool[Any]]:
         """The tools that belong to none of these features."""
-        tools = self._tools.values()
-        return [tool for tool in tools if not off or _features_of(tool).isdisjoint(off)]
+        return [tool for name, tool in self._tools.items() if self._features[name].isdisjoint(off)]
 
     def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
         """Read a call by that name; a `BadCall` where there is no such tool."""
-        off = frozenset(context.features_off)
-        tool = self._tools.get(name)
-        if tool is None or not off.isdisjoint(_features_of(tool)):
+        tool, off = self._tools.get(name), context.features_off
+        if tool is None or not self._features[name].isdisjoint(off):
             known = ", ".join(sorted(tool.name for tool in self._without(off)))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
         whole = _as_object(whole_characters(arguments.encode(errors="replace")).decode())
