@@ -481,9 +481,33 @@ FLOORS: dict[str, frozenset[str]] = {
             "trio",
         }
     ),
+    # What works and what does not, by the parts of a daemon, in one or without one
+    "codexd.doctor": frozenset(
+        {
+            "codexd.account",
+            "codexd.catalog.clients",
+            "codexd.config.file",
+            "codexd.config.layers",
+            "codexd.config.live",
+            "codexd.context_files.agents_md",
+            "codexd.core.values.shown",
+            "codexd.machine.owners",
+            "codexd.machine.paths",
+            "codexd.models",
+            "codexd.protocol",
+            "codexd.redaction",
+            "codexd.sandbox.confinement",
+            "codexd.telemetry.collectors.destination",
+            "codexd_eventstore",
+            "httpx",
+            "msgspec",
+            "trio",
+        }
+    ),
     # 4: the socket
     "codexd.server": frozenset(
         {
+            "codexd.doctor",
             "codexd.account",
             "codexd.catalog.clients",
             "codexd.models.client",

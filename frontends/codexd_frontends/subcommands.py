@@ -262,6 +262,12 @@ SUBCOMMANDS = (
     Subcommand("logout", "forget the login; that of Codex stays", (arg.JSON,)),
     Subcommand("whoami", "show who is logged in, and what pays for requests", (arg.JSON,)),
     Subcommand("limits", "show the rate limits of the account, and when they reset", (arg.JSON,)),
+    Subcommand(
+        "doctor",
+        "say what is configured, what works, and what mends the rest; nothing is started",
+        (arg.JSON,),
+        may_start=False,
+    ),
     Subcommand("status", "show whether the daemon runs", (arg.JSON,), may_start=False),
     Subcommand("start", "start the daemon", (arg.JSON,)),
     Subcommand("stop", "stop the daemon", (arg.NOW, arg.JSON), may_start=False),

@@ -32,12 +32,20 @@ class _Printed(io.TextIOWrapper):
 def run(folder: str, words: list[str]) -> tuple[int, str]:
     """One command."""
     os.chdir(folder)
-    out, err = _Printed(), _Printed()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    out, err, asked = _Printed(), _Printed(), sys.stdin
+    # The lines that ask for commands are for none of them.
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        open(os.devnull) as nothing,
+    ):
+        sys.stdin = nothing
         try:
             code = main(words)
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else -1
+        finally:
+            sys.stdin = asked
     return code, out.text + err.text
 
 

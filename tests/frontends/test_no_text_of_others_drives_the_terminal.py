@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("set", "model", "m"),
         ("unset", "model"),
     ),
+    "model": ((), ("set", "m")),
+    "feedback": ((), ("--save", "report.zip"), ("--send", "--yes")),
+    "doctor": ((),),
     "login": (("--no-browser",), ("--device-auth",)),
     "logout": ((),),
     "whoami": ((),),
@@ -154,6 +158,9 @@ class EvilDaemon:
         for method in METHODS:
             if method != "initialize":
                 fake.answer_by(method, self._answer)
+        variables = {"keyVariables": [self.poison.of("InitializeOwn.keyVariables", "KEY")]}
+        greeting = {"userAgent": "codexd/0.1.0", "codexHome": "/h", "codexd": variables}
+        fake.answer("initialize", greeting)
 
     def example(self, method: str) -> Example:
         return Example(METHODS[method].response, self.variant, IDS | {"id": THREAD})
@@ -171,6 +178,10 @@ class EvilDaemon:
             result = {"records": evil_records(self.poison), "nextAfter": None}
         if method == "server/status":
             result["pid"] = result["keeper"] = self.pid
+        if method == "config/read":
+            result["config"] |= self._settings()
+        if method == "feedback/save":
+            self._save(request["params"]["savePath"])
         if method in ("thread/list", "thread/search"):
             result["indexing"] = {"done": 1, "total": 2}
         result = _ended(result)
@@ -198,6 +209,19 @@ class EvilDaemon:
             params = self._evil("progress", Example(ThreadImportProgressNotification))
             answers.insert(0, {"method": "thread/import/progress", "params": params})
         return answers
+
+    def _settings(self) -> Json:
+        """Those of config.toml that commands show."""
+        keys = ("model", "model_provider", "model_reasoning_effort")
+        endpoint = {"endpoint": self.poison.of("Config.endpoint", "https://e")}
+        return {key: self.poison.of(f"Config.{key}", key) for key in keys} | {"feedback": endpoint}
+
+    def _save(self, path: str) -> None:
+        """A report as an evil daemon would write it."""
+        tags = {self.poison.of("tags.name", "name"): self.poison.of("tags.value", "value")}
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("tags.json", msgspec.json.encode(tags))
+            archive.writestr(self.poison.of("report.file", "file"), "text")
 
     def _evil(self, key: str, example: Example) -> Json:
         free = [leaf for leaf in example.leaves if not leaf.is_word and leaf.path[-1] not in IDS]

@@ -26,6 +26,7 @@ _RENAMED = {
 # Where the types of methods are that Codex does not have.
 OWN_MODULES = (
     "codexd.protocol.codexd_methods",
+    "codexd.protocol.doctor",
     "codexd.protocol.history",
     "codexd.protocol.hooks",
     "codexd.protocol.older_names",

@@ -14,6 +14,7 @@ from codexd.protocol import account as a
 from codexd.protocol import codexd_methods as c
 from codexd.protocol import commands as p
 from codexd.protocol import config as g
+from codexd.protocol import doctor as d
 from codexd.protocol import feedback as f
 from codexd.protocol import history as h
 from codexd.protocol import hooks as k
@@ -161,6 +162,7 @@ METHODS: dict[str, Method] = {
         c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),
     "review/start": Method(turns.ReviewStartParams, turns.ReviewStartResponse),
+    "server/doctor": Method(d.ServerDoctorParams, d.ServerDoctorResponse, looks=True),
     "server/restart": Method(c.ServerRestartParams, c.ServerRestartResponse),
     "server/status": Method(NoParams, c.ServerStatusResponse, looks=True),
     "store/blobs/sweep": Method(NoParams, c.StoreBlobsSweepResponse),

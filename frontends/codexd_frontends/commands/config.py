@@ -69,7 +69,6 @@ class _Written(Received, frozen=True, kw_only=True):
 class _File(Received, frozen=True, kw_only=True):
     file: str
     text: str
-    copied_from: str | None = None
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:

@@ -10,10 +10,11 @@ import trio
 
 from codexd.account.issuer import IssuerFailed
 from codexd.account.limits import headers_of_usage
-from codexd.account.login import ApiKey, Chatgpt, Unusable, masked
-from codexd.account.payment import Payment, is_paid_by_login, own_key
+from codexd.account.login import Chatgpt, Unusable
+from codexd.account.payment import Payment, is_paid_by_login
 from codexd.account.refresh import LoginEnded
 from codexd.account.under_way import Begun
+from codexd.account.who import described
 from codexd.models.client import ModelError
 from codexd.models.provider import Provider
 from codexd.protocol import account as a
@@ -54,13 +55,6 @@ async def account_read(
     return a.AccountReadResponse(shown, needs_login, user, codexd=own)
 
 
-def uses_login(services: Services, provider: Provider) -> bool:
-    """Whether requests to a provider are paid by a login, if there is one."""
-    variable = own_key(provider)
-    has_own = variable is not None and services.account.payments.value(variable) is not None
-    return is_paid_by_login(provider) and not has_own
-
-
 def _provider(services: Services) -> Provider | None:
     """The provider of config.toml; None where it cannot be used."""
     try:
@@ -70,49 +64,8 @@ def _provider(services: Services) -> Provider | None:
 
 
 def _own(services: Services, provider: Provider | None) -> a.AccountOwn:
-    found = services.account.account.found()
-    about = a.AccountOwn(
-        problem=found.problem,
-        provider=services.config.last_good().model_provider,
-        uses_login=provider is not None and uses_login(services, provider),
-    )
-    source = None if found.file is None else str(found.file)
-    match found.login:
-        case ApiKey(key) if about.uses_login or not _key_of(services, provider):
-            return msgspec.structs.replace(
-                about,
-                method="apiKey",
-                masked_key=masked(key),
-                source=source,
-                is_codexs=found.is_codexs,
-            )
-        case Chatgpt() as login if about.uses_login or not _key_of(services, provider):
-            return msgspec.structs.replace(
-                about,
-                method="chatgpt",
-                email=login.claims.email,
-                plan=login.claims.plan,
-                account_id=login.account_id,
-                user_id=login.claims.user_id,
-                source=source,
-                is_codexs=found.is_codexs,
-                last_refresh=login.last_refresh,
-            )
-        case _:
-            pass
-    value = _key_of(services, provider)
-    if provider is None or value is None:
-        return about
-    return msgspec.structs.replace(
-        about, method="variable", masked_key=masked(value), source=provider.env_key
-    )
-
-
-def _key_of(services: Services, provider: Provider | None) -> str | None:
-    """The key in the variable of a provider."""
-    if provider is None or provider.env_key is None:
-        return None
-    return services.account.payments.value(provider.env_key)
+    name = services.config.last_good().model_provider
+    return described(services.account.payments, name, provider)
 
 
 async def account_login_start(
