@@ -37,7 +37,7 @@ READS = (
     "ls -la",
 )
 # Besides the first, which begins the thread: so many commands in each repository, by turns.
-COMMANDS = 12
+COMMANDS = 13
 # In every such repository one of them is also run as a process of its own, which takes longer than all the others.
 ALONE_IN_EACH = 4
 # In so many repositories is each of them run, at least.
@@ -73,8 +73,6 @@ WORDS = (
     ("scrub", "T", "word", "--dry-run"),
     ("fsck", "T"),
     ("config", "explain", "model"),
-    ("model", "list"),
-    ("feedback", "T", "--save", "report.zip"),
     ("doctor",),
     ("login", "--with-api-key"),
     ("whoami",),

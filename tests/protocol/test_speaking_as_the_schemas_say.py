@@ -637,17 +637,13 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
 OWN_MODULES = (
-    "codexd.protocol.doctor",
-    "codexd.protocol.history",
-    "codexd.protocol.codexd_methods",
-    "codexd.protocol.transfer",
-    "codexd.protocol.codexd_methods",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.doctor",
     "codexd.protocol.history",
     "codexd.protocol.hooks",
     "codexd.protocol.older_names",
     "codexd.protocol.rules",
+    "codexd.protocol.transfer",
     "codexd.protocol.usage",
 )
 OWN_METHODS = (
