@@ -282,7 +282,7 @@ async def test_a_terminal_outlives_the_daemon_and_is_typed_into_afterwards(
         first = home.start()
         async with connected(home.socket, codexd=CURSOR) as before:
             thread = await before.start_thread()
-            prompt = "for n in 1 2; do printf 'name? '; read x; echo got $x; done; exit 4"
+            prompt = "for n in 1 2 3; do printf 'name? '; read x; echo got $x; done; exit 4"
             script.exec(prompt, tty=True, yield_time_ms=300)
             turn = await before.start_turn(thread, "go")
             await before.turn_ended(turn)
@@ -302,8 +302,12 @@ async def test_a_terminal_outlives_the_daemon_and_is_typed_into_afterwards(
             where = {"threadId": thread, "processId": item["processId"]}
             await late.call("thread/resume", threadId=thread)
             await late.call("thread/backgroundTerminals/write", **where, chars="bob\n")
+            await after.until(lambda: "name? " in printed(after))
+            script.write(item["processId"], chars="eve\n")
             await after.turn_ended(second)
-            whole = "name? ann\r\ngot ann\r\nname? bob\r\ngot bob\r\n"
+            await after.run_turn(thread, "type on")
+            whole = "".join([f"name? {name}\r\ngot {name}\r\n" for name in ("ann", "bob", "eve")])
+            assert {note.params["turnId"] for note in late.of(TYPED)} == {turn}
             await after.until(lambda: bool(commands(after, "item/completed")))
             assert printed(before) + printed(after) == whole
             assert commands(after, "item/started") == []

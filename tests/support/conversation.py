@@ -18,7 +18,7 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from codexd.core.values.ids import ProcessId
+from codexd.core.values.ids import ProcessId, TurnId
 from codexd.core.values.tool_actions import BadCall, ExecCommand, ToolResult, WriteStdin
 from codexd.sessions.exec_command import ExecTool
 from codexd.sessions.registry import Sessions
@@ -65,6 +65,9 @@ class Log:
 
     def collected(self, session: str) -> int | None:
         return self.given.get(session)
+
+    def turn_of(self, session: str) -> TurnId | None:
+        return None
 
     async def ended(self, session: str) -> EndedSession | None:
         await trio.lowlevel.checkpoint()

@@ -179,7 +179,9 @@ class _Following:
     async def result(self, process: Running) -> ToolResult:
         """Give the answer when it is time, and return the end."""
         action, context = self._action, self._context
-        of = SessionCall(CallId(context.call_id), TurnId(context.turn_id))
+        # The turn that runs now may be another, or none, where the session is adopted after a restart.
+        turn_id = context.sessions.turn_of(action.session) or TurnId(context.turn_id)
+        of = SessionCall(CallId(context.call_id), turn_id)
         collected = context.sessions.collected(action.session) or 0
         sandbox = sandbox_for(action, context)
         session = Session(action, context.thread_id, of, process, collected, sandbox)

@@ -17,7 +17,7 @@ from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
 from codexd.core.values.enforced import Sandbox
 from codexd.core.values.foreign_json import whole_characters
-from codexd.core.values.ids import ProcessId
+from codexd.core.values.ids import ProcessId, TurnId
 from codexd.core.values.limits import Traits
 from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, ToolResult
 from codexd.exec.ports import process_id_of
@@ -57,6 +57,9 @@ class SessionLog(Protocol):
     def collected(self, session: str) -> int | None:
         """How much of its output, in bytes, answers have; None while another call is about to collect some."""
 
+    def turn_of(self, session: str) -> TurnId | None:
+        """The turn of the call that began it; None if it does not run."""
+
     async def ended(self, session: str) -> EndedSession | None:
         """A session that has ended, unless an answer has told so; None if there is none."""
 
@@ -66,6 +69,9 @@ class _NoSessions:
         return False
 
     def collected(self, session: str) -> int | None:
+        return None
+
+    def turn_of(self, session: str) -> TurnId | None:
         return None
 
     async def ended(self, session: str) -> EndedSession | None:

@@ -30,8 +30,12 @@ _PROC_READ = words_of(
 _BELOW_ROOT = re.compile(r"(?:\./*)*(?:dev|proc)(?:/.*)?", re.DOTALL)
 # All slashes and dots before it, from the first on: no run of them is scanned twice.
 _DEVICE = re.compile(r"(?<![/.])(?P<run>[/.]++)(?<=/)(?:dev|proc)(?:/|$)")
-# Programs that read only a file's metadata, or its name.
+# Programs that read only a file's metadata, or its name. In a line with xargs a program reads what they print.
 _OPEN_NOTHING = words_of("[ [[ basename df dirname echo ls printf readlink realpath stat test")
+# Programs that read all files below a folder: below the root are devices and processes too.
+_READ_BELOW = words_of("diff egrep fgrep grep rg")
+_EXEC = words_of("-exec -execdir")
+_ROOT = re.compile(r"/[/.]*+")
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -60,6 +64,10 @@ def reading_of(command: str) -> Reading | None:
 def reading_of_parts(parts: Sequence[SimpleCommand]) -> Reading | None:
     """The reading of simple commands; None if one of them is not known to only read."""
     if not all(_reads(part) for part in parts):
+        return None
+    if any(part.words[0].text == "xargs" for part in parts) and any(
+        _opens_device(word) for part in parts for word in part.words
+    ):
         return None
     folders = [folder for part in parts for folder in _folders(part)]
     opened = (word for part in parts for word in (*_opened(part), *part.inputs))
@@ -94,6 +102,10 @@ def _reads(part: SimpleCommand) -> bool:
         or not reads(arguments)
         or any(_opens_device(input_) for input_ in part.inputs)
     ):
+        return False
+    texts = {word.text for word in arguments}
+    below_root = program in _READ_BELOW or (program == "find" and not texts.isdisjoint(_EXEC))
+    if below_root and any(_ROOT.fullmatch(text) for text in texts):
         return False
     return not any(_opens_device(word) for word in _opened(part))
 

@@ -43,7 +43,8 @@ _JQ = options(  # some programs that are called so know -i and --in-place
     "arg args argjson ascii-output compact-output color-output monochrome-output exit-status join-output "
     "jsonargs null-input raw-input raw-output rawfile slurp slurpfile sort-keys stream tab indent unbuffered",
 )
-_JQ_ENVIRONMENT = re.compile(r"\benv\b|\$ENV", re.ASCII)
+# A module may be a file of the folder, whose functions show the environment.
+_JQ_ENVIRONMENT = re.compile(r"\b(?:env|import|include)\b|\$ENV", re.ASCII)
 _PGREP = options("afilnovx", "u", "full list-full list-name")
 _PS = words_of("a ax aux auxf auxw auxww x -A -a -e -ef -f -p -w -ww")  # a bare e: environments
 _PS_NUMBERS = re.compile(r"[0-9]+(?:,[0-9]+)*", re.ASCII)

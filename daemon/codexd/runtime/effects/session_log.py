@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from codexd.core.decide.transition import session_call
 from codexd.core.events.record import decode_record
 from codexd.core.events.tools import ProcessEnded, ToolEnded, ToolStarted
-from codexd.core.values.ids import CallId
+from codexd.core.values.ids import CallId, ProcessId, TurnId
 from codexd.core.values.tool_actions import ToolResult, WriteStdin
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.turn_search import BACK_RECORDS
@@ -40,6 +41,10 @@ class ThreadSessions:
             if process.process == session:
                 return process.collected_bytes
         return None
+
+    def turn_of(self, session: str) -> TurnId | None:
+        began = session_call(self._thread.state, ProcessId(session))
+        return None if began is None else began.turn_id
 
     async def ended(self, session: str) -> EndedSession | None:
         thread, answered, looked_at = self._thread, set[CallId](), 0
