@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codexd.config.file import WARNINGS_MAX, InvalidConfig, parse_config
-from codexd.config.layers import toml_file as c
+from codexd.config.layers import toml_text as c
 from codexd.config.layers.toml_file import KEY_DOTS_MAX
 from peak_memory import HAS_PROC, peak_mib
 

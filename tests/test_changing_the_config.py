@@ -16,11 +16,12 @@ from codexd.config.editing.changed_text import changed_text
 from codexd.config.editing.edits import NotWritten, edit_of, edited
 from codexd.config.editing.writer import ConfigWriter, Written
 from codexd.config.layers.stack import Sources
+from codexd.config.layers.toml_text import toml_table
 from codexd.config.live import LiveConfig
 
 
 def changed(text: str, key: str, value: Any) -> str:
-    before = tomllib.loads(text.removeprefix("\ufeff"))
+    before = toml_table(text.removeprefix("\ufeff"))
     return changed_text(text, before, edited(before, [edit_of(key, value, "replace")]))
 
 
@@ -58,6 +59,12 @@ def changed(text: str, key: str, value: Any) -> str:
         ("a = 1", "b", 2, "a = 1\nb = 2\n"),
         ("tui = 1\nb = 2\n", "tui.theme", "x", 'b = 2\n\n[tui]\ntheme = "x"\n'),
         ("a = 1\n", "b.c", None, "a = 1\n"),
+        (  # TOML 1.1
+            "[t]\ne = {\n  u = 1, # one\n  v = 2,\n}\n",
+            'projects."/w".trust_level',
+            "trusted",
+            '[t]\ne = {\n  u = 1, # one\n  v = 2,\n}\n\n[projects."/w"]\ntrust_level = "trusted"\n',
+        ),
     ],
 )
 def test_all_but_the_value_stays_as_it_was(text: str, key: str, value: Any, expected: str) -> None:

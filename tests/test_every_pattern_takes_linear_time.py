@@ -28,7 +28,7 @@ SMALL = 2**11
 LARGER = 2**12
 # What these pass over they match, so that nothing passes over it again; or they begin a line.
 EACH_LETTER_ONCE = {
-    "codexd.config.layers.toml_file._TEXT",  # a text or a comment, which may be open
+    "codexd.config.layers.toml_text._TEXT",  # a text or a comment, which may be open
     "codexd.core.values.foreign_json._STRING",  # a string, which may be open
     "codexd.core.shell.read_only_commands._DEVICE",  # a run of slashes and dots from its beginning
     "codexd.core.events.title._MARKS",  # at the beginning of the text alone

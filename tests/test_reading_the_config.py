@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import tomlkit
 
 from codexd.config.effective import effective, origins
 from codexd.config.file import ReadConfig, parse_config, read_config
@@ -19,6 +20,7 @@ from codexd.config.keys import (
     expectations,
 )
 from codexd.config.layers.toml_file import InvalidConfig, dotted, line_of
+from codexd.config.layers.toml_text import toml_table
 from codexd.models.provider import Provider
 from codexd.models.provider_table import ProviderTable
 
@@ -138,10 +140,31 @@ def test_a_provider_has_the_keys_of_its_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ['approval_policy = "on-failure"', "approval_policy = { granular = { rules = true } }"]
+    ("line", "meant"),
+    [
+        ('approval_policy = "on-failure"', "on-request"),  # as Codex reads it
+        ("approval_policy = { granular = { rules = true } }", "untrusted"),
+    ],
 )
-def test_older_and_finer_policies_become_the_policy_that_asks_most(line: str) -> None:
-    assert parsed(line).config.approval_policy == "untrusted"
+def test_older_and_finer_policies_become_one_that_asks_as_much(line: str, meant: str) -> None:
+    assert parsed(line).config.approval_policy == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = { b = 1, c = 2, }\n",
+        'a = {\n b = 1, # c }\n c = ["}",\n2,],\n}\nx = 1\n',
+        'm = "\\e[0m\\\\e\\x41"\nl = \'\\e\'\nn = """\n\\e,}"""\n',
+        'e = { h = {\r\n  u = "https://x/v1",\r\n  k = { "a" = "${T}" }\r\n}}\r\nz = 1\n',
+        'a=[\n {b=1,\n  c="""x\n,}""",\n },\n {d={e=1,},},\n]\n[t]\nk={}\n[[q]]\ni={\n}\n',
+    ],
+)
+def test_toml_1_1_is_read_as_codex_reads_it(text: str) -> None:
+    assert toml_table(text) == tomlkit.parse(text).unwrap()
+    with pytest.raises(InvalidConfig) as refused:
+        parse_config(text.encode() + b"model = \n", Path("f"))
+    assert refused.value.line == text.count("\n") + 1
 
 
 def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
@@ -151,7 +174,7 @@ def test_keys_that_only_codex_knows_are_ignored_silently() -> None:
         "[model_providers.p]\nsupports_websockets = true\n"
     )
     assert read.warnings == ()
-    assert read.config == Config(model_providers={"p": ProviderTable()})
+    assert read.config == Config(notify=("say",), model_providers={"p": ProviderTable()})
 
 
 def test_a_user_may_replace_the_instructions() -> None:

@@ -297,7 +297,7 @@ def test_a_turn_is_steered() -> None:
         ('"untrusted"', "untrusted"),
         ('"on-request"', "on-request"),
         ('"never"', "never"),
-        ('"on-failure"', "untrusted"),
+        ('"on-failure"', "on-request"),
         ('{"granular":{"rules":true,"sandbox_approval":true}}', "untrusted"),
         ('{"granular":{"rules":false,"a_question_of_a_later_version":false}}', "untrusted"),
         ("null", None),

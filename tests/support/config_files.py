@@ -1,4 +1,4 @@
-"""Forty config.toml files of the kinds in Codex's documentation, by what they are about."""
+"""More than forty config.toml files of the kinds in Codex's documentation, by what they are about."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ FILES: dict[str, str] = {
         '[otel]\nexporter = { otlp-http = { endpoint = "https://c/v1/logs", protocol = "binary" } }\n'
         'trace_exporter = { otlp-grpc = { endpoint = "https://c:4317" } }\n'
     ),
+    "otel over lines": (
+        '[otel]\nexporter = { otlp-http = {\n  endpoint = "https://o/v1/logs", # a comment\n'
+        '  protocol = "json",\n  tls = { ca-certificate = "ca.pem" },\n}}\n'
+    ),
+    "older values": ('approval_policy = "on-failure"\napprovals_reviewer = "guardian_subagent"\n'),
     "web search": 'web_search = "live"\n[tools.web_search]\ncontext_size = "high"\n',
     "web table": '[tools]\nweb_search = { allowed_domains = ["a.org"], location = { country = "DE" } }\n',
     "older tools": "[tools]\nweb_search = true\nview_image = false\n",

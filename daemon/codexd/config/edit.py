@@ -15,6 +15,7 @@ import msgspec
 
 from codexd.config.file import parse_config
 from codexd.config.layers.toml_file import InvalidConfig, dotted, settings_in
+from codexd.config.layers.toml_text import toml_table
 
 TABLE: Final = "mcp_servers"
 # As Codex accepts them: they are parts of the names of tools.
@@ -142,7 +143,7 @@ def _tables(content: bytes, file: str) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        return toml_table(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidConfig(file, None, None, f"not TOML: {error}") from error
 

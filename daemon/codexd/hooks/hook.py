@@ -71,7 +71,7 @@ def events_of(words: Sequence[str]) -> tuple[str, ...]:
             known = wanted in EVENTS
         if not known:
             near = difflib.get_close_matches(wanted, [*EVENTS, *ALIASES], 1)
-            hint = f"did you mean {near[0]!r}?" if near else "the page events.md has all of them"
+            hint = f"did you mean {near[0]!r}?" if near else "the page events.md has all of them."
             raise InvalidHook(
                 f"expected a type of event, such as turn.completed, turn.* or waiting, found {wanted[:80]!r}: "
                 f"{hint} Nothing was added"

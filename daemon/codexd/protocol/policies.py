@@ -24,9 +24,10 @@ AskedPolicy = Literal["untrusted", "on-request", "never", "on-failure"] | Granul
 
 def approval_policy(asked: AskedPolicy | None) -> ApprovalPolicy | None:
     """The core's policy for a policy of the protocol; None for None."""
-    if asked == "on-failure" or isinstance(asked, GranularPolicy):
+    if isinstance(asked, GranularPolicy):
         return "untrusted"
-    return asked
+    # What failed in the sandbox was asked about; on-request asks before a command leaves it.
+    return "on-request" if asked == "on-failure" else asked
 
 
 class ReadOnly(msgspec.Struct, frozen=True, rename="camel", tag="readOnly"):

@@ -11,6 +11,7 @@ from typing import Any
 from codexd.config.editing.edits import NotWritten
 from codexd.config.layers.flags import nested
 from codexd.config.layers.toml_file import KeyPath, Table, settings_in
+from codexd.config.layers.toml_text import as_toml_1_0, toml_table
 
 _BOM = "\ufeff"
 
@@ -34,10 +35,8 @@ def changed_text(text: str, before: Table, after: Table) -> str:
 
 def _attempts(text: str, before: Table, after: Table) -> Iterator[str]:
     """Texts with the right values. New keys are put in by lines, or else by the library, which knows every spelling and
-    puts them after comments that belong to what follows.
+    puts them after comments that belong to what follows. A text of TOML 1.0 stays one.
     """
-    import tomllib
-
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
@@ -52,7 +51,9 @@ def _attempts(text: str, before: Table, after: Table) -> Iterator[str]:
                     if isinstance(value, dict)
                     else _with_key(made, path, value)
                 )
-            if tomllib.loads(made) == after:
+            if (as_toml_1_0(made) == made or as_toml_1_0(text) != text) and toml_table(
+                made
+            ) == after:
                 yield made
         except (
             TOMLKitError,

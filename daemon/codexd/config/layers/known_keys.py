@@ -45,6 +45,10 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "paths": (list,),
     "list": (list,),
 }
+# The paths in the value of an exporter of telemetry, which is a word or a table.
+_EXPORTER: Final[Kind] = {
+    exporter: {"tls": {"*": "path"}} for exporter in ("otlp-http", "otlp-grpc")
+}
 _WORDS: Final = {
     "string": "a string",
     "boolean": "true or false",
@@ -153,7 +157,7 @@ def with_absolute_paths(table: Table, folder: str, keys: Kind) -> Table:
 
 def _absolute(value: Any, folder: str, kind: Kind) -> Any:
     if isinstance(value, dict):
-        return with_absolute_paths(value, folder, kind)
+        return with_absolute_paths(value, folder, kind if isinstance(kind, dict) else _EXPORTER)
     if kind == "path" and isinstance(value, str):
         return os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
     if kind == "paths" and isinstance(value, list):

@@ -61,6 +61,11 @@ _RENAMED: Final = (
     (("memories",), "no_memories_if_mcp_or_web_search", "disable_on_external_context"),
     (("agents",), "max_threads", "max_concurrent_threads_per_session"),
 )
+# Older values, for which Codex has others: `on-failure` asked later than any policy that is left.
+_REPLACED: Final = {
+    ("approval_policy", "on-failure"): "on-request",
+    ("approvals_reviewer", "guardian_subagent"): "auto_review",
+}
 
 
 def version_of(table: Mapping[str, Any]) -> str:
@@ -93,12 +98,15 @@ def merged_tables(below: Table, above: Mapping[str, Any]) -> Table:
 
 
 def renamed(table: Table) -> Table:
-    """The table with today's names of its keys."""
+    """The table with today's names of its keys, and of their values."""
     for path, old, new in _RENAMED:
         inner = value_at(table, path)
         if isinstance(inner, dict) and old in inner:
             rest = {key: value for key, value in inner.items() if key != old}
             table = table | {path[0]: {new: inner[old]} | rest}
+    for (key, old), new in _REPLACED.items():
+        if table.get(key) == old:
+            table = table | {key: new}
     return table
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from codexd.config.layers.toml_text import toml_table, without_texts
 from codexd.machine.foreign_files import read_file
 from codexd.machine.owners import NotOurs, refuse_unless_ours
 from codexd.machine.patience import impatiently
@@ -22,14 +23,6 @@ CONFIG_BYTES_MAX: Final = 256 * 1024
 # Dots of one line, outside of strings: the library stores every prefix of a dotted key, so a key of 200,000 parts
 # takes all memory. The longest known key has six.
 KEY_DOTS_MAX: Final = 64
-# A string or a comment of TOML, complete or up to the end of the file; linear, since every repeat is possessive.
-_TEXT: Final = re.compile(
-    r'''"""(?:[^"\\]|\\.|"(?!""))*+(?:""")?|'''
-    r"""'''(?:[^']|'(?!''))*+(?:''')?|"""
-    r""""(?:[^"\\\n]|\\.)*+"?|"""
-    r"""'[^'\n]*+'?|#[^\n]*+""",
-    re.DOTALL,
-)
 
 Table = dict[str, Any]  # as tomllib gives it: checked by the reader of keys, and nowhere else
 KeyPath = tuple[str, ...]
@@ -94,7 +87,7 @@ def parse_toml(content: bytes, file: str) -> TomlFile:
     try:
         text = content.decode("utf-8-sig")  # An editor of Windows puts a byte order mark in front.
         _check_keys(text, file)
-        return TomlFile(file, text, tomllib.loads(text))
+        return TomlFile(file, text, toml_table(text))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InvalidConfig(file, line, None, "expected UTF-8, found other bytes") from error
@@ -110,9 +103,7 @@ def _check_keys(text: str, file: str) -> None:
     """Check that the library can parse all keys. Raises: InvalidConfig."""
     if text.count(".") <= KEY_DOTS_MAX:
         return
-    # The line ends of a multi-line string are kept, so that lines keep their numbers.
-    bare = _TEXT.sub(lambda found: "\n" * found[0].count("\n"), text)
-    for number, line in enumerate(bare.split("\n"), start=1):
+    for number, line in enumerate(without_texts(text).split("\n"), start=1):
         if line.count(".") > KEY_DOTS_MAX:
             problem = f"expected keys of at most {KEY_DOTS_MAX} dots in a line, found more"
             raise InvalidConfig(file, number, None, problem)
