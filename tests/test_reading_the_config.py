@@ -163,7 +163,7 @@ def test_older_and_finer_policies_become_one_that_asks_as_much(line: str, meant:
 def test_toml_1_1_is_read_as_codex_reads_it(text: str) -> None:
     assert toml_table(text) == tomlkit.parse(text).unwrap()
     with pytest.raises(InvalidConfig) as refused:
-        parse_config(text.encode() + b"model = \n", Path("f"))
+        parse_config(text.encode() + b"model = \n", "f")
     assert refused.value.line == text.count("\n") + 1
 
 
