@@ -85,6 +85,12 @@ async def test_a_hook_misses_no_event_and_gets_none_twice_though_daemon_and_comm
         assert [receipt["outcome"] for receipt in receipts["data"]].count("done") == 3
         assert "done" in (await codexctl(home, "hooks", "receipts")).stdout
         assert (await codexctl(home, "hooks", "dead", "log")).stdout == "nothing was given up\n"
+        again = await codexctl(home, "on", "done", "--name", "log", "--since", "1h", "--replay")
+        assert again.returncode == 0, again.stderr
+        told_again = (await until_lines(told, 6))[3:]
+        assert [event["event"]["seq"] for event in told_again] == [
+            event["event"]["seq"] for event in (first, second, third)
+        ]
         assert (await codexctl(home, "hooks", "remove", "log")).returncode == 0
         listed = await codexctl(home, "hooks", "list")
         assert listed.stdout.startswith("there are no hooks")

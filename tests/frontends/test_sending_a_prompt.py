@@ -67,6 +67,19 @@ def test_a_new_thread_works_in_the_current_folder(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("where", "method"), [(["--new"], "thread/start"), (["-t", said.THREAD], "thread/resume")]
+)
+def test_a_setting_of_the_command_line_is_of_the_thread(
+    tmp_path: Path, where: list[str], method: str
+) -> None:
+    settings = ["-c", "web_search=live", "--config", "tools.x=1"]
+    with FakeDaemon(tmp_path) as fake:
+        starting(fake, *hello())
+        assert main(["--socket", fake.path, "send", *where, *settings, "hi"]) == 0
+        assert fake.wait_for(method)["config"] == {"web_search": "live", "tools.x": 1}
+
+
 def test_an_old_thread_keeps_its_other_settings(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         starting(fake, *hello())

@@ -18,7 +18,8 @@ class HookAddParams(_Wire, frozen=True, kw_only=True):
     """Run a command for events from now on, at least once and in their order; or let a receiver notify a person."""
 
     events: tuple[str, ...]  # types of events, `turn.*`, `*`, or the words "waiting" and "done"
-    command: tuple[str, ...] | None = None  # the program and its arguments
+    # The program and its arguments. With `again`, neither this nor a receiver: that of the hook of this name.
+    command: tuple[str, ...] | None = None
     receiver: HookReceiver | None = None  # in place of a command
     url: str | None = None  # of ntfy (with the topic) or of a webhook
     name: str | None = None  # None: one is made from the command

@@ -21,7 +21,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Add a hook."""
     command = list(arguments.server_command)
     receiver = _receiver(arguments)
-    if bool(command) == (receiver is not None):
+    is_known = arguments.replay and not command and receiver is None
+    if bool(command) == (receiver is not None) and not is_known:
         raise UsageError(
             "expected a command after --, or one of --desktop, --ntfy URL and --webhook URL, found "
             f"{'both' if command else 'neither'}; nothing was added"

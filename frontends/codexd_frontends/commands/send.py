@@ -22,6 +22,7 @@ from codexd_frontends.client.errors import ConnectionCut, UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
+from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.client.passed_env import passed_variables, session_of_turn
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.images import Part, image_parts, input_of
@@ -122,7 +123,7 @@ def _find_local(daemon: Daemon, arguments: argparse.Namespace, console: Console)
     arguments.provider, arguments.model = found.model_provider, found.model
 
 
-def _given(**params: str | None) -> dict[str, object]:
+def _given(**params: object) -> dict[str, object]:
     """The params that the command line has."""
     return {name: value for name, value in params.items() if value}
 
@@ -130,12 +131,15 @@ def _given(**params: str | None) -> dict[str, object]:
 def _attached(daemon: Daemon, arguments: argparse.Namespace) -> AbstractContextManager[Followed]:
     """The thread to send to, started or resumed."""
     provider = _given(modelProvider=arguments.provider, model=arguments.model)
+    settings = _given(config=settings_of(arguments.settings, [], []))
     if arguments.thread is None and not arguments.last:
         policy = _given(approvalPolicy=arguments.approval_policy, sandbox=arguments.sandbox)
-        return begun_thread(daemon, {"cwd": directory(arguments.cwd or "."), **provider, **policy})
+        begun = {"cwd": directory(arguments.cwd or "."), **provider, **policy, **settings}
+        return begun_thread(daemon, begun)
     followed = Followed(find_thread_id(daemon, None if arguments.last else arguments.thread))
-    if arguments.provider or arguments.sandbox:
+    if arguments.provider or arguments.sandbox or settings:
         changed = _given(sandbox=arguments.sandbox) | (provider if arguments.provider else {})
+        changed |= settings
         params = {"threadId": followed.thread_id, "excludeTurns": True, **changed}
         daemon.call("thread/resume", params, ThreadAnswer)
     followed.attach(daemon)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+import msgspec
+
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.shown import shown_url
 from codexd.hooks.hook import Hook, InvalidHook, check_hook, events_of
@@ -82,6 +84,14 @@ async def _asked(services: Services, params: p.HookAddParams) -> Hook:
         thread_id = thread_id_of(params.thread_id)
         await services.store.head(thread_id)
     since = services.now_us() if params.since_ms is None else params.since_ms * 1000
+    if params.again and params.name and params.command is None and params.receiver is None:
+        known = await _named(services, params.name)
+        return msgspec.structs.replace(
+            known,
+            events=events_of(params.events),
+            thread_id=known.thread_id if thread_id is None else thread_id,
+            since_us=since,
+        )
     command = params.command or ()
     hook = Hook(
         params.name or await _free_name(services, params.receiver or (command or ("",))[0]),
