@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codexd.config.editing.changed_text import changed_text
@@ -82,6 +82,7 @@ KEYS = ("a", "t.x", "t.n", "u.v.y", "u.z.a", "u.z.b.d", "h", 'p."/a.b".q', "new"
 VALUES: tuple[Any, ...] = (None, 1, "s", True, [1, 2], {"k": {"j": 2}}, {}, [{"a": 1}], 1.5)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TEXTS), st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES))))
 def test_a_change_gives_exactly_its_values_or_is_refused(
     text: str, edits: list[tuple[str, Any]]

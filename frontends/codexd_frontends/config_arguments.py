@@ -20,6 +20,16 @@ HERE = Argument(
     help="as for a thread in this folder, with the settings of its project (default: here)",
 )
 
+SETTING = Argument(
+    "-c",
+    "--config",
+    metavar="KEY=VALUE",
+    dest="settings",
+    action="append",
+    default=[],
+    help="a setting of this thread before those of config.toml, e.g. -c web_search=live; may be repeated",
+)
+
 # As clients start an app server of Codex; some write the settings before the word `app-server`.
 CONFIG_OPTIONS = ("-c", "--config", "-p", "--profile", "--enable", "--disable")
 APP_SERVER = (

@@ -11,7 +11,7 @@ from codexd_frontends import session_arguments as session
 from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
-from codexd_frontends.config_arguments import APP_SERVER, HERE, KEY, KEY_OR_ALL, VALUE
+from codexd_frontends.config_arguments import APP_SERVER, HERE, KEY, KEY_OR_ALL, SETTING, VALUE
 from codexd_frontends.feedback_arguments import FEEDBACK
 from codexd_frontends.model_arguments import EFFORT, HIDDEN, MODEL, NO_EFFORT
 
@@ -32,7 +32,9 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS = (
-    Subcommand("send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, SHELL, arg.PROMPT)),
+    Subcommand(
+        "send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, SETTING, SHELL, arg.PROMPT)
+    ),
     Subcommand(
         "attach",
         "follow a thread in a terminal: its last turns, then everything that happens",

@@ -25,16 +25,6 @@ REASONING = Argument(
     help="how much of the model's reasoning is shown (default: as in config.toml, else summary)",
 )
 
-SETTING = Argument(
-    "-c",
-    "--config",
-    metavar="KEY=VALUE",
-    dest="settings",
-    action="append",
-    default=[],
-    help="a setting of this thread before those of config.toml, e.g. -c web_search=live; may be repeated",
-)
-
 SEND_OPTIONS = (
     Argument(
         "-t",
@@ -89,7 +79,6 @@ SEND_OPTIONS = (
         help="when to ask before a command runs",
     ),
     SANDBOX,
-    SETTING,
     REASONING,
     JSON,
 )
