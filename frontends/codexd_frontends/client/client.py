@@ -44,6 +44,10 @@ READ_BYTES = 1 << 18
 # A whole thread can be one line; a longer line is an error of the daemon.
 LINE_BYTES_MAX = 1 << 30
 
+# The version in what a daemon calls itself, and the numbers in that.
+_VERSION = re.compile(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})")
+_NUMBER = re.compile(r"[0-9]+")
+
 T = TypeVar("T")
 
 Params = Mapping[str, object]
@@ -288,7 +292,7 @@ class Greeting(Received, frozen=True):
     @property
     def version(self) -> str:
         """The daemon's own version; before it stands that of the program whose protocol it speaks."""
-        found = re.findall(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})", self.user_agent)
+        found = _VERSION.findall(self.user_agent)
         return str(found[-1]) if found else ""
 
 
@@ -303,7 +307,7 @@ def version_advice(daemon: str) -> str:
 
 
 def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"[0-9]+", version)[:3]]
+    return [int(number) for number in _NUMBER.findall(version)[:3]]
 
 
 def _may_be_repeated(method: str, params: Params) -> bool:

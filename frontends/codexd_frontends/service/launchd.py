@@ -14,6 +14,8 @@ from codexd_frontends.service import units
 from codexd_frontends.service.manager import State
 from codexd_frontends.service.programs import Done, NoManager, run
 
+# In what `launchctl print` says of a job.
+_STATE = re.compile(r"^\t(state|pid) = (.*+)", re.MULTILINE)
 # Where Homebrew, MacPorts and the system have programs: launchd's own PATH has the last four.
 _FOLDERS = ("/opt/homebrew/bin", "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
@@ -71,7 +73,7 @@ class Launchd:
     def state(self) -> State:
         self.check()
         printed = run(["launchctl", "print", self._target])
-        found = dict(re.findall(r"^\t(state|pid) = (.*)$", printed.out, re.MULTILINE))
+        found = dict(_STATE.findall(printed.out))
         pid = int(found["pid"]) if found.get("pid", "").isdecimal() else None
         words = found.get("state", "not loaded" if printed.code else "loaded")
         installed = self._path.is_file()

@@ -18,6 +18,8 @@ _CONTROL: Final = ("systemctl", "--user")
 _BOTH: Final = (units.SOCKET, units.SERVICE)
 _ASKED: Final = "ActiveState,SubState,MainPID,StatusText,Result,NRestarts,NeedDaemonReload"
 # Where a person who is logged in has a runtime folder, also where the variable is missing (cron, su).
+_LISTENS: Final = re.compile(r"^ListenStream=(.*+)", re.MULTILINE)
+_VERSION: Final = re.compile(r"systemd (\d+)")
 _SESSIONS: Final = Path("/run/user")
 _LINGERS: Final = Path("/var/lib/systemd/linger")
 
@@ -74,7 +76,7 @@ class Systemd:
             text = (self._folder / units.SOCKET).read_text(encoding="utf-8")
         except (OSError, ValueError):
             return False
-        listens = re.search(r"^ListenStream=(.*)$", text, re.MULTILINE)
+        listens = _LISTENS.search(text)
         if listens is None or not (self._folder / units.SERVICE).is_file():
             return False
         path = listens[1].strip().replace("%%", "%")
@@ -126,5 +128,5 @@ class Systemd:
         return ""
 
     def _version(self) -> int:
-        found = re.match(r"systemd (\d+)", self.run(["systemctl", "--version"]).out)
+        found = _VERSION.match(self.run(["systemctl", "--version"]).out)
         return int(found[1]) if found else 0
