@@ -20,7 +20,7 @@ import trio
 import trio.testing
 
 from account_house import chatgpt_members, write_auth
-from codexd.doctor.examine import SECONDS_MAX, examine
+from codexd.doctor.examine import examine
 from codexd.doctor.examined import examined_here
 from codexd.machine.paths import find_paths
 from codexd.protocol.doctor import Finding
@@ -222,13 +222,15 @@ def test_the_way_to_a_provider_ends_where_it_is_broken(
 
 @pytest.mark.slow
 def test_a_provider_that_never_answers_holds_up_nothing(tmp_path: Path) -> None:
-    # Four times faster than the clock on the wall.
-    clock = trio.testing.MockClock(rate=4)
+    # Twice as fast as the clock on the wall.
+    clock = trio.testing.MockClock(rate=2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         found = found_by(tmp_path / "h", provider(url), clock=clock)
-    assert only(found, "provider").status == "fail"
-    assert f"no answer within {SECONDS_MAX:g} s" in only(found, "provider").says
+    assert {check.partition(".")[0]: status for check, status in bad(found).items()} == {
+        "provider": "fail"
+    }
+    assert "clock" not in found
 
 
 def test_misspelt_keys_and_a_file_that_cannot_be_read_are_said(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from codexd.doctor.provider import Provided
 from codexd.protocol.doctor import Finding
 
 # A person waits. What takes longer, on a network or a disk, does not work as it should.
-SECONDS_MAX: Final = 3.0
+SECONDS_MAX: Final = 2.5
 
 Read = Callable[[Examined], Iterable[Finding]]
 

@@ -17,7 +17,7 @@ from codexd_frontends.cli.start import is_stopped, running_daemon, running_keepe
 from codexd_frontends.client.client import Daemon, version_advice
 from codexd_frontends.client.errors import CommandError, Forbidden, RequestRefused, Unreachable
 
-# The checks are bounded by 3 s. A start of Python with its libraries takes a second on a slow machine.
+# The checks are bounded by 2.5 s. A start of Python with its libraries takes a second on a slow machine.
 ANSWER_SECONDS_MAX = 10.0
 _RESTART = "codexctl restart"
 
