@@ -28,6 +28,7 @@ FLOORS: dict[str, frozenset[str]] = {
         {
             "codexd.core.values.ids",
             "codexd.core.values.items",
+            "codexd.core.values.limits",
             "codexd.core.values.review_target",
             "codexd.core.values.settings",
             "codexd.core.events.title",

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from codexd.config.keys import Config
-from codexd.core.values.limits import Limits, Traits
+from codexd.core.values.limits import TOKENS_MAX, Limits, Traits
 from codexd.core.values.settings import Notice, Settings, Tuned, Tuning
 from codexd.models.catalog import Model
 
@@ -21,6 +21,7 @@ def limits_of(model: Model, config: Config, loaded_window: int | None = None) ->
     `loaded_window`: a local server may have loaded the model with another window.
     """
     window = config.model_context_window or loaded_window or model.context_window
+    window = min(window, TOKENS_MAX)  # a server, or a file of models, may say anything
     compact_at = window * COMPACT_AT_PERCENT // 100
     if config.model_auto_compact_token_limit is not None:
         compact_at = min(compact_at, config.model_auto_compact_token_limit)

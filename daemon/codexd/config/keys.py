@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from codexd.config.mcp_table import McpServerTable
 from codexd.config.otel_table import VARIABLE, OtelTable
+from codexd.core.values.limits import TOKENS_MAX
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.models.provider_table import ProviderTable
 
@@ -23,8 +24,10 @@ ModelName = Annotated[str, "the name of a model, a string"]
 ProviderName = Annotated[str, "the name of a provider, a string"]
 ProfileName = Annotated[str, "the name of a permission profile, a string"]
 LocalProvider = Annotated[str, '"ollama", "lmstudio", "llamacpp" or "vllm"']
-Tokens = Annotated[int, Meta(gt=0), "a number of tokens, an integer above 0"]
-ContextTokens = Annotated[int, Meta(gt=0), "a number of tokens in context, an integer above 0"]
+Tokens = Annotated[int, Meta(gt=0, le=TOKENS_MAX), "a number of tokens, an integer above 0"]
+ContextTokens = Annotated[
+    int, Meta(gt=0, le=TOKENS_MAX), "a number of tokens in context, an integer above 0"
+]
 Milliseconds = Annotated[int, Meta(ge=0), "a number of milliseconds, an integer from 0 on"]
 Bytes = Annotated[int, Meta(ge=0), "a number of bytes, an integer from 0 on"]
 Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65535"]

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from codexd.core.values.limits import TOKENS_MAX
 from codexd.core.values.settings import SandboxMode
 from codexd.protocol.policies import AskedPolicy
 
-Tokens = Annotated[int, msgspec.Meta(gt=0)]
+Tokens = Annotated[int, msgspec.Meta(gt=0, le=TOKENS_MAX)]
 
 
 class WorkspaceWriteOverrides(msgspec.Struct, frozen=True):

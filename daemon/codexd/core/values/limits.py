@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
 import msgspec
+from msgspec import Meta
+
+# No window of a model is near it, and numbers up to here are exact in every reader of JSON. A larger one cannot be
+# encoded again.
+TOKENS_MAX: Final = 1 << 53
+Tokens = Annotated[int, Meta(le=TOKENS_MAX)]
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -11,9 +19,9 @@ class Limits(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc
     A turn's limits are in its first record, so that a replay does not depend on a table of models.
     """
 
-    window: int | None = None  # of input, raw
-    effective: int | None = None  # the usable part of it: the wire's modelContextWindow
-    compact_at: int | None = (
+    window: Tokens | None = None  # of input, raw
+    effective: Tokens | None = None  # the usable part of it: the wire's modelContextWindow
+    compact_at: Tokens | None = (
         None  # the number of tokens in context at which the history is compacted
     )
 
