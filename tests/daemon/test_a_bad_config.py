@@ -127,4 +127,10 @@ async def test_a_mistake_is_told_when_it_is_saved_and_again_only_when_it_is_anot
         told = (await client.until_notified("configWarning", times=3)).params
         assert "unknown key `zzz`" in told["summary"]
         assert len(client.of("configWarning")) == 3
+        # A mistake that another edit moves to another line is the same.
+        beside.write_text('\n\nmodel = "m"\nzzz = 1\nyyy = 2\n')
+        beside.replace(home.path / "config.toml")
+        told = (await client.until_notified("configWarning", times=4)).params
+        assert "unknown key `yyy`" in told["summary"]
+        assert len(client.of("configWarning")) == 4
         daemon.wait_said("the configuration can be used again")

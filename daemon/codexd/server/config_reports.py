@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -30,6 +31,8 @@ BEGIN_SECONDS: Final = 1.0
 STEP_MS: Final = 500
 # How often the files are looked at where they cannot be watched.
 LOOK_SECONDS: Final = 5.0
+# The line in the words about a mistake.
+_LINE: Final = re.compile(r":[0-9]{1,10}: ")
 
 
 class ConfigReports:
@@ -37,7 +40,7 @@ class ConfigReports:
 
     def __init__(self, config: LiveConfig, hub: Hub) -> None:
         self._config, self._hub = config, hub
-        self._told: frozenset[str] = frozenset()
+        self._told: frozenset[str] = frozenset()  # without their lines, which other edits move
         self._is_broken = False
         self._changed: Callable[[], None] = lambda: None
 
@@ -45,12 +48,12 @@ class ConfigReports:
         """Tell what is new; returns what is wrong with a file that cannot be used."""
         problem, found = _mistakes(self._config)
         for text, told in found.items():
-            if text not in self._told:
+            if _without_line(text) not in self._told:
                 log.log(logging.ERROR if problem else logging.WARNING, "%s", text)
                 self._hub.announce(Outgoing("configWarning", told))
         if self._is_broken and problem is None:
             log.info("the configuration can be used again")
-        self._told, self._is_broken = frozenset(found), problem is not None
+        self._told, self._is_broken = frozenset(map(_without_line, found)), problem is not None
         return None if problem is None else str(problem)
 
     async def run(self, changed: Callable[[], None]) -> None:
@@ -133,6 +136,10 @@ def _mistakes(
     except InvalidConfig as problem:
         return problem, {str(problem): _broken(problem)}
     return None, {warning: ConfigWarningNotification(warning) for warning in warnings}
+
+
+def _without_line(text: str) -> str:
+    return _LINE.sub(": ", text, count=1)
 
 
 def _broken(problem: InvalidConfig) -> ConfigWarningNotification:
