@@ -272,6 +272,11 @@ def test_a_whole_text_is_written_if_it_can_be_used(house: House) -> None:
     written = house.writer.replace('modle = "n"\n', text)
     assert "unknown key `modle`" in written.warnings[0]
     assert house.file.read_text() == 'modle = "n"\n'
+    # Also in place of a text that is no TOML, or names a profile that is not there.
+    for broken in ("x = [\n", "profile = 'none'\n"):
+        house.file.write_text(broken)
+        house.writer.replace('model = "m"\n', broken)
+        assert house.file.read_text() == 'model = "m"\n'
 
 
 def test_only_the_file_of_the_person_is_written(house: House, tmp_path: Path) -> None:

@@ -185,14 +185,13 @@ class ConfigWriter:
                 for at, words in wrong_values(nested(edit.path, edit.value), all_keys()):
                     message = f"Invalid configuration: `{dotted(at)}`: expected {words}; nothing was written"
                     raise NotWritten("configValidationError", message)
-        layers = read_layers(own, sources, all_keys())
-        old = user_layer(layers)
         absolute = with_absolute_paths(table, str(own.parent), all_keys())
         new = Layer(UserSource(str(own)), absolute, str(own), text)
         unknown = next(_unknown(edits), None)
         if sources.strict and unknown is not None:
             raise NotWritten("configSchemaUnknownKey", f"{unknown}; nothing was written")
-        return convert([new if layer is old else layer for layer in layers], strict=sources.strict)
+        layers = read_layers(own, sources, all_keys(), user=new)
+        return convert(layers, strict=sources.strict)
 
 
 def _at_home_anywhere(content: bytes, file: Path) -> bytes:

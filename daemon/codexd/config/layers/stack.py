@@ -74,13 +74,16 @@ def read_layers(
     keys: dict[str, Any],
     folder: str | None = None,
     overrides: Table | None = None,
+    user: Layer | None = None,
 ) -> list[Layer]:
-    """The layers, the lowest first; with those of a folder's project, where one is given. Raises: InvalidConfig."""
+    """The layers, the lowest first; with those of a folder's project, where one is given. `user` is in place of the file
+    of the person, which is not read then. Raises: InvalidConfig.
+    """
     layers = []
     if sources.system is not None:
         layers.append(_file_layer(sources.system, SystemSource(str(sources.system)), keys))
-    file = user_file(own, sources)
-    user = _file_layer(file, UserSource(str(file)), keys)
+    file = user_file(own, sources) if user is None else own
+    user = user or _file_layer(file, UserSource(str(file)), keys)
     layers += [user, *_profile_layers(user, file, sources, keys)]
     above = [Layer(FlagsSource(), flags) for flags in (sources.flags, overrides or {}) if flags]
     if folder is not None:
