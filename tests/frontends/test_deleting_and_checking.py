@@ -39,7 +39,7 @@ def test_damage_is_found_said_and_mended(home: Home) -> None:
     thread, log = conversation(home)
     whole = codexctl(home, "fsck")
     assert whole.code == 0
-    assert whole.out.startswith("1 threads with ")
+    assert whole.out.startswith("2 logs with ")
     assert whole.out.endswith(" checked: all whole\n")
     daemon.stop()
     lines = log.read_bytes().splitlines(keepends=True)

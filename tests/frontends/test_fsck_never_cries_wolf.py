@@ -155,7 +155,7 @@ def test_an_unreadable_file_is_reported_as_unreadable_and_not_salvaged(
     assert out.splitlines() == [
         f"{said.THREAD} could not be read, so nothing is known of it: {denied}",
         f"blob {'ab' * 32} could not be read, so nothing is known of it: [Errno 5] Input/output error",
-        "0 threads with 0 records and 1 large outputs checked: all whole; 2 could not be read",
+        "0 logs with 0 records and 1 large outputs checked: all whole; 2 could not be read",
     ]
 
 

@@ -82,7 +82,7 @@ class _Check:
         elif answer.unfinished is not None:
             self._say(f"{thread_id}: {one_line(answer.unfinished)}")
         if self._threads % SAID_EVERY == 0:
-            self._console.talk(f"{self._threads:,} threads checked")
+            self._console.talk(f"{self._threads:,} logs checked")
 
     def blobs(self) -> None:
         """Check all large outputs and images."""
@@ -120,7 +120,7 @@ class _Check:
         found = f"{damaged + len(self._bad_blobs):,} damaged" if self.is_damaged else "all whole"
         unread = f"; {len(self._unchecked):,} could not be read" if self.is_partial else ""
         self._say(
-            f"{self._threads:,} threads with {self._records:,} records and {self._blobs:,} large outputs "
+            f"{self._threads:,} logs with {self._records:,} records and {self._blobs:,} large outputs "
             f"checked: {found}{unread}"
         )
         if self._swept is not None:
