@@ -27,7 +27,7 @@ SETTING = Argument(
     dest="settings",
     action="append",
     default=[],
-    help="a setting of this thread before those of config.toml, e.g. -c web_search=live; may be repeated",
+    help="a setting of this thread before those of config.toml, e.g. -c features.shell_tool=false; may be repeated",
 )
 
 # As clients start an app server of Codex; some write the settings before the word `app-server`.

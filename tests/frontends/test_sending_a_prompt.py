@@ -71,13 +71,21 @@ def test_a_new_thread_works_in_the_current_folder(tmp_path: Path) -> None:
     ("where", "method"), [(["--new"], "thread/start"), (["-t", said.THREAD], "thread/resume")]
 )
 def test_a_setting_of_the_command_line_is_of_the_thread(
-    tmp_path: Path, where: list[str], method: str
+    tmp_path: Path, where: list[str], method: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["-c", "web_search=live", "--config", "tools.x=1"]
+    settings = ["-c", "features.shell_tool=false", "-c", "notify=[]", "--config", "modle=m"]
     with FakeDaemon(tmp_path) as fake:
         starting(fake, *hello())
         assert main(["--socket", fake.path, "send", *where, *settings, "hi"]) == 0
-        assert fake.wait_for(method)["config"] == {"web_search": "live", "tools.x": 1}
+        assert fake.wait_for(method)["config"] == {
+            "features.shell_tool": False,
+            "notify": [],
+            "modle": "m",
+        }
+    talk = capfd.readouterr().err
+    assert "-c modle is no setting of one thread and was ignored; did you mean model?" in talk
+    assert "-c notify is no setting of one thread and was ignored; `codexctl config set`" in talk
+    assert "shell_tool" not in talk
 
 
 def test_an_old_thread_keeps_its_other_settings(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 import uuid
@@ -10,7 +11,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+import msgspec
+
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX, ProviderFindLocalResponse
+from codexd.protocol.config_overrides import ConfigOverrides
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.start import connect, is_stopped, reconnect
@@ -48,7 +52,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
         )
         client_id = str(uuid.uuid4())
-        with _attached(daemon, arguments) as followed:
+        with _attached(daemon, arguments, _settings(arguments, console)) as followed:
             if arguments.shell:
                 turn_id = _run(daemon, followed, word)
             else:
@@ -128,10 +132,24 @@ def _given(**params: object) -> dict[str, object]:
     return {name: value for name, value in params.items() if value}
 
 
-def _attached(daemon: Daemon, arguments: argparse.Namespace) -> AbstractContextManager[Followed]:
+def _settings(arguments: argparse.Namespace, console: Console) -> dict[str, object]:
+    """The params of `-c`. A key that only config.toml can set is named, since the daemon ignores it."""
+    settings = settings_of(arguments.settings, [], [])
+    known = {field.encode_name for field in msgspec.structs.fields(ConfigOverrides)}
+    for key in sorted(settings.keys() - known):
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "`codexctl config set` sets it for all"
+        console.talk(
+            f"warning: -c {one_line(key, 80)} is no setting of one thread and was ignored; {hint}"
+        )
+    return _given(config=settings)
+
+
+def _attached(
+    daemon: Daemon, arguments: argparse.Namespace, settings: dict[str, object]
+) -> AbstractContextManager[Followed]:
     """The thread to send to, started or resumed."""
     provider = _given(modelProvider=arguments.provider, model=arguments.model)
-    settings = _given(config=settings_of(arguments.settings, [], []))
     if arguments.thread is None and not arguments.last:
         policy = _given(approvalPolicy=arguments.approval_policy, sandbox=arguments.sandbox)
         begun = {"cwd": directory(arguments.cwd or "."), **provider, **policy, **settings}
