@@ -51,7 +51,10 @@ async def test_it_is_run_to_its_end_and_its_streams_are_apart(daemon: Daemon, fo
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"command": []}, "must not be empty"),
     ({"command": ["no-such-program"]}, "failed to spawn command"),
-    ({"command": ["true"], "cwd": "/nope"}, "failed to spawn command"),
+    (
+        {"command": ["true"], "cwd": "/nope"},
+        "failed to spawn command: the directory /nope does not",
+    ),
     ({"command": ["cat"], "tty": True}, "requires a client-supplied processId"),
     ({"command": ["true"], "timeoutMs": 5, "disableTimeout": True}, "both timeoutMs"),
     ({"command": ["true"], "outputBytesCap": 5, "disableOutputCap": True}, "both outputBytesCap"),

@@ -60,7 +60,8 @@ class Arena:
     ) -> None:
         self.base, self.facts, self._user = base, facts, user
         python = sys.executable if user == os.getuid() else PYTHON
-        own = [base / "home", base / "wide" / "hid" / "home"]
+        homes = [base / "home", base / "wide" / "hid" / "home"]
+        own = [*homes, *[home / "state" for home in homes]]  # as CODEXD_HOME has them
         codex = [base / "codex-of-mine"]
         self.confinement = Confinement(
             own, base / "home", {}, codex_homes=codex, only=mechanism, python=python
@@ -264,9 +265,9 @@ def arena(
             "workspace/scratch",
             "second/elsewhere",
             "wide/above/root",
-            "wide/hid/home",
+            "wide/hid/home/state",
             "outside/doomed-folder",
-            "home",
+            "home/state",
             "codex-of-mine/skills",
         ):
             (base / folder).mkdir(parents=True)

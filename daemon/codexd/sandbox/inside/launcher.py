@@ -143,13 +143,13 @@ def _enter_namespaces(asked: Asked) -> None:
     kernel.restrict_mounts("/", _RESTRICTED | read_only)
     _make_devices(devices)
     for kind, path in asked.mounts:
+        if not os.path.lexists(path):  # within a hidden folder
+            os.makedirs(path)
         if kind == "hide":
             kernel.mount("tmpfs", path, "tmpfs", _NO_SETUID | _NO_DEVICES, "mode=755")
             continue
         read_only = kernel.MOUNT_READ_ONLY if kind == "read" else 0
         kernel.restrict_mounts(copies[path], _RESTRICTED | read_only)
-        if not os.path.lexists(path):  # within a hidden folder
-            os.makedirs(path)
         kernel.attach(copies[path], path)
     for kind, path in asked.mounts:
         if kind == "hide":

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import trio
 
 from codexd.core.values.enforced import Sandbox
-from codexd.exec.ports import InputClosed, KeeperLost, NotStarted, Output, Running
+from codexd.exec.ports import InputClosed, KeeperLost, NoFolder, NotStarted, Output, Running
 from codexd.protocol import commands as p
 from codexd.protocol.notifications import encode_notification
 from codexd.protocol.policies import sandbox_access, sandbox_mode
@@ -46,6 +46,10 @@ async def command_exec(
         capture = _Capture(services, connection, params, named)
         asked = await _one_off(services, params)
         return await services.one_off.run(asked, capture.to_end, capture.tell)
+    except NoFolder as error:
+        raise internal_error(
+            f"failed to spawn command: the directory {asked.cwd} {error}"
+        ) from error
     except NotStarted as error:
         raise internal_error(f"failed to spawn command: {error}") from error
     except KeeperLost as lost:
