@@ -10,8 +10,8 @@ import trio.testing
 
 from codexd.config.mcp_table import McpServerTable
 from codexd.exec.ports import ServerProcess
-from codexd.mcp.connection import load_sdk
-from codexd.mcp.server import HttpSession, McpServer
+from codexd.mcp.connection import ServerError, load_sdk
+from codexd.mcp.server import RETRY_SECONDS, HttpSession, McpServer
 from mcp_house import Person
 from oauth_server import oauth_server
 from trio_test import trio_test
@@ -26,6 +26,7 @@ class Ways:
     def __init__(self) -> None:
         self.all: list[HttpSession] = []
         self.put_away, self.may_go = trio.Event(), trio.Event()
+        self.down = False
 
     async def start(self, name: str, table: McpServerTable) -> ServerProcess:
         raise AssertionError(name)
@@ -34,6 +35,8 @@ class Ways:
         from codexd.mcp.http import HttpWay, headers_of
 
         ways = self
+        if self.down:
+            raise ServerError("connection refused")
 
         class Way(HttpWay):
             async def aclose(self) -> None:
@@ -71,3 +74,34 @@ async def test_a_call_that_comes_while_a_session_is_put_away_waits_for_the_next(
             nursery.cancel_scope.cancel()
     assert [json.loads(answer)["content"][0]["text"] for answer in answers] == ["Ann", "Ann"]
     assert len(ways.all) == 2
+
+
+def test_a_server_that_was_away_for_a_call_is_used_again_a_while_later() -> None:
+    clock = trio.testing.MockClock()
+    trio.run(_away_for_a_call, clock, clock=clock)
+
+
+async def _away_for_a_call(clock: trio.testing.MockClock) -> None:
+    load_sdk()
+    ways = Ways()
+    ways.may_go.set()
+    with oauth_server() as web:
+        web.valid = {TOKEN}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        table = McpServerTable(url=web.url, http_headers=headers)
+        server = McpServer("web", table, ways, lambda _: None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.run)
+            await server.call("who", {}, Person())
+            ways.down = True
+            ways.all[0].gone.set()
+            await ways.put_away.wait()
+            with pytest.raises(ServerError, match="connection refused"):
+                await server.call("who", {}, Person())
+            ways.down = False
+            with pytest.raises(ServerError, match="connection refused"):
+                await server.call("who", {}, Person())
+            clock.jump(RETRY_SECONDS)
+            answer = await server.call("who", {}, Person())
+            nursery.cancel_scope.cancel()
+    assert json.loads(answer)["content"][0]["text"] == "Ann"

@@ -53,6 +53,9 @@ State = Literal[
 ]
 # The end of a pipe is seen at once. Over HTTP a session may outlive the answer of one request.
 SEEN_SECONDS_MAX: Final = 1.0
+# A server that was connected before and then could not be started is tried again when it is used, but not
+# with every turn, since each waits for it.
+RETRY_SECONDS: Final = 10.0
 # Of what a server wrote to stderr, in the reason why it failed.
 ERRORS_SHOWN_MAX: Final = 300
 
@@ -95,7 +98,8 @@ class McpServer:
         self._wanted, self._settled = trio.Event(), trio.Event()
         self._list_changed, self._session_over = trio.Event(), trio.Event()
         self._attempt_over = trio.Event()
-        self._was_connected = False
+        self._was_connected, self._ever_connected = False, False
+        self._over_at = 0.0  # when the last connection, or the attempt at one, was over
 
     # What other tasks do
 
@@ -104,10 +108,15 @@ class McpServer:
         """Whether it was connected, has ended, and is started again when it is next used."""
         return self.state == "failed" and self._was_connected
 
+    @property
+    def _is_due(self) -> bool:
+        waited = trio.current_time() - self._over_at
+        return self.state == "failed" and self._ever_connected and waited >= RETRY_SECONDS
+
     def want(self, *, again: bool = False) -> None:
         """Start it if it was not started; `again`: also if its start has failed."""
         failed = self.state in ("failed", "authenticationRequired", "cancelled")
-        if self.state == "notStarted" or self.comes_back or (again and failed):
+        if self.state == "notStarted" or self.comes_back or self._is_due or (again and failed):
             self._set("starting")
             self._settled = trio.Event()
             self._wanted.set()
@@ -196,6 +205,7 @@ class McpServer:
             log.exception("MCP server %s: the connection failed inside the daemon", self.name)
             self._set("failed", "the connection failed inside the daemon; its log says where")
         finally:
+            self._over_at = trio.current_time()
             self._settled.set()
             self._attempt_over.set()
 
@@ -268,7 +278,7 @@ class McpServer:
                 self.identity = session.identity
                 await self._list(session)
                 starting.deadline = float("inf")
-                self._session, self._was_connected = session, True
+                self._session, self._was_connected, self._ever_connected = session, True, True
                 self._session_over = trio.Event()
                 self._set("connected")
                 self._settled.set()
