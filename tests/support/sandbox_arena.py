@@ -62,6 +62,8 @@ class Arena:
         python = sys.executable if user == os.getuid() else PYTHON
         homes = [base / "home", base / "wide" / "hid" / "home"]
         own = [*homes, *[home / "state" for home in homes]]  # as CODEXD_HOME has them
+        for folder in own:
+            folder.mkdir(exist_ok=True)
         codex = [base / "codex-of-mine"]
         self.confinement = Confinement(
             own, base / "home", {}, codex_homes=codex, only=mechanism, python=python
@@ -265,9 +267,9 @@ def arena(
             "workspace/scratch",
             "second/elsewhere",
             "wide/above/root",
-            "wide/hid/home/state",
+            "wide/hid/home",
             "outside/doomed-folder",
-            "home/state",
+            "home",
             "codex-of-mine/skills",
         ):
             (base / folder).mkdir(parents=True)
