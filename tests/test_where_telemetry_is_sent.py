@@ -42,7 +42,7 @@ def test_all_of_codexs_keys_are_read() -> None:
         'client-certificate = "c.pem"\nclient-private-key = "k.pem"\n'
     )
     assert read.warnings == ()
-    tls = OtelTlsTable("ca.pem", "c.pem", "k.pem")
+    tls = OtelTlsTable("/ca.pem", "/c.pem", "/k.pem")  # beside the file
     headers = {"x-otlp-api-key": "${OTLP_TOKEN}"}
     http = OtlpHttpTable("https://c/v1/logs", "json", headers, tls)
     assert read.config.otel == OtelTable(

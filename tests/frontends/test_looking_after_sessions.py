@@ -141,6 +141,10 @@ def test_a_command_that_its_turn_waits_for_is_listed_without_a_number(daemon: Da
         with begin(home, "send", "run echo x > begun; read x < gate") as sending:
             begun.read_text()
             (listed,) = codexctl(home, "ps", "--json").json["sessions"]
+            while (
+                listed["rssKb"] is None
+            ):  # A command's pid is recorded once it has run for a moment.
+                (listed,) = codexctl(home, "ps", "--json").json["sessions"]
             shown = codexctl(home, "ps").out
             refused = codexctl(home, "kill", listed["threadId"])
             none = codexctl(home, "kill", listed["threadId"], "--all")
