@@ -53,7 +53,7 @@ WORDS = (
     ("model", "list"),
     ("feedback",),
     ("doctor",),
-    ("on", "done", "--desktop"),
+    ("on", "log.repaired", "--name", "n", "--", "true"),
     ("hooks", "receipts"),
     ("whoami",),
     ("limits",),

@@ -85,7 +85,7 @@ WORDS = (
     ("mcp", "list"),
     ("model", "list"),
     ("feedback",),
-    ("on", "done", "--desktop"),
+    ("on", "log.repaired", "--name", "n", "--", "true"),
     ("hooks", "list"),
 )
 RING = len(WORDS) - 1
