@@ -125,7 +125,11 @@ CASES = [(name, *words) for name, cases in COMMANDS.items() for words in cases]
 
 # What a model or a person wrote to be read has lines of its own: it is what was asked for, and no word about it.
 # Structs that are read from no daemon.
-OF_OUR_OWN = ("Verdict", "Cursor", "ModelInstructions", "Style")
+OF_OUR_OWN = (
+    *("Verdict", "Cursor", "ModelInstructions", "Style"),
+    *("ConfigOverrides", "WorkspaceWriteOverrides", "FeatureOverrides"),
+    *("ToolSwitch", "ToolsOverrides"),
+)
 MAY_BE_REFUSED = (
     "config/read",
     "thread/usage/read",
