@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from codexd.config.file import InvalidConfig, read_config
 from codexd.config.keys import Config
@@ -145,6 +146,44 @@ async def test_a_folder_that_does_not_answer_blocks_neither_others_nor_a_second_
             await patiently("/dead", lambda: True, 1000)
     finally:
         over.set()
+
+
+@pytest.mark.parametrize("divisor", [1, 0])
+def test_a_loop_that_was_held_up_is_no_disk_that_does_not_answer(divisor: int) -> None:
+    began, over, done = threading.Event(), threading.Event(), threading.Event()
+    clock = trio.testing.MockClock()
+
+    def read() -> int:
+        began.set()
+        over.wait()
+        try:
+            return 7 // divisor
+        finally:
+            done.set()
+
+    async def look() -> None:
+        if divisor:
+            assert await patiently("/alive", read, 60) == 7
+        else:
+            with pytest.raises(ZeroDivisionError):
+                await patiently("/alive", read, 60)
+        assert await patiently("/alive", lambda: 8, 60) == 8
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            await trio.testing.wait_all_tasks_blocked()
+            # From here on nothing else runs on the loop, until the time is over.
+            began.wait()
+            over.set()
+            done.wait()
+            for _ in range(10):  # The thread of the read goes on meanwhile, to its end.
+                other = threading.Thread(target=int)
+                other.start()
+                other.join()
+            clock.jump(61)
+
+    trio.run(main, clock=clock)
 
 
 @trio_test

@@ -148,8 +148,7 @@ async def test_a_config_on_a_disk_that_does_not_answer_any_more(home: Home, moun
             file.unlink()
             file.symlink_to(mount / "config.toml")
             refusal = await client.refused("thread/start")
-            # It names the file, or the folder whose settings were looked for in it.
-            assert "the disk did not answer" in refusal.message
+            assert f"{file}: cannot be read: the disk did not answer" in refusal.message
             assert (await client.run_turn(thread, "say 1"))["status"] == "completed"
             file.unlink()
             home.use_model(model.base_url)

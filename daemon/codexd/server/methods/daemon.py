@@ -158,7 +158,6 @@ async def config_in(
     except InvalidConfig as problem:
         raise _invalid(problem) from problem
     except NoAnswer as error:
-        readable_config(services)  # Its disk may have stopped to answer meanwhile.
         raise invalid_params(f"cwd: {folder}: {error.strerror}; nothing was done") from error
 
 
