@@ -97,7 +97,7 @@ class Account:
             if self._found.login is not None:
                 self.keep_secret(*self._found.login.secrets)
             if known and _print(before) != _print(self._found.login):
-                self._announce(ACCOUNT_UPDATED, self._updated())
+                self.tell_updated()
         return self._allowed(self._found)
 
     @property
@@ -128,14 +128,8 @@ class Account:
         self.keep_secret(key)
         self.under_way.give_up()
         self._write(key_members(key))
-        await self._note_login()
-
-        def tell() -> None:
-            done = AccountLoginCompletedNotification(success=True)
-            self._announce(LOGIN_COMPLETED, done)
-            self._announce(ACCOUNT_UPDATED, self._updated())
-
-        return tell
+        await self._note_of("account.logged_in", self._found.login)
+        return lambda: self._login_ended(None, None)
 
     def refuse_chatgpt(self) -> None:
         """Raises: Unusable, where the config allows keys only."""
@@ -153,9 +147,7 @@ class Account:
         self._reread()
         if isinstance(login, Chatgpt) and not is_codexs:
             self._start(lambda: self._revoke(login))
-        if login is not None:
-            fact = {"method": login.method, "fingerprint": login.fingerprint}
-            await self._note("account.logged_out", fact)
+        await self._note_of("account.logged_out", login)
         return login is not None, None if codexs is None else str(codexs)
 
     def tell_updated(self) -> None:
@@ -218,21 +210,19 @@ class Account:
         if (problem := _workspace_problem(login, self._config())) is not None:
             raise Unusable(problem)
         self._write(members)
-        await self._note_login()
+        await self._note_of("account.logged_in", self._found.login)
 
-    def _login_ended(self, login_id: str, problem: str | None) -> None:
+    def _login_ended(self, login_id: str | None, problem: str | None) -> None:
         done = AccountLoginCompletedNotification(
             login_id=login_id, success=problem is None, error=problem
         )
         self._announce(LOGIN_COMPLETED, done)
         if problem is None:
-            self._announce(ACCOUNT_UPDATED, self._updated())
+            self.tell_updated()
 
-    async def _note_login(self) -> None:
-        login = self._found.login
+    async def _note_of(self, kind: str, login: Login | None) -> None:
         if login is not None:
-            fact = {"method": login.method, "fingerprint": login.fingerprint}
-            await self._note("account.logged_in", fact)
+            await self._note(kind, {"method": login.method, "fingerprint": login.fingerprint})
 
     async def _revoke(self, login: Chatgpt) -> None:
         with trio.move_on_after(REVOKE_SECONDS_MAX):
