@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -144,17 +145,17 @@ class _InBrowser:
 
     async def run(self) -> None:
         """Until the browser is back, and its page is sent. Raises: IssuerFailed."""
-        accepting = trio.CancelScope()
-
-        async def accept() -> None:
-            with accepting:
-                while True:
-                    nursery.start_soon(self._callback.serve, await self._listener.accept())
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(accept)
+        async with trio.open_nursery() as pages, trio.open_nursery() as accepting:
+            accepting.start_soon(
+                partial(
+                    trio.serve_listeners,
+                    self._callback.serve,
+                    [self._listener],
+                    handler_nursery=pages,
+                )
+            )
             await self._done.wait()
-            accepting.cancel()
+            accepting.cancel_scope.cancel()
         if self._problem:
             raise IssuerFailed(self._problem)
 
