@@ -18,7 +18,8 @@ import trio
 from codexd import __version__
 from codexd.account.login import Tokens
 from codexd.models.client import ModelError
-from codexd.models.http.messages import CONNECT_SECONDS, beginning_of, reason_of
+from codexd.models.http.messages import TIMEOUTS, beginning_of, reason_of
+from codexd.models.http.proxies import LOOPBACK_HOSTS
 from codexd.models.http.transport import open_transport
 
 # A token endpoint answers within a second; a person waits for the rest.
@@ -155,7 +156,6 @@ class Issuer:
             "user-agent": f"codexd/{__version__}",
             "originator": "codexd",
         }
-        timeouts = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
         try:
             with trio.fail_after(ANSWER_SECONDS_MAX):
                 transport = await open_transport(url, self._env)
@@ -165,7 +165,7 @@ class Issuer:
                         url,
                         headers=list(headers.items()),
                         content=body,
-                        extensions={"timeout": timeouts},
+                        extensions={"timeout": TIMEOUTS},
                     )
                     response = await transport.handle_async_request(request)
                     return _Answer(response.status_code, _members(await beginning_of(response)))
@@ -180,8 +180,8 @@ class Issuer:
 def refuse_unless_private(url: str) -> None:
     """Tokens go over TLS, or stay on this machine. Raises: IssuerFailed."""
     parts = urlsplit(url)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+    is_local = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+    if parts.scheme != "https" and not is_local:
         raise IssuerFailed(
             f"expected an issuer at https://…, found {parts.scheme}://{parts.hostname}; nothing was sent",
             refused=True,

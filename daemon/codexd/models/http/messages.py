@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A host that takes longer to accept a connection is down, or a packet filter swallows the attempt.
 CONNECT_SECONDS: Final = 15.0
+# Reading has no limit here: how long a stream may be silent is ours to say.
+TIMEOUTS: Final = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
 # Lists of models are long where a provider has hundreds.
 READ_BYTES_MAX: Final = 4 * 1024 * 1024
 
@@ -32,10 +34,8 @@ def http_request(
             f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
             info="badRequest",
         ) from error
-    # Reading has no limit here: how long a stream may be silent is ours to say.
-    timeouts = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
     return httpx.Request(
-        "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": timeouts}
+        "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": TIMEOUTS}
     )
 
 

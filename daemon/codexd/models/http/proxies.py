@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from codexd.models.client import ModelError
 
-_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # httpx speaks SOCKS only with a library that is not installed.
 _SCHEMES: Final = frozenset({"http", "https"})
 _DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
@@ -28,7 +28,7 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
         host, port = address.hostname or "", address.port or _DEFAULT_PORTS.get(address.scheme, 0)
     except ValueError:
         return None  # The request itself says what is wrong with its address.
-    if host in _LOOPBACK_HOSTS or _is_bypassed(host.rstrip("."), port, _named(env, "no")[1]):
+    if host in LOOPBACK_HOSTS or _is_bypassed(host.rstrip("."), port, _named(env, "no")[1]):
         return None
     variable, proxy = _named(env, address.scheme)
     if not proxy:
