@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -56,7 +56,7 @@ async def new_conversation(
     services: Services, connection: Connection, params: m.NewConversationParams
 ) -> MethodResult:
     """Start a thread and follow it."""
-    asked = t.ThreadStartParams(**_members(params))
+    asked = t.ThreadStartParams(**msgspec.structs.asdict(params))
     answered = await thread_start(services, connection, asked)
     started = _as(t.ThreadStartResponse, answered.result)
     response = m.NewConversationResponse(
@@ -73,7 +73,7 @@ async def resume_conversation(
 ) -> MethodResult:
     """Load a thread and follow it."""
     thread_id = await _named(services, params.conversation_id, params.path, "path")
-    overrides = _members(params.overrides or m.NewConversationParams())
+    overrides = msgspec.structs.asdict(params.overrides or m.NewConversationParams())
     asked = t.ThreadResumeParams(thread_id=thread_id, **overrides)
     answered = await thread_resume(services, connection, asked)
     resumed = _as(t.ThreadResumeResponse, answered.result)
@@ -237,10 +237,6 @@ def _as_item(item: ThreadItem | msgspec.Raw) -> ThreadItem:
         return item
     read: ThreadItem = msgspec.json.decode(item, type=ThreadItem)
     return read
-
-
-def _members(params: m.NewConversationParams) -> dict[str, Any]:
-    return {name: getattr(params, name) for name in params.__struct_fields__}
 
 
 async def _named(services: Services, text: str | None, path: str | None, member: str) -> ThreadId:
