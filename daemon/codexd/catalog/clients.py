@@ -112,7 +112,7 @@ class Providers:
         """The providers that work without another key of config.toml, by their names."""
         for name in sorted(self.key_variables()):
             with suppress(ModelError):
-                yield _provider(name, self._config.last_good(), str(self._config.file))
+                yield self.provider(name)
 
     def key_variables(self) -> dict[str, str | None]:
         """The variable that holds the key of each provider."""
@@ -155,7 +155,7 @@ class Providers:
             )
         names = LOCAL if named is None else (named,)
         found, chosen = await find_local(
-            [_provider(table_name, config, str(self._config.file)) for table_name in names],
+            [self._provider_by(config, table_name) for table_name in names],
             model,
             self._env,
         )
