@@ -12,10 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from account_house import AccountHouse, IssuerServer, get, id_token, issuer_server, write_auth
+from account_house import AccountHouse, IssuerServer, id_token, issuer_server, write_auth
 from codexd.account.issuer import Issuer, IssuerFailed
 from codexd.account.login import Chatgpt, Unusable
 from codexd.account.under_way import Begun
+from login_server import get
 from trio_test import trio_test
 
 WORKSPACE = 'forced_chatgpt_workspace_id = "account-9"'

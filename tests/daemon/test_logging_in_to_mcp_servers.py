@@ -14,7 +14,8 @@ from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Home
-from oauth_server import REFRESH, OauthServer, get, oauth_server
+from login_server import get
+from oauth_server import REFRESH, OauthServer, oauth_server
 from trio_test import trio_test
 
 OK: Reply = (Say(("ok",)),)

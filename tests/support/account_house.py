@@ -6,12 +6,10 @@ import json
 import threading
 import time
 import urllib.parse
-import urllib.request
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from codexd.account.auth_files import AuthFiles
 from codexd.account.payment import Payments
 from codexd.catalog.clients import Providers
 from codexd.config.live import LiveConfig
+from login_server import LoginServer, served
 
 Json = dict[str, Any]
 EMAIL = "ann@example.org"
@@ -72,14 +71,12 @@ def write_auth(folder: Path, members: Json | str) -> Path:
     return file
 
 
-class IssuerServer(ThreadingHTTPServer):
+class IssuerServer(LoginServer):
     """Issues tokens, and says what it was asked."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
+        self.url = self.base
         self.asked: list[tuple[str, Json]] = []  # path, and the members of the body
         self.refusal: tuple[int, Json] | None = None  # the answer to every refresh
         self.pending = 0  # how often a device code is not granted yet
@@ -89,7 +86,6 @@ class IssuerServer(ThreadingHTTPServer):
         self.refresh_tokens = {"refresh-0"}
         self.gate: threading.Event | None = None  # a refresh waits for it
         self.arrived = threading.Event()  # a refresh has arrived
-        self._challenges: dict[str, str] = {}
 
     @property
     def refreshes(self) -> int:
@@ -106,20 +102,12 @@ class IssuerServer(ThreadingHTTPServer):
             "refresh_token": refresh,
         }
 
-    def grant(self, address: str, **other: str) -> str:
-        """Open the page of a login as a browser does, and follow it back; what codexd's page says."""
-        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
-        self._challenges["code-1"] = query["code_challenge"]
-        back = {"code": "code-1", "state": query["state"], **other}
-        return get(f"{query['redirect_uri']}?{urllib.parse.urlencode(back)}")
-
     def answer(self, path: str, members: Json) -> tuple[int, Json]:
         if path == "/oauth/token":
             if members["grant_type"] == "refresh_token":
                 return self._refresh(members)
-            digest = urlsafe_b64encode(sha256(members["code_verifier"].encode()).digest())
-            challenge = self._challenges.get(members["code"], "")
-            if members["code"] != "device" and challenge != digest.decode().rstrip("="):
+            code = members["code"]
+            if code != "device" and not self.is_proved(code, members["code_verifier"]):
                 return 400, {"error": "invalid_grant", "error_description": "the verifier is wrong"}
             return 200, self.issue()
         if path.endswith("/deviceauth/usercode"):
@@ -144,14 +132,6 @@ class IssuerServer(ThreadingHTTPServer):
         if members["refresh_token"] not in self.refresh_tokens:
             return 401, {"error": {"code": "refresh_token_reused", "message": "used"}}
         return 200, self.issue()
-
-
-def get(address: str) -> str:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as page:
-            return str(page.read().decode())
-    except urllib.error.HTTPError as error:
-        return f"{error.code}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -181,17 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(encoded)
 
 
-@contextmanager
-def issuer_server() -> Iterator[IssuerServer]:
-    server = IssuerServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def issuer_server() -> AbstractContextManager[IssuerServer]:
+    return served(IssuerServer())
 
 
 class AccountHouse:

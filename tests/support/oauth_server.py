@@ -1,40 +1,30 @@
-"""An MCP server over HTTP behind a login by OAuth, with its authorization server, in a thread of the test.
-
-`grant` does what a person's browser does.
-"""
+"""An MCP server over HTTP behind a login by OAuth, with its authorization server, in a thread of the test."""
 
 from __future__ import annotations
 
 import json
-import threading
-import urllib.request
-from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs
+
+from login_server import LoginServer, served
 
 Message = dict[str, Any]
 REFRESH = "refresh-token-of-ann"
 
 
-class OauthServer(ThreadingHTTPServer):
+class OauthServer(LoginServer):
     """What it was asked, and what it accepts."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.base = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.url = f"{self.base}/mcp"
         self.valid: set[str] = set()  # access tokens
         self.lifetime = 3600
         self.seen: list[str] = []  # the tokens of the requests to the MCP server
         self.headers: list[Message] = []
         self.grants: list[Message] = []  # what was asked of the token endpoint
-        self.challenges: dict[str, str] = {}
         self.registered: list[Message] = []
 
     def issue(self) -> Message:
@@ -46,21 +36,6 @@ class OauthServer(ThreadingHTTPServer):
             "expires_in": self.lifetime,
             "refresh_token": REFRESH,
         }
-
-    def grant(self, address: str, **other: str) -> str:
-        """Open the page of a login, and follow the redirect; what the page of codexd says."""
-        query = {key: values[0] for key, values in parse_qs(urlsplit(address).query).items()}
-        self.challenges["code-1"] = query["code_challenge"]
-        back = {"code": "code-1", "state": query["state"], **other}
-        return get(f"{query['redirect_uri']}?{urlencode(back)}")
-
-
-def get(address: str) -> str:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as page:
-            return str(page.read().decode())
-    except urllib.error.HTTPError as error:
-        return f"{error.code}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,8 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         if asked["grant_type"] == "refresh_token":
             granted = asked["refresh_token"] == REFRESH
         else:
-            digest = urlsafe_b64encode(sha256(asked["code_verifier"].encode()).digest())
-            granted = self.server.challenges.get(asked["code"]) == digest.decode().rstrip("=")
+            granted = self.server.is_proved(asked["code"], asked["code_verifier"])
         if granted:
             self.say(200, self.server.issue())
         else:
@@ -158,14 +132,5 @@ def answer(message: Message) -> Message:
     return {"result": result}
 
 
-@contextmanager
-def oauth_server() -> Iterator[OauthServer]:
-    server = OauthServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def oauth_server() -> AbstractContextManager[OauthServer]:
+    return served(OauthServer())
