@@ -80,11 +80,11 @@ _EXAMPLE: Final = f"""{BEGIN}
 
 _MARKS: Final = {"add": "A", "delete": "D", "update": "M"}  # as git has them
 _NAMES: Final = (["apply_patch"], ["applypatch"])
-# Before the patch are the name, and perhaps a change of the folder.
 LED_AWAY: Final = (
     "The patch was interrupted by a restart, and it is not known how far it came: symbolic links on the way to {} have "
     "changed since, and nothing was written there. Look at its files before you go on."
 )
+# Before the patch are the name, and perhaps a change of the folder.
 _BEFORE_CHARACTERS_MAX: Final = 8 * 1024
 _REPLACED: Final = {"'": "'", '"': '"$`\\'}
 

@@ -12,8 +12,6 @@ from typing import Final
 import msgspec
 
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-# What a list of vendors may be: the limit of the standard.
-TRACESTATE_CHARACTERS_MAX: Final = 512
 
 
 class SpanPlace(msgspec.Struct, frozen=True):
