@@ -66,10 +66,8 @@ def _permissions(
         found = policies_for(config, folder)
     except UnusableProfile as problem:
         raise CannotConfine(str(problem)) from problem
-    if found.profile.unenforced is not None:
-        raise CannotConfine(
-            f"the permission profile {found.profile.id} {found.profile.unenforced}, which codexd cannot enforce"
-        )
+    if found.profile.problem is not None:
+        raise CannotConfine(f"the {found.profile.problem}")
     return found.sandbox, found.access
 
 

@@ -60,12 +60,11 @@ def command_refusal(settings: Settings, action: RunCommand, looked_up: LookedUp)
 
 
 def _not_confined(settings: Settings) -> str:
-    profile = settings.profile
-    if profile.unenforced is not None:
+    problem = settings.profile.problem
+    if problem is not None:
         return (
-            f"not run: the permission profile {profile.id} {profile.unenforced}, which codexd cannot enforce. Nothing "
-            "was done. The user can choose another profile, or set `allow_unsandboxed = true` in config.toml. With "
-            "`require_escalated` the user is asked about this command."
+            f"not run: the {problem}. Nothing was done. The user can choose another profile, or set "
+            "`allow_unsandboxed = true` in config.toml. With `require_escalated` the user is asked about this command."
         )
     return (
         f"not run: the sandbox mode {settings.sandbox} cannot be enforced on this machine, and commands may not run "

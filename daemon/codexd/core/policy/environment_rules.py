@@ -18,11 +18,10 @@ NO_ENVIRONMENT: Final = (
 
 def profile_refusal(settings: Settings, _: ToolAction, __: LookedUp) -> str | None:
     """The answer to the model for an action on files that the permission profile may forbid; None if there is none."""
-    profile = settings.profile
-    if profile.unenforced is None or not is_refused(settings):
+    problem = settings.profile.problem
+    if problem is None or not is_refused(settings):
         return None
     return (
-        f"not done: the permission profile {profile.id} {profile.unenforced}, which codexd cannot enforce, so files are "
-        "neither read nor changed for it. The user can choose another profile, or set `allow_unsandboxed = true` in "
-        "config.toml."
+        f"not done: the {problem}, so files are neither read nor changed for it. The user can choose another profile, or "
+        "set `allow_unsandboxed = true` in config.toml."
     )

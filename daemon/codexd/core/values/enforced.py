@@ -49,11 +49,10 @@ def unenforced(settings: Settings) -> tuple[Notice, ...]:
     if not is_refused(settings):
         return ()
     profile = settings.profile
-    if profile.unenforced is not None:
+    if profile.problem is not None:
         text = (
-            f"The permission profile {profile.id} {profile.unenforced}, which codexd cannot enforce, so commands are "
-            "refused. Choose another profile, or set `allow_unsandboxed = true` in config.toml to be asked before "
-            "commands instead."
+            f"The {profile.problem}, so commands are refused. Choose another profile, or set `allow_unsandboxed = true` "
+            "in config.toml to be asked before commands instead."
         )
         return (Notice(f"profile:{profile.id}:{profile.unenforced}", text),)
     text = (

@@ -37,6 +37,13 @@ class ActiveProfile(msgspec.Struct, frozen=True, omit_defaults=True):
     # Why the sandbox cannot enforce all of it, as the rest of "the profile …": its commands are refused.
     unenforced: str | None = None
 
+    @property
+    def problem(self) -> str | None:
+        """Why its commands are refused, as a sentence after the word "the"; None if all of it can be enforced."""
+        if self.unenforced is None:
+            return None
+        return f"permission profile {self.id} {self.unenforced}, which codexd cannot enforce"
+
 
 NO_PROFILE = ActiveProfile()
 

@@ -70,10 +70,9 @@ async def _one_off(services: Services, params: p.CommandExecParams) -> OneOff:
     if mode is None or access is None:
         found = await policies_in(services, cwd)
         mode, access = found.sandbox, found.access
-        if found.profile.unenforced is not None:
+        if found.profile.problem is not None:
             raise state_error(
-                f"the permission profile {found.profile.id} {found.profile.unenforced}, which codexd cannot enforce: "
-                "nothing was run; send a `sandboxPolicy`",
+                f"the {found.profile.problem}: nothing was run; send a `sandboxPolicy`",
                 "unenforced_permissions",
             )
     return OneOff(
