@@ -12,7 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from codexd.core.values.enforced import CannotConfine, Sandbox
-from codexd.exec.ports import Command, KeeperLost, NotStarted, Processes, Running
+from codexd.exec.ports import Command, KeeperLost, NoFolder, NotStarted, Processes, Running
 from codexd.exec.programs import why_not_found
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
@@ -138,7 +138,7 @@ class OneOffCommands:
         try:
             return await patiently(asked.cwd, confine)
         except NoAnswer as error:
-            raise NotStarted(f"the directory {asked.cwd} does not answer") from error
+            raise NoFolder("does not answer") from error
         except CannotConfine as error:
             if asked.must_confine:
                 raise NotStarted(str(error)) from error

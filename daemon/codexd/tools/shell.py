@@ -41,7 +41,6 @@ from codexd.exec.ports import (
     Running,
 )
 from codexd.exec.programs import why_not_found
-from codexd.machine.patience import NoAnswer
 from codexd.network.commands import NO_LISTS, CommandNetwork, WayOut
 from codexd.tools.apply_patch import patch_in
 from codexd.tools.following import KEEPER_LOST, Following
@@ -284,8 +283,6 @@ class Shell:
             confined, variables = await surrounded(
                 argv, action.cwd, context.turn_id, sandbox, way, self._environment, self._confine
             )
-        except NoAnswer:
-            return _not_started(program, action.cwd, NoFolder("does not answer"))
         except NoFolder as error:
             return _not_started(program, action.cwd, error)
         except CannotConfine as error:

@@ -8,8 +8,9 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from codexd.core.values.enforced import Sandbox
+from codexd.exec.ports import NoFolder
 from codexd.exec.programs import check_folder
-from codexd.machine.patience import patiently_both
+from codexd.machine.patience import NoAnswer, patiently_both
 from codexd.network.commands import WayOut
 
 # The argv that runs an argv held to a sandbox.
@@ -46,7 +47,7 @@ async def surrounded(
 ) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The argv in its sandbox, and the variables that it gets, whose temporary folder it may write.
 
-    Raises: NoAnswer, NoFolder, CannotConfine.
+    Raises: NoFolder, CannotConfine.
     """
     variables = environment.known(turn_id)
     while True:
@@ -59,7 +60,10 @@ async def surrounded(
             check_folder(cwd)
             return confined
 
-        confined, looked = await patiently_both(cwd, look, *environment.look)
+        try:
+            confined, looked = await patiently_both(cwd, look, *environment.look)
+        except NoAnswer as error:
+            raise NoFolder("does not answer") from error
         variables = await environment.variables(turn_id, looked)
         if variables.get("TMPDIR", "") == temporary:
             return confined, variables
