@@ -147,13 +147,12 @@ class LoginEnvironment:
                 await self._take(looked)
         return self.known(turn_id)
 
-    async def of_person(self, call_id: str) -> Mapping[str, str]:
-        """The environment for a person's own command: without `FORCED`; its output goes to a model all the same, so
-        that it has no secrets either.
+    def of_person(self, call_id: str) -> Mapping[str, str]:
+        """The environment for a person's own command, as `known`: without `FORCED`; its output goes to a model all the
+        same, so that it has no secrets either.
         """
-        await self.variables()
         passed = with_passed(self._captured, self._own, self._passed(call_id))
-        return without(passed, self._hidden)
+        return without(passed, self._secrets())
 
     def _is_taken(self, looked: object) -> bool:
         """Whether the environment was taken since; of a disk that does not answer any more, at any time."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
@@ -185,12 +185,12 @@ class Shell:
         processes: Processes,
         confine: Confine = unconfined,
         network: CommandNetwork = NO_LISTS,
-        of_person: Callable[[str], Awaitable[Mapping[str, str]]] | None = None,
+        of_person: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         """`shell` is the path of a shell that reads POSIX shell; `of_person` has the environment of a person's own
-        command, by its id.
+        command, by its id, as far as `environment` was asked for its variables.
         """
-        self._environment, self._of_person = environment, of_person or environment.variables
+        self._environment, self._of_person = environment, of_person or environment.known
         self.shell = shell
         self._processes = processes
         self._confine, self._network = confine, network
@@ -288,7 +288,7 @@ class Shell:
         except CannotConfine as error:
             return _not_run(str(error))
         if isinstance(action, PersonCommand):
-            variables = await self._of_person(context.call_id)
+            variables = self._of_person(context.call_id)
         else:
             variables = guarded(variables) if context.guarded else variables
         environment = {**variables, **way.variables, **gets.variables}
