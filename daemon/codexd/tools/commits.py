@@ -24,14 +24,13 @@ async def why_no_commit(cwd: str, name: str) -> str | None:
 def _why_no_commit(cwd: str, name: str) -> str | None:
     import subprocess  # 20 ms, for reviews alone
 
-    # The environment keeps git from starting what the repository names.
     words = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
     try:
         asked = subprocess.run(
             words,
             check=False,
             cwd=cwd,
-            env={**guarded(plain_environment()), "LC_ALL": "C"},
+            env=environment_of_git(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_SECONDS,
@@ -44,5 +43,15 @@ def _why_no_commit(cwd: str, name: str) -> str | None:
         return str(error)
     if asked.returncode == 0:
         return None
-    said = asked.stderr.decode(errors="replace").strip().partition("\n")[0]
-    return said.removeprefix("fatal: ")[:REASON_CHARACTERS_MAX] or "git knows no such commit"
+    return what_git_says(asked.stderr) or "git knows no such commit"
+
+
+def environment_of_git() -> dict[str, str]:
+    """It keeps git from starting what a repository names, and has it speak English."""
+    return {**guarded(plain_environment()), "LC_ALL": "C"}
+
+
+def what_git_says(errors: bytes) -> str:
+    """Why git has failed; empty if it does not say."""
+    line = errors.decode(errors="replace").strip().partition("\n")[0]
+    return line.removeprefix("fatal: ")[:REASON_CHARACTERS_MAX]

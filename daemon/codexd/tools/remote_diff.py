@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 
 from codexd.machine.patience import NoAnswer, patiently
-from codexd.machine.python_child import plain_environment
 from codexd.machine.repository import git_may_run
-from codexd.tools.guarded import guarded
+from codexd.tools.commits import REASON_CHARACTERS_MAX, environment_of_git, what_git_says
 
 # A day's work is a part of that; an answer of this size fits a message.
 DIFF_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -22,8 +21,6 @@ DIFF_BYTES_MAX: Final = 4 * 1024 * 1024
 NEW_FILES_MAX: Final = 256
 # A large repository takes some seconds.
 SECONDS_MAX: Final = 30.0
-# What git says of a failure is a line.
-REASON_CHARACTERS_MAX: Final = 200
 _DIFF: Final = ("diff", "--no-textconv", "--no-ext-diff", "--no-color")
 
 
@@ -95,7 +92,7 @@ def _git(folder: str, *words: str, ok: tuple[int, ...] = (0,)) -> str:
             subprocess.Popen(
                 ["git", *words],
                 cwd=folder,
-                env={**guarded(plain_environment()), "LC_ALL": "C"},
+                env=environment_of_git(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=problems,
@@ -108,14 +105,13 @@ def _git(folder: str, *words: str, ok: tuple[int, ...] = (0,)) -> str:
                 raise _too_large()
             code = process.wait()
             problems.seek(0)
-            problem = problems.read(REASON_CHARACTERS_MAX).decode(errors="replace")
+            problem = problems.read(REASON_CHARACTERS_MAX)
     except FileNotFoundError as error:
         raise NoDiff("git is not installed") from error
     except OSError as error:
         raise NoDiff(f"git was not run: {error.strerror}") from error
     if code not in ok:
-        line = problem.strip().partition("\n")[0].removeprefix("fatal: ")
-        raise NoDiff(line or f"git ended with exit code {code}")
+        raise NoDiff(what_git_says(problem) or f"git ended with exit code {code}")
     return said.decode(errors="replace")
 
 
