@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from codexd.keeper.session import ps
+from codexd.keeper.tree import living
 
 
 class Figures(NamedTuple):
@@ -28,8 +29,7 @@ class _Process(NamedTuple):
 
 
 # Fields of proc_pid_stat(5), counted from the third on.
-_STATE, _PARENT, _SESSION, _CPU, _STARTED, _PAGES = 0, 1, 3, slice(11, 15), 19, 21
-_DEAD: Final = (b"Z", b"X")
+_PARENT, _SESSION, _CPU, _STARTED, _PAGES = 1, 3, slice(11, 15), 19, 21
 
 
 def figures_of(leaders: Collection[int]) -> Mapping[int, Figures]:
@@ -66,22 +66,16 @@ def _processes() -> Iterator[_Process]:
         yield from _processes_of_ps()
         return
     ticks, page_kb = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE") // 1024
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", "rb", buffering=0) as file:
-                stat = file.read().rpartition(b")")[2].split()  # The name before may hold anything.
-        except OSError:
-            continue  # It has ended meanwhile.
-        if stat and stat[_STATE] not in _DEAD:
-            yield _Process(
-                int(name),
-                int(stat[_PARENT]),
-                int(stat[_SESSION]),
-                sum(map(int, stat[_CPU])) / ticks,
-                int(stat[_STARTED]) / ticks,
-                0.0,
-                int(stat[_PAGES]) * page_kb,
-            )
+    for pid, stat in living():
+        yield _Process(
+            pid,
+            int(stat[_PARENT]),
+            int(stat[_SESSION]),
+            sum(map(int, stat[_CPU])) / ticks,
+            int(stat[_STARTED]) / ticks,
+            0.0,
+            int(stat[_PAGES]) * page_kb,
+        )
 
 
 def _processes_of_ps() -> Iterator[_Process]:

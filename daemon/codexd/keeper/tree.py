@@ -34,7 +34,7 @@ def children() -> set[int]:
     try:
         return _children_of(os.getpid())
     except OSError:  # a kernel without CONFIG_PROC_CHILDREN
-        return {pid for pid, stat in _living() if int(stat[_PARENT]) == os.getpid()}
+        return {pid for pid, stat in living() if int(stat[_PARENT]) == os.getpid()}
 
 
 def acts_on(pid: int) -> bool:
@@ -63,7 +63,7 @@ def family(leader: int, mark: bytes) -> set[int]:
         return set(marked(mark))
     parents: dict[int, int] = {}
     found: set[int] = set()
-    for pid, stat in _living():
+    for pid, stat in living():
         parents[pid] = int(stat[_PARENT])
         if pid == leader or int(stat[_SESSION]) == leader or has_variable(pid, mark + b"\0"):
             found.add(pid)
@@ -118,7 +118,8 @@ def kill(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _living() -> Iterator[tuple[int, list[bytes]]]:
+def living() -> Iterator[tuple[int, list[bytes]]]:
+    """All processes but zombies, with the fields of proc_pid_stat(5) from the third on. Linux."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             with (
