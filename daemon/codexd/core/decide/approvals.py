@@ -64,7 +64,7 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
         return
     allowed = transition.state.allowed_for_session
-    outside = kind_of(action).approval.outside(settings, action)
+    outside = kind_of(action).approval.outside(settings, action) if allowed else None
     if outside is not None and session_key(outside) in allowed:
         action = outside  # or it would have to fail before it is run as a person has allowed
     reason = needs_approval(settings, action, allowed, looked_up)

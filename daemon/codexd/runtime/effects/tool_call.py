@@ -131,7 +131,8 @@ class ToolRunning:
             await self._report(self._ended(ToolResult("failed", refusal, refusal)))
             return
         lasts = self._open_output(call.action)
-        self.output(SECOND_RUN.encode() if call.attempt > 1 and again != "adopt" else b"")
+        if call.attempt > 1 and again != "adopt":
+            self.output(SECOND_RUN.encode())
         context = self._context(call, settings, again, process)
         try:
             async with trio.open_nursery() as nursery:
