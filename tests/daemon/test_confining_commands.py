@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -216,16 +218,23 @@ async def test_what_is_not_enforced_is_refused_in_new_threads_and_in_old_ones(ho
             )
 
 
-@trio_test
-async def test_placeholders_are_removed_when_no_command_is_confined(home: Home) -> None:
-    async with scripted_model([command("ls -A"), Say(("ok",))]) as model:
+@asynccontextmanager
+async def _one_command_ran(home: Home, line: str) -> AsyncIterator[tuple[Daemon, Json]]:
+    """A daemon in whose workspace one command was confined, and the command."""
+    async with scripted_model([command(line), Say(("ok",))]) as model:
         home.use_model(model.base_url)
         daemon = home.start()
         async with connected(home.socket) as client:
             thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
             await client.run_turn(thread, "go")
             (ran,) = items(client, "commandExecution")
-            assert ran["aggregatedOutput"] == ".agents\n.codex\n.git\n"
+        yield daemon, ran
+
+
+@trio_test
+async def test_placeholders_are_removed_when_no_command_is_confined(home: Home) -> None:
+    async with _one_command_ran(home, "ls -A") as (daemon, ran):
+        assert ran["aggregatedOutput"] == ".agents\n.codex\n.git\n"
         daemon.kill()
         assert sorted(path.name for path in home.work.iterdir()) == [".agents", ".codex", ".git"]
         # A person's git does not take them for a repository.
@@ -240,12 +249,7 @@ async def test_placeholders_are_removed_when_no_command_is_confined(home: Home) 
 @pytest.mark.slow
 @trio_test
 async def test_placeholders_go_without_another_daemon_once_nothing_runs(home: Home) -> None:
-    async with scripted_model([command("true"), Say(("ok",))]) as model:
-        home.use_model(model.base_url)
-        daemon = home.start()
-        async with connected(home.socket) as client:
-            thread = await client.start_thread(cwd=str(home.work), **WORKSPACE)
-            await client.run_turn(thread, "go")
+    async with _one_command_ran(home, "true") as (daemon, _):
         made = home.path / "state" / "sandbox" / "placeholders"
         assert made.exists()
         os.utime(made, (1, 1))  # The command was begun long ago.
