@@ -7,14 +7,14 @@ import json
 
 import pytest
 
-from codexd.models.catalog import AS_OF, BUILT_IN, CATALOG, DEFAULT_MODEL, EFFECTIVE_PERCENT
+from codexd.models.catalog import AS_OF, BUILT_IN, CATALOG, EFFECTIVE_PERCENT
 from codexd.models.catalog_file import BadCatalog, read_catalog
 
 
 def test_exactly_one_model_is_the_default_and_it_is_shown() -> None:
-    assert [model.id for model in CATALOG if model.is_default] == [DEFAULT_MODEL.id]
-    assert DEFAULT_MODEL.id == "gpt-6.2-sol"
-    assert not DEFAULT_MODEL.hidden
+    assert [model.id for model in CATALOG if model.is_default] == [BUILT_IN.default.id]
+    assert BUILT_IN.default.id == "gpt-6.2-sol"
+    assert not BUILT_IN.default.hidden
 
 
 def test_no_model_is_listed_twice() -> None:
@@ -29,8 +29,8 @@ def test_a_model_that_reasons_offers_its_default_effort() -> None:
 
 
 def test_a_conversation_may_fill_most_of_the_window() -> None:
-    assert DEFAULT_MODEL.context_window == 500_000
-    assert DEFAULT_MODEL.effective_window == 475_000
+    assert BUILT_IN.default.context_window == 500_000
+    assert BUILT_IN.default.effective_window == 475_000
 
 
 @pytest.mark.parametrize(

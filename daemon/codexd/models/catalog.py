@@ -331,4 +331,3 @@ class Catalog:
 
 
 BUILT_IN: Final = Catalog(CATALOG)
-DEFAULT_MODEL: Final = BUILT_IN.default
