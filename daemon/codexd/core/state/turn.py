@@ -346,21 +346,22 @@ def with_person_command(
     """The processes after a person's command was started, or is adopted."""
     process = ProcessId(event.call_id)
     if any(open_.process == process for open_ in processes):
-        return tuple(
-            replace(open_, call=replace(open_.call, again=event.again))
-            if open_.process == process
-            else open_
-            for open_ in processes
-        )
+        return _with_left_call(processes, event.call_id, again=event.again)
     call = OpenCall(event.call_id, "", custom=False, action=event.action, running=True)
     return (*processes, OpenProcess(process, call, None if turn is None else turn.turn_id))
 
 
 def with_pid(processes: tuple[OpenProcess, ...], event: e.ToolSpawned) -> tuple[OpenProcess, ...]:
     """The processes after that of a person's command has started."""
+    return _with_left_call(processes, event.call_id, pid=event.pid, spawned_ms=event.at_ms)
+
+
+def _with_left_call(
+    processes: tuple[OpenProcess, ...], call_id: CallId, **changes: object
+) -> tuple[OpenProcess, ...]:
     return tuple(
-        replace(open_, call=replace(open_.call, pid=event.pid, spawned_ms=event.at_ms))
-        if open_.call.call_id == event.call_id
+        replace(open_, call=replace(open_.call, **changes))
+        if open_.call.call_id == call_id
         else open_
         for open_ in processes
     )
