@@ -185,10 +185,18 @@ class Consumer:
         if position == head.parent_seq and self._since_us:
             position = max(position, await self._before_beginning(stream))
         async for page in Pages(store, stream, after=position):
-            await self._handle(stream, page)
+            # What an earlier consumer of this name had not handled may be older than this one's beginning.
+            if records := self._since_beginning(page):
+                await self._handle(stream, records)
             await store.set_checkpoint(name, stream, page[-1].seq, written=True)
         if size is not None:
             await store.set_checkpoint(f"{name}.bytes", stream, size)
+
+    def _since_beginning(self, page: Sequence[Record]) -> Sequence[Record]:
+        since = self._since_us
+        if not since or time_of(page[0].seq, page[0].line) >= since:
+            return page
+        return [record for record in page if time_of(record.seq, record.line) >= since]
 
     async def _before_beginning(self, stream: str) -> int:
         """The last record from before this consumer's beginning; 0 if there is none."""

@@ -186,6 +186,24 @@ async def test_a_consumer_that_begins_at_a_time_gets_nothing_from_before(tmp_pat
         nursery.cancel_scope.cancel()
 
 
+@trio_test
+async def test_it_passes_over_what_one_of_its_name_left_from_before_its_beginning(
+    tmp_path: Path,
+) -> None:
+    reader = Reader()
+    async with memory(tmp_path) as store, trio.open_nursery() as nursery:
+        for number in range(4):
+            await append(store, "a", number, at_us=NOON_US + number)
+        await store.set_checkpoint("reader", "a", 1)
+        consumer = Consumer(store, "reader", reader.handle, since_us=NOON_US + 2)
+        nursery.start_soon(consumer.run)
+        with trio.fail_after(5):
+            await consumer.wait_idle()
+        assert reader.got == {"a": [3, 4]}
+        assert await store.checkpoint("reader", "a") == 4
+        nursery.cancel_scope.cancel()
+
+
 @trio_test(autojump=True)
 async def test_changes_are_gathered_unless_somebody_waits_for_their_end(tmp_path: Path) -> None:
     reader = Reader()
