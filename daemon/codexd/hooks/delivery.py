@@ -67,14 +67,14 @@ class Delivery:
         skipped = await self._why_not(hook, delivered)
         if skipped is not None:
             await self._record(hook, delivered, attempt, skipped)
-        elif not await self._attempt(hook, delivered, attempt, is_last=attempt >= attempts_max):
+            return
+        is_last = attempt >= attempts_max
+        if await self._attempt(hook, delivered, attempt, is_last=is_last) == "failed":
             raise NotDelivered(f"hook {hook.name}: event {delivered.seq} of {delivered.thread_id}")
 
     async def deliver_again(self, hook: Hook, delivered: Delivered, attempt: int) -> bool:
         """Run a hook once more for an event that was given up; whether it is done now. Raises: StoreError."""
-        await self._attempt(hook, delivered, attempt, is_last=True)
-        receipt = await receipt_of(self._log, hook, delivered.thread_id, delivered.seq, attempt)
-        return receipt is not None and receipt.outcome == "done"
+        return await self._attempt(hook, delivered, attempt, is_last=True) == "done"
 
     async def _why_not(self, hook: Hook, delivered: Delivered) -> Outcome | None:
         if hook.receiver is None:
@@ -85,8 +85,8 @@ class Delivery:
 
     async def _attempt(
         self, hook: Hook, delivered: Delivered, attempt: int, *, is_last: bool
-    ) -> bool:
-        """Run it once; whether the event is settled."""
+    ) -> Outcome:
+        """Run it once, and record what became of it."""
         began = trio.current_time()
         exit_code, problem = await self._run(hook, delivered, attempt)
         outcome: Outcome = "done" if exit_code == 0 else "dead" if is_last else "failed"
@@ -99,7 +99,7 @@ class Delivery:
             exit_code=exit_code,
             problem="" if exit_code == 0 else problem,
         )
-        return outcome != "failed"
+        return outcome
 
     async def _record(
         self,
@@ -133,7 +133,7 @@ class Delivery:
         try:
             running = await self._processes.find(process_id)
             if running is None:
-                given = await payload_of(self._log, hook, delivered, attempt)
+                given = payload_of(hook, delivered, attempt)
                 running = await self._start(process_id, hook, delivered, given)
                 return await _ended(running, given.input)
             return await _ended(running, b"")

@@ -16,7 +16,7 @@ from codexd.exec.ports import Processes
 from codexd.hooks.delivery import Delivery
 from codexd.hooks.hook import NOTIFY, Hook, InvalidHook
 from codexd.hooks.known_hooks import HOOKS_MAX, KnownHooks
-from codexd.hooks.payload import Delivered, context_of
+from codexd.hooks.payload import delivered_of
 from codexd.hooks.receipts import Receipt, dead_letters
 from codexd.index.build.rows import is_thread
 from codexd_eventstore.consumers import Consumed, Consumer
@@ -121,7 +121,7 @@ class Hooks:
         for _, letter in await self.dead(hook):
             try:
                 record = await record_at(self._store, letter.thread_id, letter.seq)
-                delivered = Delivered(letter.thread_id, record, letter.event)
+                delivered = await delivered_of(self._store, letter.thread_id, record)
                 if await self._delivery.deliver_again(hook, delivered, letter.attempt + 1):
                     done += 1
                     continue
@@ -161,14 +161,14 @@ class Hooks:
 
     async def _deliver(self, hook: Hook, thread_id: str, record: Record) -> None:
         is_notify = hook.name == NOTIFY
-        delivered = Delivered(thread_id, record, record.type, is_notify)
         if is_notify:
             hook = replace(hook, argv=tuple(self._notify()))
         try:
-            context = await context_of(self._store, delivered)
+            delivered = await delivered_of(self._store, thread_id, record, is_notify=is_notify)
         except InvalidEvent as problem:
             log.error("hook %s: an event is passed over: %s", hook.name, problem)
             return
+        context = delivered.context
         if context.is_review or (is_notify and (context.kind != "user" or not hook.argv)):
             return
         await self._delivery.deliver(hook, delivered)

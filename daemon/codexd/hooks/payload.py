@@ -107,6 +107,7 @@ class Delivered(msgspec.Struct, frozen=True):
     thread_id: str
     record: Record
     event: str
+    context: Context
     is_notify: bool = False
 
     @property
@@ -115,9 +116,9 @@ class Delivered(msgspec.Struct, frozen=True):
         return self.record.seq
 
 
-async def payload_of(log: EventLog, hook: Hook, delivered: Delivered, attempt: int) -> Given:
-    """What a hook's command is given. Raises: StoreError."""
-    context = await context_of(log, delivered)
+def payload_of(hook: Hook, delivered: Delivered, attempt: int) -> Given:
+    """What a hook's command is given."""
+    context = delivered.context
     if delivered.is_notify:
         return Given(b"", (notification(delivered.thread_id, context),))
     payload = Payload(
@@ -131,27 +132,34 @@ async def payload_of(log: EventLog, hook: Hook, delivered: Delivered, attempt: i
     return Given(msgspec.json.encode(payload) + b"\n")
 
 
-async def context_of(log: EventLog, delivered: Delivered) -> Context:
-    """Read back to the start of the event's turn. Raises: StoreError."""
+async def delivered_of(
+    log: EventLog, thread_id: str, record: Record, *, is_notify: bool = False
+) -> Delivered:
+    """An event with its surroundings, for which the log is read back to the start of its turn.
+
+    Raises: StoreError, InvalidEvent.
+    """
+    event = record.type
     found = _Found()
     looked = 0
-    async for record in records_back(log, delivered.thread_id, before=delivered.seq + 1):
-        found.add(decode_record(record.line).event)
+    async for earlier in records_back(log, thread_id, before=record.seq + 1):
+        found.add(decode_record(earlier.line).event)
         looked += 1
         if found.is_whole or looked == LOOKED_THROUGH_MAX:
             break
-    first = decode_record((await record_at(log, delivered.thread_id, 1)).line).event
+    first = decode_record((await record_at(log, thread_id, 1)).line).event
     started = first if isinstance(first, ThreadStarted) else None
     turn = found.turn
     settings = turn.settings if turn is not None else started.settings if started else None
-    is_fork = (await log.head(delivered.thread_id)).parent is not None
-    return Context(
+    is_fork = (await log.head(thread_id)).parent is not None
+    context = Context(
         cwd=settings.cwd if settings is not None else "",
-        turn=found.about() if delivered.event in ENDS else None,
+        turn=found.about() if event in ENDS else None,
         kind=turn.kind if turn is not None else "user",
         client=started.originator if started is not None else None,
         is_review=started is not None and started.reviews is not None and not is_fork,
     )
+    return Delivered(thread_id, record, event, context, is_notify)
 
 
 class _Found:
