@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from typing import Final
 
 import msgspec
 
 from codexd.protocol.account import (
     LOGIN_COMPLETED,
-    AccountLoginCompletedNotification,
     AccountLoginStartResponse,
 )
 from codexd_frontends.cli.console import Console
@@ -25,8 +23,9 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.hidden_line import HiddenLine
+from codexd_frontends.commands.browser_login import login_problem, open_page
 from codexd_frontends.commands.whoami import read_account, who
-from codexd_frontends.screen.drawn import drawn_once, one_line
+from codexd_frontends.screen.drawn import one_line
 
 VARIABLE: Final = "OPENAI_API_KEY"
 # Keys have 50 to 200 characters; more is a file that was piped by mistake.
@@ -110,33 +109,10 @@ def _with_chatgpt(daemon: Daemon, arguments: argparse.Namespace, console: Consol
             console.talk(f"  {one_line(url, len(url))}")
             console.talk("On another machine: `codexctl login --device-auth`.")
             if not arguments.no_browser and sys.stderr.isatty():
-                _open(url)
-        problem = _ended(daemon, login_id)
+                open_page(url)
+        problem = login_problem(daemon, LOGIN_COMPLETED, login_id, LOGIN_SECONDS_MAX)
     except KeyboardInterrupt:
         daemon.call("account/login/cancel", {"loginId": login_id}, object)
         raise
     if problem is not None:
         raise CommandError(f"the login failed: {problem}; nothing was stored")
-
-
-def _open(url: str) -> None:
-    """Open a page in a browser, if there is one."""
-    import webbrowser
-
-    if url.startswith(("http://", "https://")):
-        webbrowser.open(url)
-
-
-def _ended(daemon: Daemon, login_id: str) -> str | None:
-    """Wait for the end of a login; why it failed, if it did."""
-    deadline = time.monotonic() + LOGIN_SECONDS_MAX
-    while (left := deadline - time.monotonic()) > 0:
-        message = daemon.receive(left)
-        if message is None:
-            break
-        if message.method != LOGIN_COMPLETED:
-            continue
-        ended = msgspec.json.decode(message.params, type=AccountLoginCompletedNotification)
-        if ended.login_id == login_id:
-            return None if ended.success else drawn_once(ended.error or "", 400)
-    return "the daemon did not say how it ended"

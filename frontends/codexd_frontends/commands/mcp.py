@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,16 +15,15 @@ import msgspec
 from codexd.protocol.mcp import (
     LOGIN_COMPLETED,
     McpServerConfigResponse,
-    McpServerOauthLoginCompletedNotification,
     McpServerOauthLoginResponse,
     McpServerOauthLogoutResponse,
 )
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
-from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.messages import Received
+from codexd_frontends.commands.browser_login import login_problem, open_page
 from codexd_frontends.screen.drawn import drawn_once, one_line
 
 # The daemon ends a login after as long; the answer is then on its way.
@@ -213,35 +211,14 @@ def _login(arguments: argparse.Namespace, console: Console) -> Exit:
         console.talk("Grant it in a browser of this machine, at this address:")
         console.talk(f"  {begun.authorization_url}")
         if not arguments.no_browser and sys.stderr.isatty():
-            _open(begun.authorization_url)
-        problem = _ended(daemon, begun.login_id)
+            open_page(begun.authorization_url)
+        problem = login_problem(
+            daemon, LOGIN_COMPLETED, begun.login_id, LOGIN_SECONDS + ANSWER_SECONDS
+        )
     if problem is not None:
         raise CommandError(f"the login at {one_line(arguments.name, 80)} failed: {problem}")
     console.result({"name": arguments.name}, f"logged in at {one_line(arguments.name, 80)}")
     return DONE
-
-
-def _open(url: str) -> None:
-    """Open a page in a browser, if there is one."""
-    import webbrowser
-
-    if url.startswith(("http://", "https://")):
-        webbrowser.open(url)
-
-
-def _ended(daemon: Daemon, login_id: str | None) -> str | None:
-    """Wait for the end of a login; why it failed, if it did."""
-    deadline = time.monotonic() + LOGIN_SECONDS + ANSWER_SECONDS
-    while (left := deadline - time.monotonic()) > 0:
-        message = daemon.receive(left)
-        if message is None:
-            break
-        if message.method != LOGIN_COMPLETED:
-            continue
-        ended = msgspec.json.decode(message.params, type=McpServerOauthLoginCompletedNotification)
-        if ended.login_id == login_id:
-            return None if ended.success else drawn_once(ended.error or "", 400)
-    return "the daemon did not say how it ended"
 
 
 def _logout(arguments: argparse.Namespace, console: Console) -> Exit:
