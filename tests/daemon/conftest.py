@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,14 @@ def home() -> Iterator[Home]:
     """A home of this test's own; no daemon runs yet."""
     with Home() as home:
         yield home
+
+
+@pytest.fixture
+def gate(home: Home) -> Path:
+    """A fifo at which a command waits."""
+    path = home.root / "gate"
+    os.mkfifo(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ import signal
 from pathlib import Path
 
 import pytest
-import trio
 
 from codexd.exec.leftovers import COMMAND_MARK, home_mark
 from codexd.keeper.session import session_of
 from codexd.keeper.tree import marked
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import scripted_model
+from command_gate import printed, through
 from daemon_client import CURSOR, Client, connected
 from daemon_house import Home, is_gone, wait_gone
 from daemon_screen import items_of
@@ -28,15 +28,6 @@ def run(command: str, **arguments: object) -> Reply:
     return (Call("shell_command", json.dumps({"command": command, **arguments})),)
 
 
-async def through(gate: Path, word: str) -> None:
-    """Let a command that reads the fifo go on."""
-    await trio.to_thread.run_sync(gate.write_text, f"{word}\n")
-
-
-def printed(client: Client) -> str:
-    return "".join(note.params["delta"] for note in client.of("item/commandExecution/outputDelta"))
-
-
 def completed(client: Client) -> list[dict[str, object]]:
     items = [note.params["item"] for note in client.of("item/completed")]
     return [item for item in items if item["type"] == "commandExecution"]
@@ -46,13 +37,6 @@ def leaders_left(home: Home, thread: str) -> list[int]:
     """The commands of a thread that run."""
     mark = f"{COMMAND_MARK}={home_mark(str(home.path))}/{thread}/".encode()
     return [pid for pid in marked(mark) if session_of(pid) == pid]
-
-
-@pytest.fixture
-def gate(home: Home) -> Path:
-    path = home.root / "gate"
-    os.mkfifo(path)
-    return path
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import trio.testing
 
 from codexd.models.scripted.scripts import Hang, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
+from command_gate import printed, through
 from daemon_client import Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Home, wait_gone
 from daemon_screen import items_of
@@ -20,22 +20,6 @@ from trio_test import trio_test
 
 OK: Reply = (Say(("I see",)),)
 NEVER = 2_000  # seconds: longer than any test
-
-
-async def through(gate: Path, word: str) -> None:
-    """Let a command that reads the fifo go on."""
-    await trio.to_thread.run_sync(gate.write_text, f"{word}\n")
-
-
-@pytest.fixture
-def gate(home: Home) -> Path:
-    path = home.root / "gate"
-    os.mkfifo(path)
-    return path
-
-
-def printed(client: Client) -> str:
-    return "".join(note.params["delta"] for note in client.of("item/commandExecution/outputDelta"))
 
 
 def ends(client: Client) -> list[Json]:

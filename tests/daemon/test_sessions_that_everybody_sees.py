@@ -14,6 +14,7 @@ import trio.testing
 
 from codexd.models.scripted.scripts import Call, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
+from command_gate import printed, through
 from daemon_client import CURSOR, Client, Json, connected
 from daemon_house import PATIENCE_SECONDS, Home, is_gone, wait_gone
 from trio_test import trio_test
@@ -41,22 +42,6 @@ class Script:
     def write(self, session: str, **arguments: object) -> None:
         asked = {"session_id": int(session), **arguments}
         self.replies.append((Call("write_stdin", json.dumps(asked)),))
-
-
-async def through(gate: Path, word: str) -> None:
-    """Let a command that reads the fifo go on."""
-    await trio.to_thread.run_sync(gate.write_text, f"{word}\n")
-
-
-@pytest.fixture
-def gate(home: Home) -> Path:
-    path = home.root / "gate"
-    os.mkfifo(path)
-    return path
-
-
-def printed(client: Client) -> str:
-    return "".join(note.params["delta"] for note in client.of("item/commandExecution/outputDelta"))
 
 
 def commands(client: Client, method: str) -> list[Json]:
