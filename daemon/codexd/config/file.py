@@ -281,11 +281,11 @@ class _Reader:
         return InvalidConfig(layer.file or "-c", layer.line(at), dotted(at), problem)
 
     def _tables(
-        self, tables: object, at: tuple[str, ...], struct: type[S], expected: str
+        self, tables: object, at: tuple[str, ...], struct: type[S], within: type[msgspec.Struct]
     ) -> dict[str, S]:
-        """The tables of one kind, by name."""
+        """The tables of one kind, by name, of a key of `within`."""
         if not isinstance(tables, dict):
-            raise self._invalid(at, expected, tables)
+            raise self._invalid(at, expectations(within)[at[-1]], tables)
         return {name: self._table(table, (*at, name), struct) for name, table in tables.items()}
 
     def _table(self, table: object, at: tuple[str, ...], struct: type[S]) -> S:
@@ -296,7 +296,7 @@ class _Reader:
             if key in known:
                 found, place = known.pop(key), (*at, key)
                 nested[key] = (
-                    self._tables(found, place, inner, expectations(struct)[key])
+                    self._tables(found, place, inner, struct)
                     if inner in _SEVERAL
                     else self._table(found, place, inner)
                 )
