@@ -159,8 +159,7 @@ class _Origin(msgspec.Struct, frozen=True):
 
 def origins(read: ReadConfig) -> bytes:
     """The layer that decides each dotted key, as JSON, without keys at their default."""
-    told = {
-        ".".join(path): _Origin(layer.source, version_of(layer.table))
-        for path, layer in of_layers.origins(read.layers).items()
-    }
-    return msgspec.json.encode(told)
+    # Each layer's version is a hash of all its values: it is not made again for each of its keys.
+    named = {id(layer): _Origin(layer.source, version_of(layer.table)) for layer in read.layers}
+    found = of_layers.origins(read.layers)
+    return msgspec.json.encode({".".join(path): named[id(layer)] for path, layer in found.items()})
