@@ -39,6 +39,7 @@ from codexd.config.layers.known_keys import (
     codex_keys,
     expected,
     kind_of,
+    nearest,
     unknown_keys,
     with_absolute_paths,
     wrong_values,
@@ -236,7 +237,7 @@ class _Reader:
                 )
 
     def _report_unknown(self, layer: Layer, at: KeyPath, known: Collection[str]) -> None:
-        near = _nearest(at[-1], known)
+        near = nearest(at[-1], known)
         if self._is_strict:
             hint = f", did you mean `{near}`?" if near else ""
             problem = f"unknown configuration field{hint}"
@@ -342,10 +343,3 @@ def _shown(found: object, key: str) -> str:
         return "something else"
     text = str(found).lower() if isinstance(found, bool) else repr(found)
     return text if len(text) <= FOUND_SHOWN_MAX else text[: FOUND_SHOWN_MAX - 1] + "…"
-
-
-def _nearest(key: str, known: Collection[str]) -> str | None:
-    import difflib
-
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return near[0] if near else None

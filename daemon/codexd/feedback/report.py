@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -86,6 +85,8 @@ def extra_file(path: str) -> bytes:
 
 def packed(facts: Facts, files: Sequence[tuple[str, bytes]], redact: Redact) -> bytes:
     """A ZIP file of a report. Long content takes long: call it in a thread."""
+    import zipfile  # seldom needed
+
     buffer = io.BytesIO()
     tags = msgspec.json.format(msgspec.json.encode(facts.all_tags), indent=2)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
@@ -70,6 +69,8 @@ def events_of(words: Sequence[str]) -> tuple[str, ...]:
         else:
             known = wanted in EVENTS
         if not known:
+            import difflib  # only mistakes need it
+
             near = difflib.get_close_matches(wanted, [*EVENTS, *ALIASES], 1)
             hint = f"did you mean {near[0]!r}?" if near else "the page events.md has all of them."
             raise InvalidHook(

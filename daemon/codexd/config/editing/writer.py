@@ -20,7 +20,7 @@ from codexd.config.editing.changed_text import changed_text
 from codexd.config.editing.edits import Edit, NotWritten, edited
 from codexd.config.file import InvalidConfig, ReadConfig, all_keys, convert
 from codexd.config.layers.flags import nested
-from codexd.config.layers.known_keys import unknown_keys, with_absolute_paths, wrong_values
+from codexd.config.layers.known_keys import nearest, unknown_keys, with_absolute_paths, wrong_values
 from codexd.config.layers.layer import Layer, UserSource, renamed, setter_of, version_of
 from codexd.config.layers.stack import read_layers, user_file, user_layer
 from codexd.config.layers.toml_file import (
@@ -209,10 +209,8 @@ def _unknown(edits: Sequence[Edit]) -> Iterator[str]:
     for edit in edits:
         if edit.value is not None:
             for at, known in unknown_keys(nested(edit.path, edit.value), all_keys()):
-                import difflib
-
-                near = difflib.get_close_matches(at[-1], known, n=1)
-                hint = f"; did you mean `{near[0]}`?" if near else ""
+                near = nearest(at[-1], known)
+                hint = f"; did you mean `{near}`?" if near else ""
                 yield f"`{dotted(at)}` is no key that codexd or Codex knows{hint}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,6 +108,14 @@ def unknown_keys(
             yield (*at, key), tuple(sorted(keys))
         elif isinstance(value, dict):
             yield from unknown_keys(value, kind, (*at, key))
+
+
+def nearest(key: str, known: Collection[str]) -> str | None:
+    """The known name that a misspelt key may stand for."""
+    import difflib  # only mistakes need it
+
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return near[0] if near else None
 
 
 def wrong_values(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from codexd.config.effective import effective, layers_shown, origins, shown_at
 from codexd.config.file import ReadConfig, all_keys, words_of
 from codexd.config.keys import Config
 from codexd.config.layers.flags import key_path
-from codexd.config.layers.known_keys import codex_keys, kind_of
+from codexd.config.layers.known_keys import codex_keys, kind_of, nearest
 from codexd.config.layers.layer import (
     FlagsSource,
     Layer,
@@ -293,6 +292,6 @@ def _near(path: KeyPath) -> str | None:
         if not isinstance(keys, dict):
             return None
         if key not in keys and "*" not in keys:
-            near = difflib.get_close_matches(key, sorted(keys), n=1)
-            return dotted((*path[:at], near[0], *path[at + 1 :])) if near else None
+            near = nearest(key, keys)
+            return dotted((*path[:at], near, *path[at + 1 :])) if near else None
     return None
