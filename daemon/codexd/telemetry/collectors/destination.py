@@ -5,7 +5,7 @@ Source: OpenTelemetry specification, "OpenTelemetry Protocol Exporter" and "Envi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -147,11 +147,8 @@ def _endpoint(signal: Signal, transport: Transport, env: Mapping[str, str]) -> s
 def _headers(
     signal: Signal, given: Mapping[str, str], env: Mapping[str, str], warnings: list[str]
 ) -> dict[str, str]:
-    headers = {}
-    for pair in _variable(env, signal, "HEADERS").split(","):
-        name, separator, value = pair.partition("=")
-        if separator and name.strip():
-            headers[unquote(name.strip()).lower()] = unquote(value.strip())
+    pairs = _pairs(_variable(env, signal, "HEADERS"))
+    headers = {name.lower(): value for name, value in pairs}
     for name, value in given.items():
         unset = [found for found in VARIABLE.findall(value) if not env.get(found)]
         if unset:
@@ -165,6 +162,14 @@ def _headers(
         del headers[name]
         warnings.append(f"[otel]: the header {name!r} is left out: no header may be so")
     return headers
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The names and values in a variable that is a list: `NAME=VALUE,NAME=VALUE`, percent-encoded."""
+    for pair in text.split(","):
+        name, separator, value = pair.partition("=")
+        if separator and name.strip():
+            yield unquote(name.strip()), unquote(value.strip())
 
 
 def _is_sendable(name: str, value: str) -> bool:
@@ -199,11 +204,7 @@ def _ms(text: str, usual: int) -> int:
 
 def read_resource(table: OtelTable, env: Mapping[str, str], version: str) -> dict[str, str]:
     """The attributes of all that is sent."""
-    given = {}
-    for pair in env.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-        name, separator, value = pair.partition("=")
-        if separator and name.strip():
-            given[unquote(name.strip())] = unquote(value.strip())
+    given = dict(_pairs(env.get("OTEL_RESOURCE_ATTRIBUTES", "")))
     service = table.service_name or env.get("OTEL_SERVICE_NAME") or given.get("service.name")
     return {
         **given,
