@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import trio
 
 from codexd.telemetry.collectors.destination import Destination
-from codexd.telemetry.collectors.otlp import response_type
+from codexd.telemetry.collectors.otlp import rejected_of, response_type
 from codexd.telemetry.collectors.sender import NotTaken
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class GrpcSender:
         finally:
             call.cancel()
         if call.code() is grpc.StatusCode.OK:
-            partial = call.result().partial_success
-            rejected = partial.ListFields()[0][1] if partial.ListFields() else 0
-            return (rejected if isinstance(rejected, int) else 0), partial.error_message
+            return rejected_of(destination.signal, call.result())
         raise _grpc_failure(call.code().name, str(call.details() or ""))
 
     async def aclose(self) -> None:

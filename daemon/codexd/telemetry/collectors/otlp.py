@@ -204,6 +204,11 @@ def rejected_of_binary(signal: str, body: bytes) -> tuple[int, str]:
         answer = response_type(signal).FromString(body)
     except DecodeError as error:
         raise ValueError(str(error)) from error
+    return rejected_of(signal, answer)
+
+
+def rejected_of(signal: str, answer: Any) -> tuple[int, str]:
+    """The same of an answer that is decoded."""
     partial = answer.partial_success
     return getattr(partial, REJECTED[signal]), partial.error_message
 
