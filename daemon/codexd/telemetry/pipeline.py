@@ -128,14 +128,10 @@ class Pipeline:
                     conversation.apply(recorded)
                 if steps.is_over:
                     await steps.next()
-        except BaseException:
-            # What was folded is not handled: the fold begins again with the next attempt.
-            self._conversations.pop(stream, None)
-            raise
-        try:
             for batch in _batches(items, self._destination.batch_items):
                 await self._deliver(batch)
         except BaseException:
+            # What was folded is not handled: the fold begins again with the next attempt.
             self._conversations.pop(stream, None)
             raise
 

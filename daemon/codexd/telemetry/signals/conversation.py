@@ -13,9 +13,6 @@ from codexd.core.values.tool_actions import McpToolCall, ToolAction
 from codexd.core.values.trace import SpanPlace, call_place, read_traceparent, tool_place, turn_place
 from codexd.core.values.usage import read_usage
 
-# The end of a turn, whichever.
-TurnEnd = e.TurnCompleted | e.TurnInterrupted | e.TurnFailed
-
 
 class CallInFlight(msgspec.Struct, frozen=True, gc=False):
     """A request to the model."""
