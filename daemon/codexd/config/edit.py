@@ -14,13 +14,12 @@ from typing import Final
 import msgspec
 
 from codexd.config.file import parse_config
-from codexd.config.layers.toml_file import InvalidConfig, dotted, settings_in
+from codexd.config.layers.toml_file import InvalidConfig, dotted, headers_in, is_beside
 from codexd.config.layers.toml_text import toml_table
 
 TABLE: Final = "mcp_servers"
 # As Codex accepts them: they are parts of the names of tools.
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HEADER: Final = re.compile(r"\s*+\[")
 
 Value = str | Sequence[str] | Mapping[str, str]
 
@@ -86,27 +85,19 @@ def _spans(text: str, path: tuple[str, ...]) -> list[tuple[int, int]]:
     header belongs to that table.
     """
     lines = text.splitlines()
-    headers = [
-        (number - 1, segments)
-        for number, segments in settings_in(text)
-        if _HEADER.match(lines[number - 1])
-    ]
+    headers = list(headers_in(text).items())
     spans: list[tuple[int, int]] = []
     for at, (line, segments) in enumerate(headers):
         if segments[: len(path)] != path:
             continue
         end = headers[at + 1][0] if at + 1 < len(headers) else len(lines)
         if at + 1 < len(headers) and headers[at + 1][1][: len(path)] != path:
-            while end > line + 1 and _is_beside(lines[end - 1]):
+            while end > line + 1 and is_beside(lines[end - 1]):
                 end -= 1
             while end < headers[at + 1][0] and not lines[end].strip():
                 end += 1  # The blank lines after the table go with it.
         spans.append((line, end))
     return spans
-
-
-def _is_beside(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")
 
 
 def _written(name: str, keys: Mapping[str, Value]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from codexd.config.editing.edits import NotWritten
 from codexd.config.layers.flags import nested
-from codexd.config.layers.toml_file import KeyPath, Table, settings_in
+from codexd.config.layers.toml_file import KeyPath, Table, headers_in, is_beside
 from codexd.config.layers.toml_text import as_toml_1_0, toml_table
 
 _BOM = "\ufeff"
@@ -40,7 +40,7 @@ def _attempts(text: str, before: Table, after: Table) -> Iterator[str]:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    for headers in ({*_headers(text).values(), ()}, set[KeyPath]()):
+    for headers in ({*headers_in(text).values(), ()}, set[KeyPath]()):
         try:
             document = tomlkit.parse(text)
             added = list(_change(document, before, after, headers))
@@ -111,21 +111,11 @@ def _table(values: Table, *, is_inline: bool = False) -> Any:
     return table
 
 
-def _headers(text: str) -> dict[int, KeyPath]:
-    """The tables with headers, by the lines of those, from 0."""
-    lines = text.splitlines()
-    return {
-        number - 1: path
-        for number, path in settings_in(text)
-        if lines[number - 1].lstrip().startswith("[")
-    }
-
-
 def _with_table(text: str, path: KeyPath, values: Table) -> str:
     """The text with a new table: after the last of its family, else at the end."""
     import tomlkit
 
-    headers = _headers(text)
+    headers = headers_in(text)
     family = [line for line, found in headers.items() if found[0] == path[0]]
     following = [line for line in headers if family and line > family[-1]]
     above, below = _split(text, following[0] if following else None)
@@ -138,7 +128,7 @@ def _with_key(text: str, path: KeyPath, value: Any) -> str:
     """The text with a new key at the end of its table."""
     import tomlkit
 
-    headers = _headers(text)
+    headers = headers_in(text)
     own = next((line for line, found in headers.items() if found == path[:-1]), -1)
     following = next((line for line in headers if line > own), None)
     above, below = _split(text, following)
@@ -152,10 +142,6 @@ def _split(text: str, header: int | None) -> tuple[str, str]:
     """The text before and after the end of what stands above a header; the comments right above it belong to it."""
     lines = text.splitlines(keepends=True)
     end = len(lines) if header is None else header
-    while header is not None and end and _is_beside(lines[end - 1]):
+    while header is not None and end and is_beside(lines[end - 1]):
         end -= 1
     return "".join(lines[:end]), "".join(lines[end:])
-
-
-def _is_beside(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")

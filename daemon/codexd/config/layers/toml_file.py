@@ -161,6 +161,21 @@ def settings_in(text: str) -> Iterator[tuple[int, KeyPath]]:
             fence = "" if fence == mark else fence or mark
 
 
+def headers_in(text: str) -> dict[int, KeyPath]:
+    """The tables with headers, by the lines of those, from 0."""
+    lines = text.splitlines()
+    return {
+        number - 1: path
+        for number, path in settings_in(text)
+        if lines[number - 1].lstrip().startswith("[")
+    }
+
+
+def is_beside(line: str) -> bool:
+    """Whether a line sets nothing: right above a header it belongs to that table."""
+    return not line.strip() or line.lstrip().startswith("#")
+
+
 def _segments(line: str) -> KeyPath:
     """The dotted key at the beginning of a line, if the line is a header or an assignment."""
     found: list[str] = []
