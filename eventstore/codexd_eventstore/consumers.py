@@ -1,7 +1,7 @@
 """Consumers get every record of a store, over restarts, streams and failures.
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(consume, store, "notify", handle)
+        nursery.start_soon(Consumer(store, "notify", handle).run)
 
 Law: at least once, and in order within a stream. A checkpoint follows the handling, so what was handled and not
 noted is handed over again; a handler tells a repeated record by its stream and `seq`. One stream that cannot be
@@ -40,18 +40,11 @@ class Consumed(EventLog, Sidecar, Protocol):
     """The store of a consumer: a log, and checkpoints."""
 
 
-async def consume(store: Consumed, name: str, handle: Handler) -> NoReturn:
-    """Hand every record of every stream to `handle`, those of one stream in order; until it is cancelled.
-
-    `handle` gets a stream's name and some of its records, and may raise: it gets them again then.
-    """
-    await Consumer(store, name, handle).run()
-
-
 class Consumer:
-    """The streams that wait and the streams that are being handled.
+    """Hands every record of every stream to a handler, those of one stream in order.
 
     Args:
+        handle: gets a stream's name and some of its records, and may raise: it gets them again then.
         gather_s: the changes of so long are handled together, so that a consumer with a cost for each call has fewer.
         since_us: records from before this time, in microseconds since 1970, are passed over.
     """

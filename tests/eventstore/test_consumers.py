@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from codexd_eventstore.consumers import FIRST_PAUSE_S, LONGEST_PAUSE_S, Consumer, consume
+from codexd_eventstore.consumers import FIRST_PAUSE_S, LONGEST_PAUSE_S, Consumer
 from codexd_eventstore.store import EventStore, Record
 from store_engines import NOON_US, Engine, append, jsonl, log_path, memory, placed, put
 from trio_test import trio_test
@@ -43,7 +43,7 @@ async def consume_until(store: EventStore, reader: Reader, got: dict[str, list[i
     """Let a consumer run until this was handed over."""
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(consume, store, "reader", reader.handle)
+            nursery.start_soon(Consumer(store, "reader", reader.handle).run)
             while reader.got != got:
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
@@ -59,7 +59,7 @@ async def test_it_catches_up_with_all_streams_and_follows_them(
         await append(store, "a", 0, placed(1), placed(2))
         await append(store, "old", 0)
         await store.archive("old")
-        nursery.start_soon(consume, store, "reader", reader.handle)
+        nursery.start_soon(Consumer(store, "reader", reader.handle).run)
         with trio.fail_after(5):
             while reader.got != {"a": [1, 2], "old": [1]}:
                 await trio.lowlevel.checkpoint()
@@ -124,7 +124,7 @@ async def test_a_handler_that_raises_is_called_again_later_and_others_continue(
         await append(store, "bad", 0)
         await append(store, "good", 0)
         began = trio.current_time()
-        nursery.start_soon(consume, store, "reader", reader.handle)
+        nursery.start_soon(Consumer(store, "reader", reader.handle).run)
         await trio.sleep(FIRST_PAUSE_S * 7.5)
         await append(store, "good", 1)
         await append(store, "bad", 1)
@@ -158,7 +158,7 @@ async def test_numbers_that_are_given_again_after_a_power_cut_are_handled(tmp_pa
         await append(store, "a", 0, durable=True)
         await store.set_checkpoint("reader", "a", 3)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(consume, store, "reader", reader.handle)
+            nursery.start_soon(Consumer(store, "reader", reader.handle).run)
             with trio.fail_after(10):
                 while await store.checkpoint("reader", "a") != 1:
                     await trio.lowlevel.checkpoint()
