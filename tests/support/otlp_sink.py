@@ -13,8 +13,9 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import h11
 import rotel
@@ -170,14 +171,17 @@ def _within(taken: list[Got], path: str, *names: str) -> list[Json]:
     return found
 
 
+Served = TypeVar("Served", Sink, "Posts")
+
+
 @contextlib.asynccontextmanager
-async def otlp_sink() -> AsyncIterator[Sink]:
-    """A collector that runs for as long as the context lasts."""
+async def _served(make: Callable[[int], Served]) -> AsyncIterator[Served]:
+    """A server of its port that runs for as long as the context lasts."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with trio.open_nursery() as nursery:
-        sink = Sink(listener.socket.getsockname()[1])
-        nursery.start_soon(trio.serve_listeners, sink.serve, [listener])
-        yield sink
+        made = make(listener.socket.getsockname()[1])
+        nursery.start_soon(trio.serve_listeners, made.serve, [listener])
+        yield made
         nursery.cancel_scope.cancel()
 
 
@@ -269,12 +273,11 @@ class Posted:
         self.headers, self.body = headers, body
 
 
-@contextlib.asynccontextmanager
-async def posts_to() -> AsyncIterator[Posts]:
-    """A server that runs for as long as the context lasts."""
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with trio.open_nursery() as nursery:
-        posts = Posts(listener.socket.getsockname()[1])
-        nursery.start_soon(trio.serve_listeners, posts.serve, [listener])
-        yield posts
-        nursery.cancel_scope.cancel()
+def otlp_sink() -> AbstractAsyncContextManager[Sink]:
+    """A collector that runs for as long as the context lasts."""
+    return _served(Sink)
+
+
+def posts_to() -> AbstractAsyncContextManager[Posts]:
+    """A server that takes any post for as long as the context lasts."""
+    return _served(Posts)
