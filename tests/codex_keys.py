@@ -67,8 +67,8 @@ DEPTH_MAX = 5
 class Codex:
     """A `codex app-server` with a home of its own."""
 
-    def __init__(self, program: str, home: Path) -> None:
-        self._file, self._numbers = home / "config.toml", itertools.count(1)
+    def __init__(self, program: str | Path, home: Path) -> None:
+        self.home, self.file, self._numbers = home, home / "config.toml", itertools.count(1)
         self._process = subprocess.Popen(
             [program, "app-server"],
             stdin=subprocess.PIPE,
@@ -77,9 +77,10 @@ class Codex:
             env={"HOME": str(home), "CODEX_HOME": str(home), "PATH": "/usr/bin:/bin"},
             text=True,
         )
-        self._ask("initialize", {"clientInfo": {"name": "codex_keys", "version": "1"}})
+        self.call("initialize", clientInfo={"name": "codex_keys", "version": "1"})
 
-    def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The whole answer, or the error."""
         number = next(self._numbers)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -94,18 +95,18 @@ class Codex:
 
     def read(self, text: str) -> tuple[dict[str, Any] | None, str]:
         """The settings in force with this config.toml, or the error."""
-        self._file.write_text(text)
-        answer = self._ask("config/read", {})
+        self.file.write_text(text)
+        answer = self.call("config/read")
         result = answer.get("result")
         return (result["config"], "") if result else (None, answer["error"]["message"])
 
     def features(self) -> list[str]:
         """The names of all features."""
-        self._file.write_text("")
+        self.file.write_text("")
         names: list[str] = []
         cursor: str | None = None
         while True:
-            page = self._ask("experimentalFeature/list", {"cursor": cursor})["result"]
+            page = self.call("experimentalFeature/list", cursor=cursor)["result"]
             names += [feature["name"] for feature in page["data"]]
             if (cursor := page["nextCursor"]) is None:
                 return sorted(names)
