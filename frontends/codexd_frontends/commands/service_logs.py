@@ -32,7 +32,7 @@ def show_log(
             with file:
                 last.extend(line for line in _lines(file) if only is None or only in line)
                 end, inode = file.tell(), os.fstat(file.fileno()).st_ino
-    if _opened(path) is None and not last:
+    if file is None and not last:
         raise CommandError(f"expected the daemon's log at {path}, found none")
     for line in last:
         console.answer(line)
