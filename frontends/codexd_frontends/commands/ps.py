@@ -38,16 +38,11 @@ def sessions(
     daemon: Daemon, thread_id: str | None, *, with_calls: bool = False
 ) -> Iterator[BackgroundTerminal]:
     """Those of a thread, or of all; `with_calls`: and the commands that turns wait for, which have no number."""
-    cursor: str | None = None
-    while True:
-        params = {"threadId": thread_id, "cursor": cursor, "withCalls": with_calls}
-        page = daemon.call(
-            "thread/backgroundTerminals/list", params, ThreadBackgroundTerminalsListResponse
-        )
+    params = {"threadId": thread_id, "withCalls": with_calls}
+    for page in daemon.pages(
+        "thread/backgroundTerminals/list", params, ThreadBackgroundTerminalsListResponse
+    ):
         yield from page.data
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def the_session(daemon: Daemon, thread_id: str | None, session: str) -> BackgroundTerminal:
