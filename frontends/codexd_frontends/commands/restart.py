@@ -65,7 +65,6 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
 
 def _restart(daemon: Daemon, status: ServerStatusResponse, wait: int) -> int:
     """Have it restart; returns when it has let go of its connections, and how much was cut off."""
-    daemon.connect_again = None
     try:
         answer = daemon.call(
             "server/restart",
