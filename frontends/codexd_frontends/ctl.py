@@ -27,6 +27,7 @@ from codexd_frontends.cli.streams import (
 from codexd_frontends.cli.utf8 import read_words
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
+from codexd_frontends.config_arguments import CONFIG_OPTIONS
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
 from codexd_frontends.subcommands import SUBCOMMANDS, Subcommand
 
@@ -177,8 +178,6 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
 
 def _in_order(words: Sequence[str]) -> Sequence[str]:
     """The words with the settings of an app server after its name: some clients write them before it."""
-    from codexd_frontends.config_arguments import CONFIG_OPTIONS
-
     at = 0
     while at < len(words) and words[at].split("=")[0] in CONFIG_OPTIONS:
         at += 1 if "=" in words[at] and words[at].startswith("--") else 2
