@@ -17,9 +17,9 @@ from codexd_frontends.service.programs import Done, NoManager, run
 _CONTROL: Final = ("systemctl", "--user")
 _BOTH: Final = (units.SOCKET, units.SERVICE)
 _ASKED: Final = "ActiveState,SubState,MainPID,StatusText,Result,NRestarts,NeedDaemonReload"
-# Where a person who is logged in has a runtime folder, also where the variable is missing (cron, su).
 _LISTENS: Final = re.compile(r"^ListenStream=(.*+)", re.MULTILINE)
 _VERSION: Final = re.compile(r"systemd (\d+)")
+# Where a person who is logged in has a runtime folder, also where the variable is missing (cron, su).
 _SESSIONS: Final = Path("/run/user")
 _LINGERS: Final = Path("/var/lib/systemd/linger")
 
