@@ -44,9 +44,9 @@ def folders(examined: Examined) -> Iterator[Finding]:
             continue
         found = path.stat()
         if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.getuid():
-            bad, mode = True, "go-rwx"
+            bad = True
             says = f"other users may look into {path} (mode {stat.S_IMODE(found.st_mode):04o})"
-            yield warn("folders.mode", says, f"chmod {mode} {shlex.quote(str(path))}")
+            yield warn("folders.mode", says, f"chmod go-rwx {shlex.quote(str(path))}")
     if not bad:
         yield ok("folders.owner", "the folders of codexd are yours, and nobody else may read them")
 
