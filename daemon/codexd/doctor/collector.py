@@ -8,10 +8,9 @@ import trio
 
 from codexd.core.values.shown import shown_url
 from codexd.doctor.examined import Examined, fail, ok, warn
+from codexd.models.http.proxies import port_of
 from codexd.protocol.doctor import Finding
 from codexd.telemetry.collectors.destination import read_destinations
-
-_PORTS = {"http": 80, "https": 443}
 
 
 class Collected:
@@ -34,7 +33,7 @@ class Collected:
 
     async def _connect(self, endpoint: str) -> None:
         where, parts = shown_url(endpoint), urlsplit(endpoint)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        port = port_of(parts)
         try:
             stream = await trio.open_tcp_stream(parts.hostname or "", port)
         except (OSError, UnicodeError, ValueError) as error:

@@ -23,7 +23,7 @@ from codexd.doctor.examined import Examined, fail, ok, warn
 from codexd.models.builtin import HOW_TO_START
 from codexd.models.client import ModelError
 from codexd.models.http.messages import reason_of
-from codexd.models.http.proxies import proxy_for, shown
+from codexd.models.http.proxies import port_of, proxy_for, shown
 from codexd.models.http.transport import named_certificates, open_transport
 from codexd.models.provider import Provider
 from codexd.protocol.account import AccountOwn
@@ -39,7 +39,6 @@ _LOG_IN: Final = "codexctl login"
 # Of a name, and of a connection: far more than either takes. And of an answer; all are within the bound of a check.
 STEP_SECONDS_MAX: Final = 1.5
 ANSWER_SECONDS_MAX: Final = 2.0
-_PORTS: Final = {"http": 80, "https": 443}
 # Of streams; this answer is none, and its connection is used once.
 _KEY_HEADERS: Final = frozenset({"authorization", "api-key"})
 _LEFT_OUT: Final = frozenset({"accept", "content-type"})
@@ -90,7 +89,7 @@ class Provided:
     async def _connect(self, url: str, provider: Provider, *, is_proxy: bool) -> bool:
         """Look the host up, and connect to it; returns whether that has come about."""
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        host, port = parts.hostname or "", port_of(parts)
         check, whose = ("proxy", "the proxy") if is_proxy else ("provider", "the provider")
         check_tcp = f"{check}.tcp"
         try:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from codexd.models.client import ModelError
 
@@ -25,7 +25,7 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
     """The proxy that the environment names for an address. Raises: ModelError, if it cannot be used."""
     try:
         address = urlsplit(base_url)
-        host, port = address.hostname or "", address.port or _DEFAULT_PORTS.get(address.scheme, 0)
+        host, port = address.hostname or "", port_of(address)
     except ValueError:
         return None  # The request itself says what is wrong with its address.
     if host in LOOPBACK_HOSTS or _is_bypassed(host.rstrip("."), port, _named(env, "no")[1]):
@@ -38,6 +38,11 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
     url = proxy if "://" in proxy else f"http://{proxy}"
     _check(variable, url)
     return url
+
+
+def port_of(address: SplitResult) -> int:
+    """The port of an address, or that of its scheme; 0: neither is known. Raises: ValueError."""
+    return address.port or _DEFAULT_PORTS.get(address.scheme, 0)
 
 
 def shown(proxy: str) -> str:
