@@ -300,7 +300,7 @@ class Daemon:
         await take_over(self._supervisor, self._unfinished, self._index, self._services.store)
         await end_unclaimed(self._processes, self._supervisor)
 
-    def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
+    def _tools(self, images: Images) -> Registry:
         shell = Shell(
             self._login,
             self._shell,
@@ -333,7 +333,7 @@ class Daemon:
             client=self._client,
             limits_seen=self._limits_seen,
             traits=self._facts.traits,
-            registry=self._tools(Images(store, cache), env),
+            registry=self._tools(Images(store, cache)),
             tools_ready=self._mcp.servers.ready,
             unfinished=self._unfinished,
             processes=self._noted,

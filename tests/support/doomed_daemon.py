@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
@@ -106,8 +105,8 @@ def _die_after_a_rename(folder: str) -> Any:
 class DoomedDaemon(Daemon):
     """A daemon whose tools kill it."""
 
-    def _tools(self, images: Images, env: Mapping[str, str]) -> Registry:
-        return cast("Registry", DoomedRegistry(super()._tools(images, env), sys.argv[1]))
+    def _tools(self, images: Images) -> Registry:
+        return cast("Registry", DoomedRegistry(super()._tools(images), sys.argv[1]))
 
 
 async def serve(paths: Paths, address: SocketAddress) -> None:
