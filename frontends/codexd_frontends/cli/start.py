@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from codexd.machine.foreign_files import open_file
 from codexd.machine.owners import NotOurs, make_own_folder, open_own
-from codexd.machine.paths import default_paths
+from codexd.machine.paths import Paths, default_paths
 from codexd.machine.python_child import python_command
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.watch import CtrlC, Watch
@@ -57,6 +57,12 @@ NOTHING_LOGGED = "(nothing was written there, as on a full disk)"
 def default_socket_path() -> str:
     """The daemon's default socket."""
     return str(default_paths().socket)
+
+
+def home_of(socket_path: str) -> Paths | None:
+    """The places of this environment's home, if its daemon has this socket; None: which home it has is not known."""
+    paths = default_paths()
+    return paths if socket_path == str(paths.socket) else None
 
 
 def connect(console: Console) -> Daemon:
@@ -115,7 +121,7 @@ def reconnect(
 
 def _connected_again(console: Console) -> Daemon:
     """As `connect`, but what serves a socket elsewhere is not started: which home it had is not known."""
-    if console.socket_path == default_socket_path():
+    if home_of(console.socket_path) is not None:
         console.may_start = True
         return _connected(console)
     return Daemon.connect(console.socket_path)
@@ -123,8 +129,8 @@ def _connected_again(console: Console) -> Daemon:
 
 def is_stopped(socket_path: str) -> bool:
     """Whether `codexctl stop` has stopped the daemon, and nobody has started it since."""
-    paths = default_paths()
-    return socket_path == str(paths.socket) and paths.stopped_mark.exists()
+    home = home_of(socket_path)
+    return home is not None and home.stopped_mark.exists()
 
 
 def _say_what_is_wrong(daemon: Daemon, console: Console) -> None:
@@ -161,18 +167,14 @@ def connect_running(socket_path: str) -> Daemon:
 
 def running_daemon(socket_path: str) -> int | None:
     """The process that serves the home of this environment, even without its socket; None if none does."""
-    paths = default_paths()
-    if socket_path != str(paths.socket):
-        return None  # Which home a socket elsewhere belongs to is not known.
-    return lock_holder(paths.data_dir / "store.lock")
+    home = home_of(socket_path)
+    return None if home is None else lock_holder(home.data_dir / "store.lock")
 
 
 def running_keeper(socket_path: str) -> int | None:
     """The process that owns the commands of the home of this environment; None if there is none."""
-    paths = default_paths()
-    if socket_path != str(paths.socket):
-        return None
-    return lock_holder(paths.state_dir / "keeper" / "lock")
+    home = home_of(socket_path)
+    return None if home is None else lock_holder(home.state_dir / "keeper" / "lock")
 
 
 def start(socket_path: str) -> Daemon:

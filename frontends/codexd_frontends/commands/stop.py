@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from codexd.machine.owners import open_own
-from codexd.machine.paths import default_paths
 from codexd.protocol.codexd_methods import UnfinishedThread
 from codexd.protocol.display.titles import TITLE_CHARACTERS_MAX
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import running_daemon, running_keeper
+from codexd_frontends.cli.start import home_of, running_daemon, running_keeper
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, ConnectionCut, Unreachable
 from codexd_frontends.client.exits import DONE, TRY_AGAIN, Exit
@@ -87,10 +86,10 @@ def unfinished_lines(
 
 def mark_stopped(console: Console) -> None:
     """Have terminals that are attached not start it again."""
-    paths = default_paths()
-    if console.socket_path == str(paths.socket) and paths.state_dir.is_dir():
+    home = home_of(console.socket_path)
+    if home is not None and home.state_dir.is_dir():
         with contextlib.suppress(OSError):
-            os.close(open_own(paths.stopped_mark, os.O_WRONLY | os.O_CREAT))
+            os.close(open_own(home.stopped_mark, os.O_WRONLY | os.O_CREAT))
 
 
 def _stop(pid: int, console: Console, *, now: bool) -> bool:
