@@ -23,6 +23,7 @@ import pytest
 
 from checkout import CHECKOUT
 from docs_reference import PAGES
+from model_process import model_process
 
 COMMAND_SECONDS_MAX = 30
 
@@ -80,10 +81,7 @@ def scripted_home(tmp_path: Path) -> Iterator[Path]:
     """A home whose provider is the scripted model, for as long as the test lasts."""
     home = tmp_path / "codexd"
     home.mkdir(mode=0o700)
-    program = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as model:
-        assert model.stdout is not None
-        port = int(model.stdout.readline())
+    with model_process() as base_url:
         (home / "config.toml").write_text(
             f"""
             model = "scripted"
@@ -91,7 +89,7 @@ def scripted_home(tmp_path: Path) -> Iterator[Path]:
             model_provider = "scripted"
             [model_providers.scripted]
             name = "the scripted model"
-            base_url = "http://127.0.0.1:{port}/v1"
+            base_url = "{base_url}"
             """,
             encoding="utf-8",
         )

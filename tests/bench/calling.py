@@ -12,7 +12,6 @@ from __future__ import annotations
 import operator
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from codexd.network.commands import WayOut
 from codexd.sandbox.confinement import Confinement, Mechanism
 from daemon_client import Client, connected
 from daemon_house import Daemon, Home
+from model_process import model_process
 
 MODES: Final[tuple[SandboxMode, ...]] = ("danger-full-access", "read-only", "workspace-write")
 # A turn each; the best of them, since whatever else runs on the machine only adds.
@@ -132,19 +132,11 @@ def _ms(seconds: float) -> str:
 def main() -> None:
     """Measure, and print the table for the page of figures."""
     calls = int(sys.argv[1]) if sys.argv[1:] else scaled(40, 3)
-    command = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
     table = Table()
-    with (
-        Home() as home,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as model,
-    ):
-        assert model.stdout is not None
-        home.use_model(f"http://127.0.0.1:{int(model.stdout.readline())}/v1")
+    with Home() as home, model_process() as base_url:
+        home.use_model(base_url)
         trio.run(measure, home.start_anew(), table, calls)
         shutil.rmtree(home.root / "bare")
-        model.communicate()
     print()
     print(table.markdown())
 

@@ -9,7 +9,6 @@ faster machine holds more of them.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections import deque
@@ -20,6 +19,7 @@ import trio
 from bench.scale import scaled
 from daemon_client import Client, connected
 from daemon_house import Daemon, Home
+from model_process import model_process
 
 # Connections that work at the same time.
 WORKERS = scaled(4, 1)
@@ -115,17 +115,9 @@ async def soak(daemon: Daemon, turns: int, steps: int) -> None:
 def main() -> None:
     """Soak, with a model that is a process of its own."""
     turns, steps = int(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 20
-    command = [sys.executable, "-m", "codexd.models.scripted", "--until-stdin-closes"]
-    with (
-        Home() as home,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as model,
-    ):
-        assert model.stdout is not None
-        home.use_model(f"http://127.0.0.1:{int(model.stdout.readline())}/v1")
+    with Home() as home, model_process() as base_url:
+        home.use_model(base_url)
         trio.run(soak, home.start(), turns, steps)
-        model.communicate()
 
 
 if __name__ == "__main__":
