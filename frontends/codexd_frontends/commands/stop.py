@@ -46,6 +46,7 @@ class StillThere(CommandError):
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Stop the daemon and wait until it is gone."""
     unfinished: tuple[UnfinishedThread, ...] = ()
+    keeper: int | None = None
     mark_stopped(console)
     try:
         with Daemon.connect(console.socket_path) as daemon:
@@ -54,11 +55,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             keeper, unfinished = status.keeper or None, status.unfinished
     except (Unreachable, ConnectionCut) as error:
         pid = running_daemon(console.socket_path)
-        keeper = running_keeper(console.socket_path)
         if pid is None and isinstance(error, ConnectionCut):
             raise
     if pid is not None and not _stop(pid, console, now=arguments.now):
         raise StillThere(f"process {pid} has not ended within {SECONDS_MAX:g} s")
+    # The daemon may have started one since it was asked.
+    keeper = keeper or running_keeper(console.socket_path)
     # Only now: the daemon would take the end of its commands for their own.
     if keeper is not None and arguments.now and sys.platform == "linux":
         with contextlib.suppress(ProcessLookupError):
