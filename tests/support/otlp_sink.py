@@ -110,21 +110,10 @@ class Sink:
         await stream.aclose()
 
     async def _serve_one(self, peer: h11.Connection, stream: trio.SocketStream) -> bool:
-        path, headers, body = "", dict[str, str](), b""
-        while True:
-            event = peer.next_event()
-            if event is h11.NEED_DATA:
-                peer.receive_data(await stream.receive_some())
-            elif isinstance(event, h11.Request):
-                path = event.target.decode()
-                headers = {name.decode(): value.decode() for name, value in event.headers}
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                return False
-        got = Got(path, headers, body)
+        asked = await _request(peer, stream)
+        if asked is None:
+            return False
+        got = Got(*asked)
         fault = self.faults.popleft() if self.faults else self.always
         if fault is None:
             self.taken.append(got)
@@ -140,7 +129,7 @@ class Sink:
             status, content = fault
         elif isinstance(fault, int):
             status, content = fault, b"no"
-        kind = headers["content-type"] if status == 200 else "text/plain"
+        kind = got.headers["content-type"] if status == 200 else "text/plain"
         head = [("content-type", kind), ("content-length", str(len(content)))]
         for part in (
             h11.Response(status_code=status, headers=head),
@@ -149,6 +138,26 @@ class Sink:
         ):
             await stream.send_all(peer.send(part) or b"")
         return True
+
+
+async def _request(
+    peer: h11.Connection, stream: trio.SocketStream
+) -> tuple[str, dict[str, str], bytes] | None:
+    """The path, the headers and the body of the next request of a connection; None where there is no more."""
+    path, headers, body = "", dict[str, str](), b""
+    while True:
+        event = peer.next_event()
+        if event is h11.NEED_DATA:
+            peer.receive_data(await stream.receive_some())
+        elif isinstance(event, h11.Request):
+            path = event.target.decode()
+            headers = {name.decode(): value.decode() for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif isinstance(event, h11.EndOfMessage):
+            return path, headers, body
+        else:
+            return None
 
 
 STREAM = "codex.sse_event"
@@ -251,14 +260,9 @@ class Posts:
     async def serve(self, stream: trio.SocketStream) -> None:
         """One request of a connection."""
         peer = h11.Connection(h11.SERVER)
-        headers, body = dict[str, str](), b""
-        while not isinstance(event := peer.next_event(), h11.EndOfMessage):
-            if event is h11.NEED_DATA:
-                peer.receive_data(await stream.receive_some())
-            elif isinstance(event, h11.Request):
-                headers = {name.decode(): value.decode() for name, value in event.headers}
-            elif isinstance(event, h11.Data):
-                body += event.data
+        asked = await _request(peer, stream)
+        assert asked is not None
+        _, headers, body = asked
         self.posts.append(Posted(headers, body))
         head = [("content-length", "0"), ("connection", "close")]
         answer = h11.Response(status_code=self.status, headers=head)
