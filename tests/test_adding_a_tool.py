@@ -53,7 +53,7 @@ ROW = ActionKind(
 )
 
 
-# ... and a file in `tools/`, whose object `app.py` gives to the registry.
+# ... and a file in `tools/`, whose object `tool_set.py` gives to the registry.
 class GreetTool:
     """The tool."""
 

@@ -564,6 +564,7 @@ FLOORS: dict[str, frozenset[str]] = {
     # 5: the composition root
     "codexd.machine.descriptors": frozenset(),
     "codexd.app": EVERYBODY,
+    "codexd.tool_set": EVERYBODY,
     "codexd.serving": EVERYBODY,
     "codexd.runtime.take_over": EVERYBODY,  # its part of the start
     "codexd.__main__": EVERYBODY,

@@ -71,17 +71,10 @@ from codexd.server.warmth import Warmth
 from codexd.service.lifetime import SIGNALS, Lifetime
 from codexd.service.manager import Begun
 from codexd.service.watchdog import keep_told
-from codexd.sessions.exec_command import ExecTool
 from codexd.sessions.one_off import OneOffCommands
 from codexd.sessions.registry import Sessions
-from codexd.sessions.write_stdin import WriteStdinTool
 from codexd.telemetry.telemetry import Telemetry
-from codexd.tools.apply_patch import ApplyPatchTool
-from codexd.tools.argv_shell import ArgvShell
-from codexd.tools.harmless.plan import PlanTool
-from codexd.tools.harmless.request_permissions import PermissionsTool
-from codexd.tools.harmless.view_image import ViewImageTool
-from codexd.tools.harmless.web_search import WebSearchTool
+from codexd.tool_set import own_tools
 from codexd.tools.login_env import LoginEnvironment, command_shell
 from codexd.tools.passed_env import PassedVariables
 from codexd.tools.registry import Registry
@@ -309,18 +302,12 @@ class Daemon:
             self._network,
             self._login.of_person,
         )
-        registry = Registry(
+        registry = own_tools(
             shell,
-            ArgvShell(shell),
-            ExecTool(shell, self._sessions),
-            WriteStdinTool(
-                self._sessions, lambda: self._config.last_good().background_terminal_max_timeout
-            ),
-            ApplyPatchTool(),
-            PlanTool(),
-            PermissionsTool(),
-            ViewImageTool(images.look),
-            WebSearchTool(self.providers.web_search),
+            self._sessions,
+            images,
+            self.providers.web_search,
+            lambda: self._config.last_good().background_terminal_max_timeout,
         )
         self._mcp.offer(registry, images)
         return registry
