@@ -26,6 +26,10 @@ COMMANDS = {
         "sleep 1000 & echo $! > pids; env -i /bin/sleep 1000 & echo $! >> pids",
         "exit 0",
     ),
+    "a child has both, and no parent": (
+        "env -i setsid -f sh -c 'echo $$ > pids; exec /bin/sleep 1000'; until [ -s pids ]; do :; done",
+        "exit 0",
+    ),
     "a child forks again and again": (
         "(while :; do sleep 0.001 & wait; done) & echo $! > pids",
         "exit 0",

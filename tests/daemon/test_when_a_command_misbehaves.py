@@ -63,7 +63,8 @@ async def test_a_command_that_prints_on_and_on_costs_bounded_memory_and_log(home
 
 @trio_test
 async def test_an_interrupt_ends_a_command_and_everything_that_it_started(daemon: Daemon) -> None:
-    command = "sleep 1000 & (sleep 1000; true) & echo $! $$; wait"
+    daemonized = "env -i setsid -f sh -c 'echo $$; exec /bin/sleep 1000 >/dev/null'"
+    command = f"sleep 1000 & (sleep 1000; true) & echo $! $$ $({daemonized} | cat); wait"
     async with scripted_model([run(command)]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

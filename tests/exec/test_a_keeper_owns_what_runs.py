@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,33 @@ async def test_to_end_it_ends_all_of_it_what_daemonized_included(tmp_path: Path)
         await running.end()
         assert not any(map(acting, pids))
         assert (await running.wait(), b"bye\n" in await printed(running)) == (3, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing but its environment marks it there")
+@trio_test
+async def test_to_end_it_ends_what_is_in_no_session_and_no_environment_of_it_and_nothing_of_another(
+    tmp_path: Path,
+) -> None:
+    # Double fork, a session of its own, an empty environment, and one that nobody may read (PR_SET_DUMPABLE, as ssh-agent).
+    private = (
+        "import ctypes, os, signal; os.write(1, b'%d\\n' % os.getpid()); os.close(1); "
+        "ctypes.CDLL(None).prctl(4, 0); signal.pause()"
+    )
+    left = (
+        "env -i setsid -f /bin/sh -c 'echo $$; exec sleep 1000 >/dev/null' | cat; "
+        f'setsid -f {sys.executable} -ISc "{private}" | cat; echo ready; sleep 1000'
+    )
+    async with keeping(tmp_path) as processes:
+        pids: dict[str, list[int]] = {}
+        runnings = [await processes.start(line(left, name)) for name in ("a", "b")]
+        for running in runnings:
+            text = await until_printed(running, b"ready")
+            pids[running.process_id] = [int(word) for word in text.split() if word.isdigit()]
+        await runnings[0].end()
+        assert [acting(pid) for pid in pids["a"]] == [False, False]
+        assert [acting(pid) for pid in pids["b"]] == [True, True]
+        await runnings[1].end()
+        assert [acting(pid) for pid in pids["b"]] == [False, False]
 
 
 @pytest.mark.slow

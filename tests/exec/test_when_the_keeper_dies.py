@@ -22,10 +22,11 @@ from codexd.keeper import wire
 from kept import ENVIRONMENT, acting, keeping, line, printed, until_printed, visiting
 from trio_test import trio_test
 
-# Everything that gets away from a parent: a background process, a session of its own, an empty environment.
+# Everything that gets away from a parent: a background process, a session of its own, an empty environment, all of it.
 FAMILY = (
     "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; env -i /bin/sleep 1000 & echo $!; "
-    "(setsid env -i /bin/sleep 1000 & echo $!); echo $$ ready; wait"
+    "(setsid env -i /bin/sleep 1000 & echo $!); "
+    "env -i setsid -f /bin/sh -c 'echo $$; exec /bin/sleep 1000 >/dev/null' | cat; echo $$ ready; wait"
 )
 
 
@@ -46,7 +47,7 @@ async def test_a_killed_keeper_takes_all_that_it_owned_along(tmp_path: Path) -> 
         await until_printed(running, b"ready")
         text = (await anext(running.output())).data
         pids = [int(word) for word in text.split() if word.isdigit()]
-        assert len(pids) == 5
+        assert len(pids) == 6
         first = processes.keeper_pid
         os.kill(first, signal.SIGKILL)
         # The caller is told what was printed, and then that the rest is not known.
@@ -88,8 +89,7 @@ async def test_after_a_kill_of_keeper_and_guard_the_next_start_ends_what_is_left
     tmp_path: Path,
 ) -> None:
     async with keeping(tmp_path) as processes:
-        marked = "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; echo $$ ready; wait"
-        running = await processes.start(line(marked))
+        running = await processes.start(line(FAMILY))
         text = await until_printed(running, b"ready")
         pids = [int(word) for word in text.split() if word.isdigit()]
         os.kill(guard_of(processes), signal.SIGKILL)

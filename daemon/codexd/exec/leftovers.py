@@ -1,9 +1,9 @@
 """Finds and ends what a daemon that died left running.
 
-Every command has a mark in its environment, and its children inherit the mark. So leftovers are found also
+Every command has a mark (`keeper/marks.py`), and its children inherit the mark. So leftovers are found also
 where the daemon died before it had recorded a pid, and where the command itself has ended and only its
-background processes go on. A process that removes the mark from its environment, as `env -i` does, is found
-by its session, as long as another process in that session has the mark.
+background processes go on. On macOS a process that removes the mark from its environment, as `env -i` does,
+is found by its session, as long as another process in that session has the mark.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import signal
 import time
 from typing import Final
 
-from codexd.keeper import spawn
+from codexd.keeper import marks
 from codexd.keeper.session import leads_group, signal_session, start_time
 from codexd.keeper.tree import marked
 
 # The variable, and how long the part of its value is that names the home.
-COMMAND_MARK: Final = spawn.MARK.decode()
+COMMAND_MARK: Final = marks.VARIABLE.decode()
 _HOME_DIGITS: Final = 16
 # What is left may fork while it is looked for, so it is looked for until nothing is found.
 _ROUNDS_MAX: Final = 50
@@ -52,7 +52,7 @@ def end_marked(home: str) -> frozenset[int]:
     """
     found: set[int] = set()
     for _ in range(_ROUNDS_MAX):
-        some = [pid for pid in marked(f"{COMMAND_MARK}={home}/".encode()) if pid != os.getpid()]
+        some = [pid for pid in marked(marks.of_home(home.encode())) if pid != os.getpid()]
         if not some:
             break
         found.update(some)

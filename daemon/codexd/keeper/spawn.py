@@ -11,6 +11,8 @@ import os
 import signal
 import termios
 
+from codexd.keeper import marks
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,6 @@ THROUGH_SHELL = [
 _IGNORED = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 _OPENED_FD = 9
 PRIVATE_UMASK = 0o077
-MARK = b"CODEXD_COMMAND"
 _PATH_DEFAULT = b"/bin:/usr/bin"  # as the C library has it
 
 
@@ -53,8 +54,8 @@ class Request:
             raise ValueError("expected a program, found none")
         pairs = (variable.partition(b"=") for variable in rest[3 + count :])
         self.env = {name: value for name, _, value in pairs}
-        # All that comes of it carries this variable, and no other process has this value.
-        self.mark = b"%s=%s" % (MARK, self.env.get(MARK, b"-"))
+        # All that comes of it has this mark, and no other process.
+        self.mark = marks.of_command(self.env.get(marks.VARIABLE, b"-/" + self.process_id))
 
 
 def spawn(request: Request, streams: tuple[int, int, int] | None, terminal: str | None) -> int:
@@ -75,7 +76,8 @@ def spawn(request: Request, streams: tuple[int, int, int] | None, terminal: str 
         raise Refused("folder", reason_of(error)) from error
     os.umask(request.umask)
     try:
-        return _run(request, actions)
+        with marks.limit_set(request.mark):
+            return _run(request, actions)
     except (OSError, ValueError) as error:  # ValueError: a NUL in a name or a value
         raise Refused("program", reason_of(error)) from error
     finally:

@@ -23,7 +23,7 @@ if __name__ == "__main__":
     # Nothing but the standard library and this package is needed, and nothing else is found before it.
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from codexd.keeper import empty_folders, tree
+from codexd.keeper import empty_folders, marks, tree
 from codexd.keeper.keeper import Keeper
 from codexd.keeper.spawn import PRIVATE_UMASK
 
@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     folder, path, files, placeholders = arguments
     os.umask(PRIVATE_UMASK)
     os.chdir("/")
+    marks.clear_own()  # The daemon may have been started by a command.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if not stat.S_ISREG(os.fstat(lock).st_mode):

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 
+from codexd.keeper import marks
 from codexd.keeper.session import acts, ps
 
 TYPE_CHECKING = False
@@ -55,9 +56,9 @@ def _children_of(pid: int) -> set[int]:
 
 
 def family(leader: int, mark: bytes) -> set[int]:
-    """What a command has started and what still lives: its session, all below it, and what carries its mark.
+    """What a command has started and what still lives: its session, all below it, and what has its mark.
 
-    Processes outside of the session are among them, which daemonized.
+    Processes outside of the session are among them, which daemonized, with an empty environment too.
     """
     if sys.platform != "linux":
         return set(marked(mark))
@@ -65,7 +66,7 @@ def family(leader: int, mark: bytes) -> set[int]:
     found: set[int] = set()
     for pid, stat in living():
         parents[pid] = int(stat[_PARENT])
-        if pid == leader or int(stat[_SESSION]) == leader or has_variable(pid, mark + b"\0"):
+        if pid == leader or int(stat[_SESSION]) == leader or marks.has(pid, mark):
             found.add(pid)
     while below := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= below
@@ -73,26 +74,16 @@ def family(leader: int, mark: bytes) -> set[int]:
 
 
 def marked(mark: bytes) -> Iterator[int]:
-    """The living processes with a variable in their environment that begins with the mark, `NAME=value…`."""
+    """The living processes that have a mark of a command or of a home (`marks.py`); elsewhere than on Linux its variable."""
     if sys.platform == "linux":
         for name in os.listdir("/proc"):
-            if name.isdigit() and has_variable(int(name), mark):
+            if name.isdigit() and marks.has(int(name), mark):
                 yield int(name)
         return
     for line in ps("-axwwE", "-o", "pid=,command=").splitlines():
         pid, _, rest = line.strip().partition(b" ")
         if pid.isdigit() and b" " + mark in rest:
             yield int(pid)
-
-
-def has_variable(pid: int, begin: bytes) -> bool:
-    """Whether a process was started with a variable that begins so. Linux."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            variables = file.read()
-    except OSError:
-        return False  # another user's, or gone meanwhile
-    return variables.startswith(begin) or b"\0" + begin in variables
 
 
 def guard(keeper: int) -> None:
