@@ -5,17 +5,12 @@ What a page says of a member comes from its type, its default, and the comment t
 
 from __future__ import annotations
 
-import ast
-import functools
-import inspect
-import tokenize
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import msgspec
 from msgspec import inspect as types
 
-from checkout import CHECKOUT, tree
+from checkout import CHECKOUT
 from codexd.config.keys import (
     Config,
     FeaturesTable,
@@ -41,14 +36,9 @@ from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
-from codexd.protocol.requests import (
-    COMMAND_APPROVAL,
-    PERMISSIONS_APPROVAL,
-    CommandApprovalParams,
-    CommandApprovalResponse,
-    PermissionsApprovalParams,
-    PermissionsApprovalResponse,
-)
+from codexd.protocol.requests import SERVER_REQUESTS
+from codexd.protocol.schema import comments
+from codexd.protocol.schema.comments import StructType, sentence
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.client.exits import EXITS
 from codexd_frontends.subcommands import SUBCOMMANDS
@@ -57,8 +47,6 @@ from docs_providers import providers_page
 from docs_telemetry import telemetry_page
 
 MADE = "<!-- Made by `make docs` from the code; a test compares. -->\n"
-
-StructType = type[msgspec.Struct]
 
 
 class Shapes:
@@ -141,46 +129,10 @@ _PLAIN: dict[type[types.Type], str] = {
 }
 
 
-def sentence(struct: StructType) -> str:
-    """The docstring, its lines joined, in the words of JSON."""
-    return " ".join((inspect.getdoc(struct) or "").split()).replace("None", "null")
-
-
 def field_notes(struct: StructType, *, none: str) -> dict[str, str]:
-    """Field -> the comment beside its declaration, inherited ones included; None in a word of readers."""
-    notes: dict[str, str] = {}
-    for kind in reversed(struct.__mro__):
-        if kind.__module__.startswith("codexd"):
-            notes |= _notes_of(kind)
-    return {field: note.replace("None", none) for field, note in notes.items()}
-
-
-def _notes_of(kind: type) -> dict[str, str]:
-    file = Path(inspect.getfile(kind))
-    comments = _comments(file)
-    declared = next(
-        node
-        for node in tree(file).body
-        if isinstance(node, ast.ClassDef) and node.name == kind.__name__
-    )
-    notes: dict[str, str] = {}
-    for node in declared.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-            note = " ".join(comments[line] for line in lines if line in comments)
-            notes[node.target.id] = note.replace("|", "\\|")
-    return notes
-
-
-@functools.cache
-def _comments(file: Path) -> dict[int, str]:
-    """Line -> the comment on it."""
-    with tokenize.open(file) as source:
-        return {
-            token.start[0]: token.string.lstrip("# ")
-            for token in tokenize.generate_tokens(source.readline)
-            if token.type == tokenize.COMMENT
-        }
+    """Field -> the comment beside its declaration, for a table."""
+    notes = comments.field_notes(struct, none=none)
+    return {field: note.replace("|", "\\|") for field, note in notes.items()}
 
 
 def events_page() -> str:
@@ -226,7 +178,11 @@ def messages_page() -> str:
         f"Result:\n\n{shapes.table(row.response)}"
         for name, row in METHODS.items()
     ]
-    asked = shapes.table(CommandApprovalParams)
+    asked = [
+        f"### `{name}`\n\n{sentence(row[0])}\n\nParams:\n\n{shapes.table(row[0])}\n"
+        f"Result:\n\n{shapes.table(row[1], sent=True)}"
+        for name, row in SERVER_REQUESTS.items()
+    ]
     notifications = [
         f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}"
         for name, row in NOTIFICATIONS.items()
@@ -245,14 +201,7 @@ def messages_page() -> str:
             ", ".join(f"`{name}`" for name in EMPTY_ANSWERS) + ".\n",
             *methods,
             "## Requests of the daemon\n",
-            f"### `{COMMAND_APPROVAL}`\n",
-            f"{sentence(CommandApprovalParams)}\n",
-            f"Params:\n\n{asked}",
-            f"Result:\n\n{shapes.table(CommandApprovalResponse)}",
-            f"### `{PERMISSIONS_APPROVAL}`\n",
-            f"{sentence(PermissionsApprovalParams)}\n",
-            f"Params:\n\n{shapes.table(PermissionsApprovalParams)}",
-            f"Result:\n\n{shapes.table(PermissionsApprovalResponse)}",
+            *asked,
             "## Notifications\n",
             *(f"- [`{name}`](#{_anchor(name)})" for name in NOTIFICATIONS),
             "",

@@ -21,6 +21,7 @@ EXECUTABLE = {
     "check",
     ".ci/install-codex",
     ".ci/install-mcp-server",
+    ".ci/install-typescript",
     ".ci/run",
     *(f"{LAUNCHERS}/{name}" for name in ("codexctl", "codexd", "codexd-python")),
 }

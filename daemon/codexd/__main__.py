@@ -40,7 +40,12 @@ LAYOUT = "%(asctime)s %(levelname)s %(message)s"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `codexd`; returns its exit code."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["schema"]:
+        from codexd.protocol.schema.command import main as write_schema
+
+        return write_schema(words[1:], __version__)
+    arguments = _parser().parse_args(words)
     keep_files_private()
     try:
         paths = default_paths()
@@ -146,7 +151,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="codexd",
         description="The daemon that owns coding-agent conversations. It runs in the foreground; "
         "codexctl starts it by itself when none runs.",
-        epilog="$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
+        epilog="`codexd schema --help` tells how to write the types of the protocol to files.\n\n"
+        "$CODEXD_HOME puts everything under one folder; $CODEXD_SOCKET names another socket. "
         "SIGTERM stops it; commands go on, and the next daemon takes them up. `codexctl stop` ends them too. "
         "SIGHUP has it read its configuration and open its log again.\n\n"
         "Exit codes: 0 stopped; 2 wrong arguments; 71 the system or the store failed; 75 another daemon runs; "

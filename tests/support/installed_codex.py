@@ -20,6 +20,8 @@ PROGRAM = Path(
     os.environ.get("CODEX_PEER")
     or next(map(str, FOLDER.glob("node_modules/@openai/*/vendor/*/bin/codex")), FOLDER / "codex")
 )
+# The compiler that reads the types of ours.
+TSC = Path.home() / ".cache/codexd-typescript/node_modules/typescript/bin/tsc"
 # MCP's server for tests of clients: all that a server may do.
 EVERYTHING = (
     Path.home()
@@ -30,6 +32,7 @@ NOT_CHECKED = "the wire contract was not checked"
 
 needs_schemas = pytest.mark.wire_contract("schemas")
 needs_program = pytest.mark.wire_contract("program")
+needs_typescript = pytest.mark.wire_contract("typescript")
 needs_everything = pytest.mark.wire_contract("everything")
 
 
@@ -38,6 +41,9 @@ def absence(part: str) -> str | None:
     if part == "schemas":
         found = (SCHEMAS / "v2").is_dir()
         return None if found else f"{NOT_CHECKED}: Codex's schemas are not in {SCHEMAS}"
+    if part == "typescript":
+        found = TSC.is_file() and shutil.which("node") is not None
+        return None if found else f"{NOT_CHECKED}: TypeScript is not installed at {TSC}"
     if part == "everything":
         found = EVERYTHING.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: MCP's server is not installed at {EVERYTHING}"

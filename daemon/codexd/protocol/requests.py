@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from codexd.core.values.items import UnknownAction
-from codexd.protocol.mcp import ELICITATION
+from codexd.protocol.mcp import ELICITATION, ElicitationResponse
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import ClientReply
 
@@ -232,6 +232,15 @@ class CommandApprovalResponse(msgspec.Struct, frozen=True, rename="camel", omit_
     instead: str | None = (
         None  # with a refusal: what the model is to do instead, in the person's words
     )
+
+
+# The daemon's requests: the params, and the result that a client answers.
+SERVER_REQUESTS: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    COMMAND_APPROVAL: (CommandApprovalParams, CommandApprovalResponse),
+    FILE_CHANGE_APPROVAL: (FileChangeApprovalParams, CommandApprovalResponse),
+    PERMISSIONS_APPROVAL: (PermissionsApprovalParams, PermissionsApprovalResponse),
+    ELICITATION: (ElicitationParams, ElicitationResponse),
+}
 
 
 class Decided(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""Types for those who write clients: JSON Schema and TypeScript, made from the structs of the protocol."""
