@@ -70,9 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sources(arguments: argparse.Namespace) -> Sources:
     """The settings of the command line. Raises: ValueError."""
     from codexd.config.layers.flags import flags_table
+    from codexd.config.layers.layer import merged_tables
     from codexd.config.layers.stack import Sources, checked_profile
 
     flags, profile = flags_table(arguments.config), checked_profile(arguments.profile)
+    if arguments.codex_home is not None:
+        flags = merged_tables(flags, {"codex_home": arguments.codex_home})
     return Sources(profile=profile, flags=flags, strict=arguments.strict_config)
 
 
@@ -177,6 +180,15 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="after SIGTERM, let answers of models come to their ends for so long; a second SIGTERM stops at once "
         "(default: 0)",
+    )
+    parser.add_argument(
+        "--codex-home",
+        metavar="DIR",
+        nargs="?",
+        type=lambda word: str(Path(word).expanduser().absolute()),
+        const=True,
+        help="let plain `codex` use this daemon, by a symlink in this Codex home, where it looks for a server of its "
+        "own (default DIR: $CODEX_HOME, else ~/.codex); the same as the setting codex_home",
     )
     _add_settings(parser)
     parser.add_argument(

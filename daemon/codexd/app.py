@@ -59,6 +59,7 @@ from codexd.runtime.take_over import end_leftovers, end_unclaimed, take_over
 from codexd.sandbox.confinement import Confinement
 from codexd.server.account_host import AccountHost
 from codexd.server.config_reports import ConfigReports
+from codexd.server.connection.codex_socket import keep_linked
 from codexd.server.connection.listener import Listener, accept_all, keep_bound
 from codexd.server.hub import Hub
 from codexd.server.mcp_host import McpHost
@@ -258,6 +259,7 @@ class Daemon:
             nursery.start_soon(self._telemetry.run)
             nursery.start_soon(accept_all, listener, serve_one)
             nursery.start_soon(keep_bound, listener, self._paths.data_dir / "store.lock")
+            nursery.start_soon(keep_linked, listener, self._config.served_codex_home)
             nursery.start_soon(self._warmth.run)
             nursery.start_soon(self._hooks.run)
             log.info("codexd %s answers on %s", __version__, self._services.socket)

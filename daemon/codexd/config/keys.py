@@ -34,6 +34,7 @@ Port = Annotated[int, Meta(ge=1, le=65535), "a TCP port, an integer from 1 to 65
 WorkspaceIds = Annotated[str | tuple[str, ...], "a workspace's id, or a list of them"]
 Url = Annotated[str, "a URL, a string"]
 FilePath = Annotated[str, "the path of a file, a string"]
+CodexHome = Annotated[bool | str, "true, false, or the path of a folder"]
 FileNames = Annotated[tuple[str, ...], "a list of names of files"]
 Markers = Annotated[tuple[str, ...], "a list of names of files or folders"]
 Program = Annotated[tuple[str, ...], "a list of strings: a program and its arguments"]
@@ -266,6 +267,8 @@ class Config(msgspec.Struct, frozen=True):
     background_terminal_max_timeout: Milliseconds = 300_000
     # A program and its arguments: it runs after each turn, with a JSON document as its last argument.
     notify: Program = ()
+    # Whether plain `codex` uses this daemon, by a symlink where it looks for its own; a path is another $CODEX_HOME.
+    codex_home: CodexHome = False
     on_restart: Literal["resume", "interrupt"] = "resume"  # for a turn that a crash cut short
     model_providers: Annotated[Mapping[str, ProviderTable], "tables [model_providers.NAME]"] = {}
     mcp_servers: Annotated[Mapping[str, McpServerTable], "tables [mcp_servers.NAME]"] = {}

@@ -76,6 +76,16 @@ class LiveConfig:
         """The settings for a thread in this folder, as they were when they were read for it last."""
         return self._in_folders.get(folder) or self.last_good()
 
+    def served_codex_home(self) -> Path | None:
+        """The home of the Codex whose programs use this daemon; None: they are to find their own.
+
+        A relative path is one from the folder of config.toml.
+        """
+        asked = self.last_good().codex_home
+        if isinstance(asked, str):
+            return self.file.parent / Path(asked).expanduser()
+        return self.sources.codex_home if asked else None
+
     def changed(self) -> None:
         """The file was written: it is read again, whatever its stamp says."""
         self._stamps = None

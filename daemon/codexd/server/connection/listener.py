@@ -51,7 +51,17 @@ class Listener:
         else:
             self.sock = passed.sock
             # A manager may have bound it long ago, and the runtime folder may have been emptied since.
-            self._inode = _inode_at(address.bind) if _answers(address.bind) else None
+            self._inode = _inode_at(address.bind) if is_served(address.bind) else None
+
+    @property
+    def path(self) -> Path:
+        """Where clients connect to."""
+        return self._address.link or self._address.bind
+
+    @property
+    def stays(self) -> bool:
+        """Whether the socket is left in its place at the end: a service manager's, or the next process has it."""
+        return not self._is_removed
 
     def is_in_place(self) -> bool:
         """Whether the path, and its link, still lead to this socket."""
@@ -182,13 +192,13 @@ def _inode_at(path: Path) -> tuple[int, int] | None:
 def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise NotASocket(f"expected nothing or a socket at {path}, found a file: not replaced")
-    if _answers(path):
+    if is_served(path):
         raise AlreadyServed(f"another daemon answers on {path}: this one was not started")
     path.unlink(missing_ok=True)  # It may be a link that leads nowhere.
 
 
-def _answers(path: Path) -> bool:
-    """Whether a process listens at a path."""
+def is_served(path: Path) -> bool:
+    """Whether a process listens at a path. Raises: OSError, if that cannot be known."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)  # The listener may have stopped accepting.
         try:

@@ -147,8 +147,8 @@ async def thread_loaded_list(
 ) -> t.ThreadLoadedListResponse:
     """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
     limit = page_limit(params.limit)
-    threads = services.supervisor.threads
-    ids = sorted(thread.thread_id for thread in threads if thread.state.reviews is None)
+    begun = [thread for thread in services.supervisor.threads if thread.version]
+    ids = sorted(thread.thread_id for thread in begun if thread.state.reviews is None)
     if params.cursor is not None:
         ids = [id_ for id_ in ids if id_ > params.cursor]
     page = tuple(ids[:limit])

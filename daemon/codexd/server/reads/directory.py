@@ -157,7 +157,7 @@ class Directory:
     async def find(self, thread_id: ThreadId) -> Row:
         """One thread. Raises: NotFound, other StoreErrors, InvalidEvent."""
         thread = self._supervisor.loaded(thread_id)
-        if thread is not None:
+        if thread is not None and thread.version:  # Without a record it is just being made.
             return Row(thread_id, thread.summary, thread.path)
         try:
             known = await self.index.look(thread_id)
