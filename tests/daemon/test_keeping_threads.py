@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
 from codexd.models.scripted.scripts import Hang, Say
 from codexd.models.scripted.server import scripted_model
@@ -295,3 +296,20 @@ async def test_clients_that_archive_or_follow_get_the_prompts_that_will_not_run(
             await client.until_notified("thread/queue/changed", threadId=thread)
             await other.call("thread/unarchive", threadId=thread)
             assert await other.call("thread/archive", threadId=thread) == {}
+
+
+@trio_test
+async def test_a_thread_that_is_being_made_is_in_no_list_until_its_log_has_it(
+    daemon: Daemon,
+) -> None:
+    async with connected(daemon.home.socket) as maker, connected(daemon.home.socket) as looker:
+
+        async def look() -> None:
+            for _ in range(30):
+                for thread in (await looker.call("thread/loaded/list"))["data"]:
+                    assert (await looker.call("thread/read", threadId=thread))["thread"]["cwd"]
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(look)
+            for _ in range(10):
+                nursery.start_soon(maker.start_thread)
