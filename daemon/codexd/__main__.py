@@ -181,15 +181,6 @@ def _parser() -> argparse.ArgumentParser:
         help="after SIGTERM, let answers of models come to their ends for so long; a second SIGTERM stops at once "
         "(default: 0)",
     )
-    parser.add_argument(
-        "--codex-home",
-        metavar="DIR",
-        nargs="?",
-        type=lambda word: str(Path(word).expanduser().absolute()),
-        const=True,
-        help="let plain `codex` use this daemon, by a symlink in this Codex home, where it looks for a server of its "
-        "own (default DIR: $CODEX_HOME, else ~/.codex); the same as the setting codex_home",
-    )
     _add_settings(parser)
     parser.add_argument(
         "--print-paths", action="store_true", help="print where things are, and end"
@@ -207,6 +198,15 @@ def _seconds(word: str) -> float:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """The arguments that are settings."""
+    parser.add_argument(
+        "--codex-home",
+        metavar="DIR",
+        nargs="?",
+        type=lambda word: str(Path(word).expanduser().absolute()),
+        const=True,
+        help="let plain `codex` use this daemon, by a symlink in this Codex home, where it looks for a server of its "
+        "own (default DIR: $CODEX_HOME, else ~/.codex); the same as the setting codex_home",
+    )
     parser.add_argument(
         "-c",
         "--config",
