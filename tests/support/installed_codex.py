@@ -15,11 +15,18 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path.home() / ".cache" / "codexd-peer"
+NEWEST_FOLDER = FOLDER.with_name("codexd-peer-newest")
+_VENDORED = "node_modules/@openai/*/vendor/*/bin/codex"
+
+
+def _program_in(folder: Path) -> Path:
+    return next(folder.glob(_VENDORED), folder / "codex")
+
+
 SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or FOLDER / "schema")
-PROGRAM = Path(
-    os.environ.get("CODEX_PEER")
-    or next(map(str, FOLDER.glob("node_modules/@openai/*/vendor/*/bin/codex")), FOLDER / "codex")
-)
+PROGRAM = Path(os.environ.get("CODEX_PEER") or _program_in(FOLDER))
+# The newest version that codexd is tested with; codexd says that it is compatible with the other one.
+NEWEST_SCHEMAS, NEWEST_PROGRAM = NEWEST_FOLDER / "schema", _program_in(NEWEST_FOLDER)
 # The compiler that reads the types of ours.
 TSC = Path.home() / ".cache/codexd-typescript/node_modules/typescript/bin/tsc"
 # MCP's server for tests of clients: all that a server may do.
@@ -33,6 +40,8 @@ NOT_CHECKED = "the wire contract was not checked"
 needs_schemas = pytest.mark.wire_contract("schemas")
 needs_program = pytest.mark.wire_contract("program")
 needs_typescript = pytest.mark.wire_contract("typescript")
+needs_both_programs = pytest.mark.wire_contract("both programs")
+needs_both_schemas = pytest.mark.wire_contract("both schemas")
 needs_everything = pytest.mark.wire_contract("everything")
 
 
@@ -44,6 +53,12 @@ def absence(part: str) -> str | None:
     if part == "typescript":
         found = TSC.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: TypeScript is not installed at {TSC}"
+    if part == "both schemas":
+        missing = [path for path in (SCHEMAS, NEWEST_SCHEMAS) if not (path / "v2").is_dir()]
+        return f"{NOT_CHECKED}: Codex's schemas are not in {missing[0]}" if missing else None
+    if part == "both programs":
+        missing = [path for path in (PROGRAM, NEWEST_PROGRAM) if not path.is_file()]
+        return f"{NOT_CHECKED}: Codex is not installed at {missing[0]}" if missing else None
     if part == "everything":
         found = EVERYTHING.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: MCP's server is not installed at {EVERYTHING}"
