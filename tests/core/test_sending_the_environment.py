@@ -24,7 +24,8 @@ from codexd.core.decide.decide import decide
 from codexd.core.decide.lookups import NO_QUESTIONS, Lookups, questions
 from codexd.core.events.events import ContextAdded, Event, ThreadForked, TurnCompleted, TurnStarted
 from codexd.core.events.warnings import WARNED_KEPT_MAX, ThreadWarned, remembered
-from codexd.core.state.state import KnownContext, fold
+from codexd.core.state.known_context import KnownContext
+from codexd.core.state.state import fold
 from codexd.core.values.agents_md import InstructionFile, UserInstructions, instructions_text
 from codexd.core.values.environment import (
     Machine,

@@ -56,9 +56,10 @@ async def test_more_than_may_wait_is_refused(daemon: Daemon) -> None:
 
 
 @trio_test
-async def test_steered_input_is_in_the_models_next_call(daemon: Daemon) -> None:
-    script: Script = [Held(Say(("one",)), after=1), Say(("two",))]
-    async with held_model(script) as model:
+async def test_steered_input_cuts_the_answer_off_and_the_model_is_asked_again_with_both(
+    daemon: Daemon,
+) -> None:
+    async with held_model([Held(Say(("one", " more")), after=1), Say(("two",))]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
@@ -72,13 +73,17 @@ async def test_steered_input_is_in_the_models_next_call(daemon: Daemon) -> None:
                 clientUserMessageId="mine",
             )
             assert steered == {"turnId": turn}
-            model.resume()
+            # The model never goes on with its first answer, which it was not asked to end.
             assert (await client.turn_ended(turn))["status"] == "completed"
             assert len(client.of("turn/completed")) == 1
             assert await texts(client, thread) == ["> hello", "one", "> and this", "two"]
             assert answers(client) == ["one", "two"]
             assert b"and this" not in model.bodies[0]
-            assert b"and this" in model.bodies[1]
+            said = json.loads(model.bodies[1])["input"][-2:]
+            assert [(item["role"], item["content"][0]["text"]) for item in said] == [
+                ("assistant", "one"),
+                ("user", "and this"),
+            ]
             said = [message.params["item"] for message in client.of("item/completed")]
             assert [item["clientId"] for item in said if item["type"] == "userMessage"] == [
                 None,
@@ -147,7 +152,7 @@ async def test_an_interrupt_without_a_turn_id_stops_whichever_runs(daemon: Daemo
 
 @trio_test
 async def test_a_repeated_key_does_a_thing_once(daemon: Daemon) -> None:
-    async with scripted_model([Hang(("wait",))]) as model:
+    async with scripted_model([Hang(("wait",)), Hang(("steered",))]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
             thread = await client.start_thread(idempotencyKey="thread-key")

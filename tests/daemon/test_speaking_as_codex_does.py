@@ -25,6 +25,7 @@ SCRIPT: list[Part | Reply] = [
     Say(("whole",)),
     Fail(400),
     Hang(("wait",)),
+    Hang(("steered",)),
     Call("shell_command", '{"command":"touch b"}'),
     Say(("ok",)),
     Say(("So ", "far.")),

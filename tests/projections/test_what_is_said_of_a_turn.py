@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from builders import BROKEN, FINISHED, ask, finished_call, finished_message, line, result, text
 from codexd.core import commands as c
@@ -279,11 +280,9 @@ def test_a_steered_input_is_shown_where_the_model_sees_it() -> None:
     steer = c.SteerTurn(
         expected_turn=play.turn.turn_id, item_id=ItemId("s1"), content=text("stop"), client_id="x"
     )
-    play.do(steer)
-    play.finish("m1")
-    play.end_response()
+    play.do(replace(steer, open_items=play.open_items()))
     answer(play, "I see.")
-    assert heard(play) == [*MESSAGE, USAGE, *U, *MESSAGE, USAGE, *END]
+    assert heard(play) == [*MESSAGE, *U, *MESSAGE, USAGE, *END]
     assert item_of(play, "s1") == UserMessage(id=ItemId("s1"), client_id="x", content=text("stop"))
     assert play.live.turns == ["t1 completed"]
 

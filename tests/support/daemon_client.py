@@ -17,6 +17,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Event, Message, Request, TextMessage
 
 from daemon_house import PATIENCE_SECONDS, alone
+from item_law import ItemLaw
 
 Json = dict[str, Any]
 Framing = Literal["lines", "websocket"]
@@ -106,6 +107,7 @@ class Client:
     def __init__(self, stream: trio.SocketStream, framing: Framing) -> None:
         self.notified: list[Notification] = []
         self.asked: list[Asked] = []
+        self.law = ItemLaw()
         self.errors: list[Json] = []  # errors that answer no request of ours
         self.results: list[tuple[str, Json]] = []  # every result, by its method
         self.closed = False
@@ -166,6 +168,7 @@ class Client:
         """Ask, and do not wait for the answer."""
         self._last = request_id = self._last + 1
         self._methods[request_id] = method
+        self.law.asks(method, params)
         await self.send({"id": request_id, "method": method, "params": params})
         return request_id
 
@@ -276,12 +279,14 @@ class Client:
             seq, offset = message.get("seq"), message.get("offset")
             self.seq = seq or self.seq
             self.notified.append(Notification(message["method"], message["params"], seq, offset))
+            self.law.told(message["method"], message["params"])
         elif message["id"] is None:
             self.errors.append(message["error"])
         else:
             self._answers[message["id"]] = message
             if "result" in message and message["id"] in self._methods:
                 self.results.append((self._methods[message["id"]], message["result"]))
+                self.law.follows(*self.results[-1])
 
     def _notify(self) -> None:
         self._news.set()
@@ -331,6 +336,7 @@ async def connected(
             await client.send({"method": "initialized"})
         yield client
         nursery.cancel_scope.cancel()
+    assert not client.law.broken, "\n".join(client.law.broken)
 
 
 CURSOR: Json = {"cursor": True}  # for `connected(…, codexd=CURSOR)`

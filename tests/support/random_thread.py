@@ -29,7 +29,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Command
 from codexd.core.decide.compaction import TOO_LONG
 from codexd.core.decide.lookups import Titles
-from codexd.core.decide.transition import session_of
+from codexd.core.decide.transition import cuts_answer, session_of
 from codexd.core.events.events import (
     Event,
     ItemCompleted,
@@ -565,6 +565,7 @@ class Play:
                 expected_turn=self.turn.turn_id,
                 item_id=item,
                 content=(*text(f"no, {item}"), *said_with_images(self._names)[:-1]),
+                open_items=self.open_items() if cuts_answer(self.turn) else (),
             )
         )
 

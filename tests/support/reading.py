@@ -130,11 +130,6 @@ class Reading:
             case n.ThreadRevertedNotification():
                 self._reverted(params)
             case n.TurnCompletedNotification(turn=turn):
-                self._begun = {  # A compaction that came to nothing is never whole.
-                    item_id: item
-                    for item_id, item in self._begun.items()
-                    if not isinstance(item, ContextCompaction)
-                }
                 left = self._open_in_turn()
                 assert not left, f"still open at the turn's end: {left}"
                 assert not self.questions, f"still asked at the turn's end: {self.questions}"

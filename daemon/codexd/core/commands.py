@@ -141,6 +141,7 @@ class SteerTurn(_Command, frozen=True, kw_only=True):
     item_id: ItemId
     content: tuple[UserInput, ...]
     client_id: str | None = None
+    open_items: tuple[OpenItem, ...] = ()
 
 
 class WithdrawInput(_Command, frozen=True, kw_only=True):

@@ -18,7 +18,8 @@ from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.history import Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
-from codexd.core.state.state import KnownContext, ThreadState
+from codexd.core.state.known_context import KnownContext
+from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import ModelCall
 from codexd.core.state.window import json_bytes
 from codexd.core.values.ids import ItemId, ModelCallId

@@ -27,10 +27,20 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(str).decode
 
 
-def fitted_cut(item: OpenItem, why: Why) -> ItemCut:
-    """The shown text of an item. Text that does not fit is left out at the end, with a note."""
+def fitted_cut(item: OpenItem, why: Why, *, in_history: bool = False) -> ItemCut:
+    """The shown text of an item. Text that does not fit is left out at the end, with a note.
+
+    `in_history`: what a message said is in the model's history, too.
+    """
     cut = ItemCut(
-        item.item_id, item.kind, why, item.text, item.summary, item.content, item.started_ms
+        item.item_id,
+        "other" if item.kind == "search" else item.kind,
+        why,
+        item.text,
+        item.summary,
+        item.content,
+        item.started_ms,
+        in_history=in_history and item.kind == "message",
     )
     texts = (cut.text, *cut.summary, *cut.content)
     characters = sum(map(len, texts))

@@ -36,7 +36,8 @@ from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.permission_rules import granted_by, widened
 from codexd.core.rules.prefix_rules import complaints_about
-from codexd.core.state.state import KnownContext, ThreadState
+from codexd.core.state.known_context import KnownContext
+from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.enforced import unenforced
 from codexd.core.values.items import TextInput, UserInput
@@ -236,7 +237,8 @@ def _steer(transition: Transition, command: c.SteerTurn) -> None:
             f"{doing}, and nothing can be added to that: "
             "send it as a turn of its own, which waits for its end; nothing was sent",
         )
-    transition.add(e.TurnSteered(command.item_id, command.content, command.client_id))
+    steered = e.TurnSteered(command.item_id, command.content, command.client_id)
+    transition.steer(steered, command.open_items)
 
 
 def _withdraw(transition: Transition, command: c.WithdrawInput) -> None:

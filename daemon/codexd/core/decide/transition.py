@@ -10,6 +10,7 @@ from codexd.core import commands as c
 from codexd.core.commands import OpenItem, Rejected
 from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
+from codexd.core.events.events import TurnSteered
 from codexd.core.policy.action_kinds import after_crash, kind_of
 from codexd.core.prompts.person_command import STOPPED as COMMAND_STOPPED
 from codexd.core.prompts.person_command import person_command_message
@@ -72,7 +73,7 @@ class Transition:
         self.events.append(event)
         self.state = evolve(self.state, event)
 
-    def cut(self, items: tuple[OpenItem, ...], why: Why) -> None:
+    def cut(self, items: tuple[OpenItem, ...], why: Why, *, in_history: bool = False) -> None:
         """Record that open items will not be completed, except those whose completion is recorded.
 
         A daemon may die between an item's event and the removal of its draft. If no model call is open,
@@ -83,9 +84,21 @@ class Transition:
         for item in items:
             born = (item.item_id, item.started_ms)
             ended = born in self.state.ended_items or born in self.state.ended_before
-            if ended or item.kind in ("call", "search"):
+            if ended or item.kind == "call":
                 continue
-            self.add(fitted_cut(item, why))
+            self.add(fitted_cut(item, why, in_history=in_history))
+
+    def steer(self, steered: TurnSteered, items: tuple[OpenItem, ...]) -> None:
+        """Add input to the running turn; the answer that streams is cut off for it.
+
+        A summary's request is not: it is no answer. A retry that is waited for takes the input along.
+        """
+        call = self.turn.call
+        if call is None or not cuts_answer(self.turn):
+            self.add(steered)
+            return
+        self.cut(items, "interrupted", in_history=True)
+        self.add(replace(steered, cut=call.call_id))
 
     def abort(self, call_id: CallId, items: tuple[OpenItem, ...], answer: str) -> None:
         """End a call without a result; its output is kept."""
@@ -127,6 +140,12 @@ class Transition:
             if process.is_of_person and process.turn_id == self.turn.turn_id:
                 printed = printed_by(process.call.call_id, items)
                 self.add(process_ended(process, ToolResult("aborted", COMMAND_STOPPED, printed)))
+
+
+def cuts_answer(turn: Turn | None) -> bool:
+    """Whether input for the turn cuts off the answer of the model's running request."""
+    call = turn.call if turn is not None else None
+    return call is not None and call.status == "running" and not call.compacts
 
 
 def printed_by(call_id: CallId, items: tuple[OpenItem, ...]) -> str:

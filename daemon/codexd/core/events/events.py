@@ -28,6 +28,15 @@ from codexd.core.events.history import (
     ThreadImported,
     ThreadTakenIn,
 )
+from codexd.core.events.model import (
+    ItemCompleted,
+    ItemCut,
+    ModelCallEnded,
+    ModelCallFailed,
+    ModelCallStarted,
+    RequestPrint,  # noqa: F401 - a member of its event
+    ToolCallRef,  # noqa: F401 - the same
+)
 from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
@@ -46,11 +55,9 @@ from codexd.core.events.tools import (
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
-from codexd.core.values.exchange import Exchange
-from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
-from codexd.core.values.model_output import ItemKind
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, SettingsChange, Tuning
 
@@ -163,6 +170,7 @@ class TurnSteered(Fact, frozen=True):
     item_id: ItemId
     content: tuple[UserInput, ...]
     client_id: str | None = None
+    cut: ModelCallId | None = None  # the request that was given up for it while it was answered
 
 
 TurnKind = Literal["user", "review", "compact", "shell"]
@@ -218,96 +226,6 @@ class ContextAdded(Fact, frozen=True):
     digest: str | None = None  # of user instructions: equal digests mean equal instructions
     sources: tuple[InstructionFile, ...] = ()  # the files of the instructions
     within: bool = False  # it is among the items of the compaction just before
-
-
-class RequestPrint(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """The parts of a request as hashes, which show later why a prompt cache was missed: all segments are the fold over
-    the thread's calls. Repeating them in every call would make a log grow with the square of its turns.
-    """
-
-    kept: int  # how many history items are the same as in the request before
-    added: tuple[str, ...]  # hashes of the items after those
-    digest: str  # chained over all items
-    instructions: str | None = None  # hash, if it differs from the request before
-    tools: str | None = None  # the same
-    withheld: int = 0  # how many items were not sent, since they are reasoning of another model
-    daemon: str | None = None  # its version, if instructions or tools differ
-
-
-class ModelCallStarted(Fact, frozen=True):
-    """A request to the model is about to be sent."""
-
-    type = "model.call_started"
-    call_id: ModelCallId
-    attempt: int
-    model: str
-    provider: str
-    purpose: Literal["turn", "compact", "review"] = "turn"
-    request: RequestPrint | None = None  # None for a summary, which is not part of the history
-    left_out: int = 0  # in a summary's request: how many of the oldest items did not fit
-
-
-class ToolCallRef(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """The tool call in an item; the item has its arguments."""
-
-    call_id: CallId
-    name: str
-    custom: bool = False
-    answers: str | None = None  # the model's id of the call; None: the same
-
-
-class ItemCompleted(Fact, frozen=True):
-    """The model completed an item, stored as the provider sent it."""
-
-    type = "model.item_completed"
-    barrier = False
-    item_id: ItemId
-    kind: ItemKind
-    item: msgspec.Raw
-    started_ms: int | None = None  # Unix ms, when its first part was received
-    call: ToolCallRef | None = None
-
-
-class ItemCut(Fact, frozen=True):
-    """A streaming item will not be completed; this is the text that was shown."""
-
-    type = "model.item_cut"
-    item_id: ItemId
-    kind: ItemKind
-    why: Literal["interrupted", "failed", "restarted"]
-    text: str = ""
-    summary: tuple[str, ...] = ()
-    content: tuple[str, ...] = ()
-    started_ms: int | None = None
-
-
-class ModelCallEnded(Fact, frozen=True):
-    """The response is complete."""
-
-    type = "model.call_ended"
-    barrier = False
-    duration_ms: int
-    response_id: str | None = None
-    request_id: str | None = None
-    usage: msgspec.Raw = NO_JSON  # as the provider sent it
-    rate_limits: dict[str, str] | None = None  # response headers, if they changed
-    incomplete: str | None = None  # why the response ended early
-    end_turn: bool | None = None  # False: the provider says that the model has more to say
-    exchange: Exchange | None = None  # only recorded while telemetry is on
-
-
-class ModelCallFailed(Fact, frozen=True):
-    """An attempt failed."""
-
-    type = "model.call_failed"
-    error: TurnError
-    at: Literal["request", "stream", "restart"]
-    will_retry: bool
-    after_ms: int = 0
-    rate_limits: dict[str, str] | None = None
-    images: tuple[str, ...] = ()  # hashes of refused images, which later requests leave out
-    asked: tuple[str, str] = ("", "")  # the model and the provider that refused them
-    exchange: Exchange | None = None  # only recorded while telemetry is on
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

@@ -13,10 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core.events import events as e
-from codexd.core.events.events import ContextAdded, given
+from codexd.core.events.events import given
 from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
+from codexd.core.state.known_context import KnownContext
 from codexd.core.state.turn import (
     Compaction,
     ItemBirth,
@@ -35,8 +36,6 @@ from codexd.core.state.turn import (
     with_pid,
 )
 from codexd.core.state.window import ContextWindow, fold_window
-from codexd.core.values.agents_md import SOME_INSTRUCTIONS
-from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
@@ -54,25 +53,6 @@ class Foreign(msgspec.Struct, frozen=True):
     settings: Settings | None = None
     instructions: str | None = None
     developer_instructions: str | None = None
-
-
-class KnownContext(msgspec.Struct, frozen=True):
-    """The context in the model's history, which need not be sent again."""
-
-    environment: TurnEnvironment | None = None  # None: none, or unknown
-    instructions: str | None = None  # the digest of the user instructions
-    developer: bool = False  # the thread's developer instructions
-
-    def after(self, event: ContextAdded) -> KnownContext:
-        match event.category:
-            case "environment":
-                return replace(self, environment=event.environment)
-            case "user_instructions":
-                return replace(self, instructions=event.digest or SOME_INSTRUCTIONS)
-            case "developer":
-                return replace(self, developer=True)
-            case _:
-                return self
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -127,8 +107,10 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
     match event:
         case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
-        case e.TurnSteered():
+        case e.TurnSteered(cut=None):
             return _with_turn(state, needs_model=True)
+        case e.TurnSteered():
+            return _with_turn(state, needs_model=True, call=None)
         case e.ModelCallStarted() | e.ModelCallEnded() | e.ModelCallFailed():
             return _evolve_model(state, event)
         case e.ItemCompleted() | e.ItemCut():

@@ -94,6 +94,13 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
                 made_bytes=window.made_bytes + size,
                 grown_bytes=window.grown_bytes + size,
             )
+        case e.ItemCut(in_history=True):
+            size = utf8_bytes(event.text)
+            return replace(
+                window,
+                since_bytes=window.since_bytes + size,
+                grown_bytes=window.grown_bytes + size,
+            )
         case e.ToolEnded():
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else utf8_bytes(event.result.model_text)

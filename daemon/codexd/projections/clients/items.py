@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from copy import copy
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -47,7 +48,7 @@ from codexd.core.values.tool_actions import (
     UpdatePlan,
     WriteStdin,
 )
-from codexd.projections.clients.searches import web_search
+from codexd.projections.clients.searches import cut_search, web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
 
@@ -92,8 +93,8 @@ class ItemProjection:
         # Those whose process goes on, and their turns.
         self._left: dict[ProcessId, tuple[OpenTool, TurnId]] = {}
         self._turn_id = TurnId("")
-        # The compaction under way. A failed compaction begins and is never complete: no screen may show
-        # the history as shortened.
+        # The compaction under way. Where it comes to nothing its end says so: no screen may show the history as
+        # shortened.
         self.compaction: ContextCompaction | None = None
 
     def start_at(self, queue: Iterable[e.InputQueued], processes: Iterable[OpenProcess]) -> None:
@@ -143,9 +144,10 @@ class ItemProjection:
                 return [ItemStarted(self.compaction)]
             case e.ModelCallStarted():  # A request for a summary does not contain steered input.
                 return self._taken_in() if event.purpose != "compact" else []
+            case e.CompactionFailed():
+                return self._not_compacted("failed", at_ms)
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-                self.compaction = None
-                return self._taken_in()
+                return [*self._not_compacted("interrupted", at_ms), *self._taken_in()]
             case e.ItemCut():
                 return _cut(event, at_ms)
             case e.HistoryCompacted():
@@ -198,6 +200,14 @@ class ItemProjection:
         return ItemDone(
             ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
         )
+
+    def _not_compacted(
+        self, status: Literal["failed", "interrupted"], at_ms: int
+    ) -> list[ItemChange]:
+        begun, self.compaction = self.compaction, None
+        if begun is None:
+            return []
+        return [ItemDone(replace(begun, completed_at_ms=at_ms, status=status), begun=True)]
 
     def _inputs(self, event: e.TurnStarted, at_ms: int) -> list[ItemChange]:
         shown: list[ItemChange] = []
@@ -347,7 +357,8 @@ def _cut(event: e.ItemCut, at_ms: int) -> list[ItemChange]:
         return _message(event, at_ms, event.text, "partial_answer")
     if event.kind == "reasoning":
         return _reasoning(event, at_ms, event.summary, event.content)
-    return []
+    # Of the other items only a search is shown while it streams.
+    return [ItemDone(cut_search(event, at_ms))]
 
 
 def _message(

@@ -28,6 +28,12 @@ def web_search(event: e.ItemCompleted, item: WebSearchItem, at_ms: int) -> WebSe
     )
 
 
+def cut_search(event: e.ItemCut, at_ms: int) -> WebSearch:
+    """The item of a search that will not be over: what was looked for is not known."""
+    started_ms = at_ms if event.started_ms is None else event.started_ms
+    return WebSearch(id=event.item_id, started_at_ms=started_ms, completed_at_ms=at_ms)
+
+
 def _action(done: FoundOnWeb) -> WebSearchAction:
     match done.type:
         case "search":

@@ -192,6 +192,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 return self._with_pending(Said(text_message(event.role, event.text)))
             case e.ItemCompleted() if not self.summarising:
                 return self._with_item(event)
+            case e.ItemCut(in_history=True, text=text) if text:
+                return replace(self, sequence=self.sequence.plus((answer_message(text),)))
             case e.ToolEnded():
                 return self._answered(event)
             case e.ProcessEnded() if isinstance(event.action, PersonCommand):

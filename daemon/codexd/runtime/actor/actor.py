@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
+from codexd.core.decide.transition import cuts_answer
 from codexd.core.events.events import Event, InvalidEvent, RequestPrint
 from codexd.core.events.record import Recorded
 from codexd.core.state.due import Effect, due
@@ -305,7 +306,9 @@ class ThreadActor:
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
             case c.DecideApproval() if command.decision == "cancel":
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
-            case c.ReportModelFailure():
+            case c.SteerTurn() if not cuts_answer(self.state.turn):
+                return command
+            case c.ReportModelFailure() | c.SteerTurn():
                 return replace(command, open_items=self.streaming.freeze())
             case c.ReportModel() if isinstance(command.seen[-1], ModelResponseDone):
                 left, kept = self.streaming.freeze(), kept_items_now(self.state, self.folds.history)

@@ -71,11 +71,19 @@ def changes_nothing(state: ThreadState, command: Command) -> bool:
 
 
 async def first_answer(store: EventStore, thread_id: ThreadId, key: str) -> Recorded | None:
-    """The first result of a command with this key; None where there was none. Raises: StoreError."""
+    """The first result of a command with this key; None where there was none. Raises: StoreError.
+
+    The texts that a command cuts off come before its own event.
+    """
     span = await store.find_key(thread_id, key)
     if span is None:
         return None
-    return decode_record((await record_at(store, thread_id, span[0])).line)
+    first, last = span
+    recorded = decode_record((await record_at(store, thread_id, first)).line)
+    while isinstance(recorded.event, e.ItemCut) and first < last:
+        first += 1
+        recorded = decode_record((await record_at(store, thread_id, first)).line)
+    return recorded
 
 
 class Tentative:

@@ -130,7 +130,7 @@ class Conversation:
             case e.ModelCallEnded():
                 self._count(event)
                 self.call = None
-            case e.ModelCallFailed():
+            case e.ModelCallFailed() | e.TurnSteered(cut=str()):
                 self.call = None
             case e.ItemCompleted() if event.call is not None:
                 ref = event.call

@@ -37,7 +37,9 @@ class Spans:
         event, turn = recorded.event, conversation.turn
         assert turn is not None
         match event:
-            case e.ModelCallEnded() | e.ModelCallFailed() if conversation.call is not None:
+            case e.ModelCallEnded() | e.ModelCallFailed() | e.TurnSteered(cut=str()) if (
+                conversation.call is not None
+            ):
                 yield self._call(conversation, conversation.call, recorded)
             case e.ToolEnded() if event.call_id in conversation.tools:
                 yield self._tool(conversation, turn, recorded, event)

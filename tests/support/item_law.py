@@ -1,0 +1,131 @@
+"""The law of items, checked over the notifications of one connection.
+
+Every item that begins ends, exactly once, before its turn is completed, except a command that runs in the background:
+its item ends under its turn's id when the command does. The deltas of a text add up to the text of the whole item.
+A client that resumes a thread, or asks for a fork, is told again of what is open: from there it counts anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+Json = dict[str, Any]
+
+_DELTAS: Final = {
+    "item/agentMessage/delta": "text",
+    "item/commandExecution/outputDelta": "output",
+    "item/reasoning/summaryTextDelta": "summary",
+    "item/reasoning/textDelta": "content",
+}
+# After these requests the daemon tells a client of open items once more, or of none.
+_FOLLOWING: Final = {"thread/resume", "thread/fork", "thread/unsubscribe", "thread/start"}
+# What stands between the ends of an output that is too long for its item, which then names the record with the rest.
+_SHORTENED: Final = "outputSeq"
+
+
+class _Open(NamedTuple):
+    turn: str
+    item: Json
+    texts: dict[tuple[str, int], str]
+
+
+class ItemLaw:
+    """What one connection was told of items."""
+
+    def __init__(self) -> None:
+        self.broken: list[str] = []  # a sentence for each breach
+        self.ended = 0  # how many items have ended
+        self._open: dict[str, dict[str, _Open]] = {}  # by thread and item
+        self._done: dict[str, set[str]] = {}
+        self._known: set[str] = set()  # threads of which the client had a part before it connected
+        self._hears_all = True
+
+    def asks(self, method: str, params: Json) -> None:
+        """The client sends a request."""
+        if method == "initialize":
+            self._hears_all = not params["capabilities"].get("optOutNotificationMethods")
+        if method == "thread/resume" and params.get("after") is not None:
+            self._known.add(params["threadId"])
+
+    def follows(self, method: str, result: Json) -> None:
+        """A request was answered."""
+        thread = result.get("thread")
+        if method in _FOLLOWING and isinstance(thread, dict):
+            self._open.pop(thread["id"], None)
+            self._done.pop(thread["id"], None)
+
+    def told(self, method: str, params: Json) -> None:
+        """A notification has come."""
+        if not self._hears_all:
+            return
+        match method:
+            case "item/started":
+                self._started(params)
+            case "item/completed":
+                self._completed(params)
+            case "turn/completed":
+                self._turn_completed(params)
+            case "thread/closed" | "thread/reverted":
+                self._open.pop(params["threadId"], None)
+                self._done.pop(params["threadId"], None)
+            case _ if method in _DELTAS:
+                self._grown(_DELTAS[method], params)
+
+    def _started(self, params: Json) -> None:
+        thread, item = params["threadId"], params["item"]
+        items = self._open.setdefault(thread, {})
+        if item["id"] in items:
+            self.broken.append(f"{_name(item)} begins twice")
+        if item["id"] in self._done.get(thread, ()):
+            self.broken.append(f"{_name(item)} begins after it has ended")
+        items[item["id"]] = _Open(params["turnId"], item, {})
+
+    def _grown(self, part: str, params: Json) -> None:
+        found = self._open.get(params["threadId"], {}).get(params["itemId"])
+        if found is None:
+            if params["threadId"] not in self._known:
+                self.broken.append(f"{params['itemId']} grows while it is not open")
+            return
+        index = params.get("summaryIndex") or params.get("contentIndex") or 0
+        key = (part, index)
+        found.texts[key] = found.texts.get(key, "") + params["delta"]
+
+    def _completed(self, params: Json) -> None:
+        thread, item = params["threadId"], params["item"]
+        found = self._open.get(thread, {}).pop(item["id"], None)
+        self._done.setdefault(thread, set()).add(item["id"])
+        self.ended += 1
+        if found is None:
+            if thread not in self._known:
+                self.broken.append(f"{_name(item)} ends while it is not open")
+            return
+        if found.turn != params["turnId"]:
+            self.broken.append(f"{_name(item)} begins in {found.turn}, ends in {params['turnId']}")
+        self._adds_up(found, item)
+
+    def _adds_up(self, found: _Open, item: Json) -> None:
+        whole: dict[tuple[str, int], str] = {}
+        match item["type"]:
+            case "agentMessage":
+                whole = {("text", 0): item["text"]}
+            case "reasoning":
+                whole = {("summary", n): text for n, text in enumerate(item["summary"])}
+                whole |= {("content", n): text for n, text in enumerate(item["content"])}
+            case "commandExecution" if _SHORTENED not in item:
+                whole = {("output", 0): item["aggregatedOutput"] or ""}
+            case _:
+                return
+        told = {key: text for key, text in found.texts.items() if text}
+        expected = {key: text for key, text in whole.items() if text}
+        if told != expected:
+            self.broken.append(f"{_name(item)}: deltas {told}, and the whole item {expected}")
+
+    def _turn_completed(self, params: Json) -> None:
+        turn = params["turn"]["id"]
+        for found in self._open.get(params["threadId"], {}).values():
+            if found.turn == turn and found.item.get("source") != "unifiedExecStartup":
+                self.broken.append(f"{_name(found.item)} is open at the end of its turn {turn}")
+
+
+def _name(item: Json) -> str:
+    return f"{item['type']} {item['id']}"
