@@ -107,10 +107,6 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
     match event:
         case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
-        case e.TurnSteered(cut=None):
-            return _with_turn(state, needs_model=True)
-        case e.TurnSteered():
-            return _with_turn(state, needs_model=True, call=None)
         case e.ModelCallStarted() | e.ModelCallEnded() | e.ModelCallFailed():
             return _evolve_model(state, event)
         case e.ItemCompleted() | e.ItemCut():
@@ -121,10 +117,8 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return _evolve_tools(state, event)
         case e.StdinWritten():
             return state
-        case e.InputQueued():
-            return replace(state, queue=(*state.queue, event))
-        case e.InputWithdrawn():
-            return replace(state, queue=_without(state.queue, (event.item_id,)))
+        case e.InputQueued() | e.InputWithdrawn() | e.TurnSteered():
+            return _evolve_input(state, event)
         case e.ContextAdded():
             return replace(state, known_context=state.known_context.after(event))
         case e.ThreadWarned():
@@ -273,6 +267,22 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
             return replace(state, turn=None, fork_open=False)
         case e.TurnFailed():
             return replace(state, turn=None, failed=True)
+        case _:
+            assert_never(event)
+
+
+def _evolve_input(
+    state: ThreadState, event: e.InputQueued | e.InputWithdrawn | e.TurnSteered
+) -> ThreadState:
+    match event:
+        case e.InputQueued():
+            return replace(state, queue=(*state.queue, event))
+        case e.InputWithdrawn():
+            return replace(state, queue=_without(state.queue, (event.item_id,)))
+        case e.TurnSteered(cut=None):
+            return _with_turn(state, needs_model=True)
+        case e.TurnSteered():
+            return _with_turn(state, needs_model=True, call=None)
         case _:
             assert_never(event)
 

@@ -95,20 +95,11 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
                 grown_bytes=window.grown_bytes + size,
             )
         case e.ItemCut(in_history=True):
-            size = utf8_bytes(event.text)
-            return replace(
-                window,
-                since_bytes=window.since_bytes + size,
-                grown_bytes=window.grown_bytes + size,
-            )
+            return _grow(window, utf8_bytes(event.text))
         case e.ToolEnded():
             parts = given(event.result.model_parts)
             size = json_bytes(parts) if parts is not None else utf8_bytes(event.result.model_text)
-            return replace(
-                window,
-                since_bytes=window.since_bytes + size,
-                grown_bytes=window.grown_bytes + size,
-            )
+            return _grow(window, size)
         case e.ProcessEnded() if isinstance(event.action, PersonCommand):
             return _grow_pending(window, utf8_bytes(event.result.model_text))
         case e.ContextAdded():
@@ -241,6 +232,12 @@ def _of_context(window: ContextWindow, event: e.ContextAdded) -> ContextWindow:
     if event.category == "user_instructions":
         window = replace(window, agents_bytes=size)
     return window if event.within else _put_pending(window, size)
+
+
+def _grow(window: ContextWindow, size: int) -> ContextWindow:
+    return replace(
+        window, since_bytes=window.since_bytes + size, grown_bytes=window.grown_bytes + size
+    )
 
 
 def _grow_pending(window: ContextWindow, size: int) -> ContextWindow:
