@@ -31,7 +31,8 @@ SETTING = Argument(
 )
 
 # As clients start an app server of Codex; some write the settings before the word `app-server`.
-CONFIG_OPTIONS = ("-c", "--config", "-p", "--profile", "--enable", "--disable")
+CONFIG_SWITCHES = ("--strict-config",)
+CONFIG_OPTIONS = ("-c", "--config", "-p", "--profile", "--enable", "--disable", *CONFIG_SWITCHES)
 APP_SERVER = (
     Argument(
         "-c",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from codexd.machine.paths import UnusablePath
+from codexd_frontends.cli.argument import options_first
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.streams import (
     OutputFailed,
@@ -27,7 +28,7 @@ from codexd_frontends.cli.streams import (
 from codexd_frontends.cli.utf8 import read_words
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import LEFT, OUTPUT_CLOSED, Exit, exit_table
-from codexd_frontends.config_arguments import CONFIG_OPTIONS
+from codexd_frontends.config_arguments import CONFIG_OPTIONS, CONFIG_SWITCHES
 from codexd_frontends.screen.drawn import MESSAGE_CHARACTERS_MAX, indented, one_line
 from codexd_frontends.subcommands import SUBCOMMANDS, Subcommand
 
@@ -151,8 +152,12 @@ def _end(words: Sequence[str]) -> Exit:
     try:
         return _run_somewhere(words)
     except CommandError as trouble:
+        # The lines of `exec` are events, of which an error of the command line is none.
+        as_json = (
+            "--json" in words and not isinstance(trouble, OutputFailed) and not _is_exec(words)
+        )
         try:
-            _report(trouble, as_json="--json" in words and not isinstance(trouble, OutputFailed))
+            _report(trouble, as_json=as_json)
         except OutputFailed as unwritten:
             _report(unwritten, as_json=False)
             return unwritten.exit
@@ -177,12 +182,26 @@ def _run_somewhere(words: Sequence[str]) -> Exit:
 
 
 def _in_order(words: Sequence[str]) -> Sequence[str]:
-    """The words with the settings of an app server after its name: some clients write them before it."""
+    """The words in an order that can be read: some clients write settings before the name of the subcommand.
+
+    The options of `exec` may stand anywhere between its other words, as they do in Codex.
+    """
     at = 0
     while at < len(words) and words[at].split("=")[0] in CONFIG_OPTIONS:
-        at += 1 if "=" in words[at] and words[at].startswith("--") else 2
-    is_app_server = 0 < at < len(words) and words[at] == "app-server"
-    return [words[at], *words[:at], *words[at + 1 :]] if is_app_server else words
+        takes_more = words[at].startswith("--") and "=" in words[at]
+        at += 1 if takes_more or words[at] in CONFIG_SWITCHES else 2
+    if 0 < at < len(words) and words[at] in ("app-server", "exec"):
+        words = [words[at], *words[:at], *words[at + 1 :]]
+    if not _is_exec(words):
+        return words
+    (row,) = _rows_of(words)
+    start = words.index("exec") + 1
+    return [*words[:start], *options_first(words[start:], row.arguments, SHARED_OPTIONS)]
+
+
+def _is_exec(words: Sequence[str]) -> bool:
+    """Whether the words name `exec`, or its settings and then it."""
+    return [row.name for row in _rows_of(words)] == ["exec"]
 
 
 def _run(words: Sequence[str]) -> Exit:

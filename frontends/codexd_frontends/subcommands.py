@@ -12,6 +12,7 @@ from codexd_frontends.cli import arguments as arg
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.cli.sandbox_arguments import FOLDER, PROGRAM, SANDBOX, SHELL
 from codexd_frontends.config_arguments import APP_SERVER, HERE, KEY, KEY_OR_ALL, SETTING, VALUE
+from codexd_frontends.exec.arguments import EXEC
 from codexd_frontends.feedback_arguments import FEEDBACK
 from codexd_frontends.model_arguments import EFFORT, HIDDEN, MODEL, NO_EFFORT
 
@@ -34,6 +35,13 @@ class Subcommand(NamedTuple):
 SUBCOMMANDS = (
     Subcommand(
         "send", "send a prompt and stream its turn", (*arg.SEND_OPTIONS, SETTING, SHELL, arg.PROMPT)
+    ),
+    Subcommand(
+        "exec",
+        "run a prompt to its end without asking anybody, for CI jobs and other programs",
+        EXEC,
+        typed="The last message of the model goes to stdout, what it does to stderr; with --json, stdout has events.\n"
+        "The turn ends with this command, however that ends.\n\n",
     ),
     Subcommand(
         "attach",

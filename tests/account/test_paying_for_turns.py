@@ -43,6 +43,20 @@ async def bearer(house: AccountHouse, provider: str, turn: str = "turn") -> str:
     return (await paid(house, provider, turn))["authorization"].removeprefix("Bearer ")
 
 
+@trio_test
+async def test_a_key_that_came_with_a_turn_of_exec_pays_for_it_in_place_of_the_login(
+    tmp_path: Path,
+) -> None:
+    house = AccountHouse(tmp_path, CONFIG, {"THEIR_KEY": "theirs"})
+    write_auth(house.own, LOGIN)
+    house.payments.begin("exec", {"CODEX_API_KEY": f"{OTHER}\n"})
+    assert await bearer(house, "openai", "exec") == OTHER
+    assert await bearer(house, "login", "exec") == OTHER
+    assert await bearer(house, "both", "exec") == "theirs"
+    house.payments.begin("later", {})
+    assert await bearer(house, "openai", "later") == KEY
+
+
 @pytest.mark.parametrize(
     ("provider", "login", "env", "expected"),
     [

@@ -123,6 +123,12 @@ class Beside:
             return self._model.bodies
         return [request.body for request in self._model.requests]
 
+    @property
+    def headers(self) -> list[dict[str, str]]:
+        """The headers of the requests that came, of a model that holds nothing."""
+        assert isinstance(self._model, ScriptedModel)
+        return [request.headers for request in self._model.requests]
+
     def wait_holding(self) -> None:
         """Wait until a reply stands still."""
         assert isinstance(self._model, HeldModel)

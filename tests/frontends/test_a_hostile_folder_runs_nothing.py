@@ -22,6 +22,7 @@ BIN = Path(sys.executable).parent
 WORDS = (
     ("start",),
     ("send", "run echo word"),
+    ("exec", "--skip-git-repo-check", "run echo word"),
     ("list",),
     ("search", "word"),
     ("show", "T"),

@@ -1,6 +1,7 @@
 """What the requests of a turn are paid with: the login or the key that counted when the turn began.
 
-    a provider with `requires_openai_auth`   the login of auth.json, else the key of its variable
+    a provider with `requires_openai_auth`   the key of CODEX_API_KEY, where `codexctl exec` was given one; else the
+                                             login of auth.json, else the key of its variable
     any other                                the key of its variable, and headers of variables
 
 Law: a turn keeps what it started with. Newer tokens of the same account are the same login. Keys that a client gives
@@ -24,6 +25,8 @@ from codexd.models.provider import Paid, Provider, RequestHeaders, request_heade
 # The turns whose payments are kept: far more than have work at a time.
 KEPT_MAX: Final = 1_000
 CHATGPT_URL: Final = "https://chatgpt.com/backend-api"
+# What a program that has no login gives to `codex exec`, and the SDK to its child: it comes before a login.
+EXEC_KEY: Final = "CODEX_API_KEY"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -52,9 +55,14 @@ class Payments:
         begun = self._begun.get(key)
         if begun is not None and begun.provider == provider:
             return begun
-        env = self._variables(provider, self._of_turn.get(turn_id, {}))
+        brought = self._of_turn.get(turn_id, {})
+        env = self._variables(provider, brought)
         has_own = own_key(provider) is not None and env.get(provider.env_key or "", "").strip()
-        login = None if has_own or not is_paid_by_login(provider) else self.account.login
+        login = None
+        if not has_own and is_paid_by_login(provider):
+            given = brought.get(EXEC_KEY, "").strip()
+            login = ApiKey(given) if given else self.account.login
+            env = {**env, EXEC_KEY: given}
         if begun is not None:  # The provider's table has changed since.
             login = begun.login
         payment = Payment(self.account, provider, login, env)
@@ -136,6 +144,8 @@ class Payment:
         match self.login:
             case ApiKey(key):
                 advice = f"It is the key of the login ({masked(key)}): {_AGAIN}."
+                if key == self._env.get(EXEC_KEY):
+                    advice = f"It is the key of {EXEC_KEY} ({masked(key)})."
                 paid = Paid({"authorization": f"Bearer {key}"}, key, advice)
             case Chatgpt() as login:
                 token = login.access_token

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
-from codexd.account.payment import CHATGPT_URL, Payment, Payments
+from codexd.account.payment import CHATGPT_URL, EXEC_KEY, Payment, Payments
 from codexd.catalog.web_search import web_search_declaration
 from codexd.config.keys import Config
 from codexd.config.live import LiveConfig
@@ -187,10 +187,10 @@ class Providers:
         return web_search_declaration(config, settings.sandbox)
 
     def given_variables(self) -> tuple[str, ...]:
-        """The variables of all providers, which a client may give with a turn."""
+        """The variables of all providers and that of `exec`, which a client may give with a turn."""
         tables = self._config.last_good().model_providers.values()
         names = {name for name in self.key_variables().values() if name is not None}
-        return tuple(sorted(names.union(*[table.variables for table in tables])))
+        return tuple(sorted(names.union({EXEC_KEY}, *[table.variables for table in tables])))
 
     async def aclose(self) -> None:
         for _, client in self._clients.values():

@@ -91,6 +91,7 @@ class TurnStartParams(SettingsParams, frozen=True, kw_only=True):
     update_environment: Mapping[str, str | None] | None = None  # codexd only: for commands
     # codexd only: values of variables of providers, for requests to them. In memory only, and never for commands.
     provider_keys: Mapping[str, str] | None = None
+    interrupt_on_disconnect: bool = False  # codexd only: the turn ends when this connection ends
     traceparent: str | None = None  # the place in a trace that the request's `trace` names
 
 
@@ -155,6 +156,7 @@ class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     delivery: Literal["inline"] | None = None  # the findings are added to the thread itself
     update_environment: Mapping[str, str | None] | None = None  # codexd only, as in turn/start
     provider_keys: Mapping[str, str] | None = None  # the same
+    interrupt_on_disconnect: bool = False  # the same
 
 
 class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):

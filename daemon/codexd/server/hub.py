@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import trio
@@ -20,6 +20,8 @@ from codexd.server.feed.reviews import RunningReviews
 from codexd.server.feed.thread_view import status_of
 
 FINISH_LOOK_SECONDS: Final = 0.005
+# Turns of one connection that are to end with it; before so many later ones, a turn has ended.
+TIED_TURNS_MAX: Final = 1_000
 
 
 class Hub:
@@ -33,6 +35,8 @@ class Hub:
         self._now_ms = now_ms
         self._numbered = 0
         self._shared = Shared()
+        self._tied: dict[Connection, dict[str, Callable[[], Awaitable[None]]]] = {}
+        self._is_finishing = False
 
     @property
     def any(self) -> bool:
@@ -80,9 +84,21 @@ class Hub:
             await connection.run()
         finally:
             del self._connections[connection]
+            tied = self._tied.pop(connection, {})
+        if not self._is_finishing:
+            for end in tied.values():
+                await end()
+
+    def tie(self, connection: Connection, turn_id: str, end: Callable[[], Awaitable[None]]) -> None:
+        """Have a turn end when this connection ends by itself: not when the daemon stops, since turns go on then."""
+        turns = self._tied.setdefault(connection, {})
+        turns[turn_id] = end
+        if len(turns) > TIED_TURNS_MAX:
+            del turns[next(iter(turns))]
 
     async def finish(self) -> None:
         """Answer the requests that were read, and end all connections."""
+        self._is_finishing = True
         for connection in list(self._connections):
             connection.read_no_more()
         while self._connections:  # noqa: ASYNC110 - each ends by itself, within milliseconds

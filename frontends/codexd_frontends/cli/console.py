@@ -11,6 +11,7 @@ import msgspec
 
 from codexd.protocol.display.visible import visible_json
 from codexd_frontends.cli.streams import talk_on_stderr, write_text, writing_stdout
+from codexd_frontends.client.client import FRONTEND
 from codexd_frontends.screen.drawn import last_look, last_look_at_line
 from codexd_frontends.screen.question import Room
 from codexd_frontends.screen.render import Piece
@@ -32,10 +33,12 @@ class Console:
         color: ColorChoice = "auto",
         json: bool = False,
         may_start: bool = True,
+        frontend: str = FRONTEND,
     ) -> None:
         self.socket_path = socket_path
         self.json = json
         self.may_start = may_start  # whether a daemon that is not running is started
+        self.frontend = frontend  # the name of this program for the daemon
         self.out_style = _style_of(sys.stdout, color)
         self.talk_style = _style_of(sys.stderr, color)
         self.written = 0  # characters, by `write`

@@ -18,7 +18,7 @@ from codexd.machine.paths import Paths, default_paths
 from codexd.machine.python_child import python_command
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.watch import CtrlC, Watch
-from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.client import FRONTEND, Daemon
 from codexd_frontends.client.errors import (
     BadConfig,
     CommandError,
@@ -75,13 +75,13 @@ def connect(console: Console) -> Daemon:
 
 def _connected(console: Console) -> Daemon:
     try:
-        return connect_running(console.socket_path)
+        return connect_running(console.socket_path, console.frontend)
     except NotListening:
         raise
     except Unreachable:
         if not console.may_start:
             raise
-    daemon = start(console.socket_path)
+    daemon = start(console.socket_path, console.frontend)
     _say_what_is_wrong(daemon, console)
     return daemon
 
@@ -124,7 +124,7 @@ def _connected_again(console: Console) -> Daemon:
     if home_of(console.socket_path) is not None:
         console.may_start = True
         return _connected(console)
-    return Daemon.connect(console.socket_path)
+    return Daemon.connect(console.socket_path, frontend=console.frontend)
 
 
 def is_stopped(socket_path: str) -> bool:
@@ -141,7 +141,7 @@ def _say_what_is_wrong(daemon: Daemon, console: Console) -> None:
         console.talk(f"codexctl: {one_line(problem, PROBLEM_CHARACTERS_MAX)}")
 
 
-def connect_running(socket_path: str) -> Daemon:
+def connect_running(socket_path: str, frontend: str = FRONTEND) -> Daemon:
     """A connection to the daemon that runs; one whose socket was removed binds it again, which is waited for.
 
     Raises:
@@ -152,7 +152,7 @@ def connect_running(socket_path: str) -> Daemon:
     deadline = time.monotonic() + BIND_SECONDS_MAX
     while True:
         try:
-            return Daemon.connect(socket_path)
+            return Daemon.connect(socket_path, frontend=frontend)
         except ConnectionCut:  # One that is about to end has closed it: the next one answers.
             if time.monotonic() > deadline:
                 raise
@@ -177,7 +177,7 @@ def running_keeper(socket_path: str) -> int | None:
     return None if home is None else lock_holder(home.state_dir / "keeper" / "lock")
 
 
-def start(socket_path: str) -> Daemon:
+def start(socket_path: str, frontend: str = FRONTEND) -> Daemon:
     """Start a daemon and connect to it, or to one that was faster.
 
     Raises:
@@ -185,7 +185,7 @@ def start(socket_path: str) -> Daemon:
         Forbidden: others own or may change what it keeps its things in.
         Unreachable: it did not answer in time.
     """
-    if (served := _started_by_service(socket_path)) is not None:
+    if (served := _started_by_service(socket_path, frontend)) is not None:
         return served
     log_path = daemon_log_path()
     with _log(log_path) as log:
@@ -195,7 +195,7 @@ def start(socket_path: str) -> Daemon:
     ended_at: float | None = None
     while True:
         try:
-            return Daemon.connect(socket_path)
+            return Daemon.connect(socket_path, frontend=frontend)
         except Unreachable as error:
             ended = process.poll()
             if (refusal := _REFUSALS.get(ended or 0)) is not None:
@@ -211,7 +211,7 @@ def start(socket_path: str) -> Daemon:
         time.sleep(POLL_SECONDS)
 
 
-def _started_by_service(socket_path: str) -> Daemon | None:
+def _started_by_service(socket_path: str, frontend: str) -> Daemon | None:
     """A daemon that the service manager has started; None if it has no service for this socket, or cannot start it.
 
     Raises: BadConfig, Forbidden, Unreachable: it has tried, and the daemon did not come up.
@@ -229,7 +229,7 @@ def _started_by_service(socket_path: str) -> Daemon | None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while True:
         try:
-            return Daemon.connect(socket_path)
+            return Daemon.connect(socket_path, frontend=frontend)
         except (Unreachable, ConnectionCut) as error:
             if started.code or time.monotonic() > deadline:
                 why = started.complaint or "it does not answer"

@@ -202,9 +202,16 @@ def _unread(descriptor: int) -> bytes:
 class Watch:
     """Waits on the daemon, on SIGINT, and on typed lines where there are any."""
 
-    def __init__(self, interrupts: Interrupts, lines: InputLines | None = None) -> None:
+    def __init__(
+        self,
+        interrupts: Interrupts,
+        lines: InputLines | None = None,
+        output: int | None = None,
+    ) -> None:
+        """`output`: a descriptor whose reader is watched; without a reader there is nothing to wait for."""
         self._interrupts = interrupts
         self.lines = lines
+        self._output = output
 
     def leave_next(self) -> None:
         """Have the next Ctrl-C raise KeyboardInterrupt, during any wait."""
@@ -222,6 +229,7 @@ class Watch:
 
         Raises:
             ConnectionCut: the daemon went away.
+            BrokenPipeError: the reader of the output did.
         """
         lines = self.lines if listen else None
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -247,7 +255,11 @@ class Watch:
             poll.register(daemon, select.POLLIN)
         if lines is not None:
             poll.register(lines, select.POLLIN)
+        if self._output is not None:
+            poll.register(self._output, 0)  # Errors and the end of the reader are reported anyway.
         ready = {fd for fd, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if self._output in ready:
+            raise BrokenPipeError
         if lines is not None and lines.fileno() in ready:
             lines.read()
 

@@ -43,6 +43,7 @@ CONNECT_SECONDS_MAX = 5.0
 READ_BYTES = 1 << 18
 # A whole thread can be one line; a longer line is an error of the daemon.
 LINE_BYTES_MAX = 1 << 30
+FRONTEND = "codexctl"  # what it calls itself
 
 # The version in what a daemon calls itself, and the numbers in that.
 _VERSION = re.compile(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})")
@@ -77,7 +78,7 @@ class Daemon:
         self.key_variables: tuple[str, ...] = ()
 
     @classmethod
-    def connect(cls, path: str, *, frontend: str = "codexctl") -> Self:
+    def connect(cls, path: str, *, frontend: str = FRONTEND) -> Self:
         """Connect to the daemon that listens at `path`.
 
         Raises:

@@ -35,7 +35,11 @@ TRY_AGAIN = Exit(
 )
 FORBIDDEN = Exit(77, "forbidden", "not permitted")
 BAD_CONFIG = Exit(78, "bad_config", "the configuration cannot be read")
-LEFT = Exit(130, "left", "left by Ctrl-C; where a turn is followed, by a second one")
+LEFT = Exit(
+    130,
+    "left",
+    "left by Ctrl-C; where a turn is followed, by a second one; of `exec`: its turn was interrupted",
+)
 OUTPUT_CLOSED = Exit(141, "output_closed", "the reader of the output has gone")
 
 EXITS = tuple(value for value in list(globals().values()) if isinstance(value, Exit))

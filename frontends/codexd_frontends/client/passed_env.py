@@ -15,6 +15,8 @@ from typing import Final
 
 # More names, for commands that need others: separated by commas or blanks.
 MORE: Final = "CODEXD_PASS_ENV"
+# The key that pays for a turn of `exec` in place of a login, as in Codex; other commands leave it alone.
+EXEC_KEY: Final = "CODEX_API_KEY"
 
 NAMES: Final[tuple[str, ...]] = tuple(
     """
@@ -54,10 +56,14 @@ def passed_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str |
 
 
 def session_of_turn(
-    key_variables: Iterable[str], environ: Mapping[str, str] = os.environ
+    key_variables: Iterable[str],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    of_exec: bool = False,
 ) -> dict[str, object]:
     """What a turn brings along of this shell: variables for its commands, and keys for requests to providers."""
-    keys = {name: environ[name] for name in key_variables if environ.get(name)}
+    names = [name for name in key_variables if of_exec or name != EXEC_KEY]
+    keys = {name: environ[name] for name in names if environ.get(name)}
     given = {name: value for name, value in keys.items() if _is_utf8(name + value)}
     passed: dict[str, object] = {"updateEnvironment": passed_variables(environ)}
     return passed | ({"providerKeys": given} if given else {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 import uuid
@@ -11,10 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
-import msgspec
-
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX, ProviderFindLocalResponse
-from codexd.protocol.config_overrides import ConfigOverrides
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.start import connect, is_stopped, reconnect
@@ -28,6 +24,7 @@ from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
 from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.client.passed_env import passed_variables, session_of_turn
+from codexd_frontends.exec.settings import ignored_settings
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.images import Part, image_parts, input_of
 from codexd_frontends.screen.numbers import summary_line
@@ -47,7 +44,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     prompt = input_of(image_parts(arguments.images), word)
     with connect(console) as daemon, Interrupts() as interrupts:
         if arguments.oss or arguments.local_provider:
-            _find_local(daemon, arguments, console)
+            find_local(daemon, arguments, console)
         thoughts: Thoughts = (
             "none" if console.json else wanted_thoughts(daemon, arguments.reasoning)
         )
@@ -118,7 +115,7 @@ def read_prompt(word: str) -> str:
     return word
 
 
-def _find_local(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> None:
+def find_local(daemon: Daemon, arguments: argparse.Namespace, console: Console) -> None:
     """Have the daemon look for a provider on this machine, and use it. Raises: RequestRefused, none answers."""
     params = _given(provider=arguments.local_provider, model=arguments.model)
     found = daemon.call("provider/findLocal", params, ProviderFindLocalResponse)
@@ -135,13 +132,8 @@ def _given(**params: object) -> dict[str, object]:
 def _settings(arguments: argparse.Namespace, console: Console) -> dict[str, object]:
     """The params of `-c`. A key that only config.toml can set is named, since the daemon ignores it."""
     settings = settings_of(arguments.settings, [], [])
-    known = {field.encode_name for field in msgspec.structs.fields(ConfigOverrides)}
-    for key in sorted(settings.keys() - known):
-        near = difflib.get_close_matches(key, known, 1)
-        hint = f"did you mean {near[0]}?" if near else "`codexctl config set` sets it for all"
-        console.talk(
-            f"warning: -c {one_line(key, 80)} is no setting of one thread and was ignored; {hint}"
-        )
+    for said in ignored_settings(settings):
+        console.talk(f"warning: {said}")
     return _given(config=settings)
 
 

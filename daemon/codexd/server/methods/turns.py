@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -9,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.events.events import InputQueued, TurnSteered
+from codexd.core.events.events import InputQueued, InvalidEvent, TurnSteered
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.images import BadImage
@@ -18,14 +19,18 @@ from codexd.core.values.review_target import BaseBranch, Commit, ReviewTarget, h
 from codexd.core.values.settings import tier_of
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
-from codexd.protocol.wire.rpc import invalid_params
+from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.actor.append import CommandResult
+from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import asked_change, open_thread
 from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
 from codexd.tools.commits import why_no_commit
+from codexd_eventstore.store import StoreError
+
+log = logging.getLogger(__name__)
 
 # Parts of such a message, and places that are marked within their texts: a person makes some dozens.
 INPUT_PARTS_MAX = 10_000
@@ -64,11 +69,28 @@ async def turn_start(
         turn_id, _checked_keys(services, connection, params.provider_keys)
     )
     services.passed.begin(params.thread_id, turn_id, passed)
+    if params.interrupt_on_disconnect:  # Before it begins: its client may be killed while it waits.
+        _tie(services, connection, thread.thread_id, turn_id)
     answer = await _said(thread, command, connection.by, params.idempotency_key)
     if answer.repeated is not None:
         turn_id = _repeated(answer.repeated, InputQueued).turn_id
+        if params.interrupt_on_disconnect:
+            _tie(services, connection, thread.thread_id, turn_id)
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
     return t.TurnStartResponse(turn)
+
+
+def _tie(services: Services, connection: Connection, thread_id: ThreadId, turn_id: TurnId) -> None:
+    """Have a turn interrupted when its client has gone; one that has ended by then stays as it is."""
+
+    async def end() -> None:
+        try:
+            thread = await open_thread(services, thread_id)
+            await thread.submit(c.InterruptTurn(turn_id=turn_id), by=connection.by)
+        except (c.Rejected, RpcError, ThreadGone, StoreError, InvalidEvent) as error:
+            log.info("turn %s is not interrupted, and its client has gone: %s", turn_id, error)
+
+    services.hub.tie(connection, turn_id, end)
 
 
 def _tier(asked: str | None) -> str | None:
@@ -125,6 +147,8 @@ async def review_start(
     keys = _checked_keys(services, connection, params.provider_keys)
     services.account.payments.begin(command.child_turn_id, keys)
     services.passed.begin(command.child_id, command.child_turn_id, passed)
+    if params.interrupt_on_disconnect:
+        _tie(services, connection, thread.thread_id, turn_id)
     await thread.submit(command, by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
