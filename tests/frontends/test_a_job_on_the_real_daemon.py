@@ -71,7 +71,7 @@ def started(job: subprocess.Popen[str]) -> str:
     thread = ""
     for line in job.stdout:
         event: Json = msgspec.json.decode(line)
-        thread = event.get("thread_id", thread)
+        thread = str(event.get("thread_id", thread))
         if event["type"] == "turn.started":
             return thread
     raise AssertionError("the turn did not start")
