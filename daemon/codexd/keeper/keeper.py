@@ -231,7 +231,9 @@ class Keeper:
             if self._unsent and not process.is_gone:
                 continue  # The daemon reads slowly: it hears of all at once.
             del self._changed[process]
-            self.answer(b"0", b"state", process.process_id, *_state(process))
+            if process.is_gone or process.told_bytes != process.output_bytes:
+                process.told_bytes = process.output_bytes
+                self.answer(b"0", b"state", process.process_id, *_state(process))
             if process.is_gone and (process.forget or process.is_server):
                 self._forget(process)
 

@@ -108,6 +108,7 @@ class Process:
         self.code: int | None = None  # of the leader
         self.is_gone = False  # and nothing of it is left
         self.forget = False  # once it is gone
+        self.told_bytes = 0  # of its output, as the daemon was told of it last
         self.enders: list[bytes] = []  # requests to be answered then
         self.look_at: float | None = None  # when something is to be looked at, without an event
         self._closes_at = 0.0
@@ -119,6 +120,11 @@ class Process:
     def milliseconds(self) -> int:
         """How long it has run, or ran."""
         return int(((self._ended_at or time.monotonic()) - self.began) * 1000)
+
+    @property
+    def output_bytes(self) -> int:
+        """How much it has printed, to all of its streams."""
+        return sum([stream.spool.total_bytes for stream in self.streams])
 
     def started(self, pid: int, streams: list[Stream], input_fd: int | None) -> None:
         self.pid, self.streams, self.input_fd = pid, streams, input_fd

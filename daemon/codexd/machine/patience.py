@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 import trio
@@ -38,9 +38,29 @@ class _Reading(msgspec.Struct):
     error: Exception | None = None  # that it ended with
 
 
+class _Places:
+    """A limiter that takes a free place at once, where trio's own lets all other tasks run first."""
+
+    def __init__(self) -> None:
+        self._limiter = trio.CapacityLimiter(THREADS_MAX)
+
+    @property
+    def is_free(self) -> bool:
+        return self._limiter.available_tokens > 0
+
+    async def acquire_on_behalf_of(self, borrower: object) -> None:
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(borrower)
+        except trio.WouldBlock:
+            await self._limiter.acquire_on_behalf_of(borrower)
+
+    def release_on_behalf_of(self, borrower: object) -> None:
+        self._limiter.release_on_behalf_of(borrower)
+
+
 class _Readings:
     def __init__(self) -> None:
-        self.limiter = trio.CapacityLimiter(THREADS_MAX)
+        self.limiter = _Places()
         self.silent: dict[str, _Reading] = {}
 
     def is_silent(self, place: str) -> bool:
@@ -71,7 +91,7 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
     if seconds <= 0 or readings.is_silent(place):
         raise NoAnswer(place, seconds)
     # Once a thread is free it begins for certain, perhaps after the caller has stopped waiting.
-    reading = _Reading(is_begun=readings.limiter.available_tokens > 0)
+    reading = _Reading(is_begun=readings.limiter.is_free)
     results: list[T] = []
 
     def noted() -> T:
@@ -87,7 +107,7 @@ async def patiently(place: str, read: Callable[[], T], seconds: float = PATIENCE
 
     with trio.move_on_after(seconds):
         return await trio.to_thread.run_sync(
-            noted, abandon_on_cancel=True, limiter=readings.limiter
+            noted, abandon_on_cancel=True, limiter=cast("trio.CapacityLimiter", readings.limiter)
         )
     # Whatever holds up the event loop for so long lets the time pass, though the disk has answered.
     if results:
