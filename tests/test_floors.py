@@ -40,10 +40,12 @@ FLOORS: dict[str, frozenset[str]] = {
     # 2: the world's edges
     "codexd.models": frozenset({"codexd.core", "codexd.__version__", "msgspec", "trio"}),
     # httpcore is the half of httpx that owns connections.
-    "codexd.models.http.backend": frozenset({"codexd.models", "httpcore"}),
+    "codexd.models.http.library": frozenset({"codexd.models", "httpcore", "httpx", "trio"}),
     "codexd.models.http.client": frozenset(
-        {"codexd.core", "codexd.models", "msgspec", "trio", "httpx", "httpcore"}
+        {"codexd.core", "codexd.models", "msgspec", "trio", "httpx"}
     ),
+    "codexd.models.http.answer": frozenset({"codexd.models", "httpx", "msgspec"}),
+    "codexd.models.http.direct": frozenset({"codexd.models", "h11", "trio"}),
     "codexd.models.http.messages": frozenset({"codexd.models", "httpx"}),
     "codexd.models.http.transport": frozenset(
         {
@@ -631,6 +633,7 @@ LIGHT: dict[str, tuple[str, ...]] = {
 
 ABOUT_A_HEAVY_LIBRARY = (
     "codexd.models.http.client",
+    "codexd.models.http.direct",
     "codexd.models.scripted.server",
     "codexd.network.plain_http",
     "codexd_eventstore.sidecar.file",

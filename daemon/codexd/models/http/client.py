@@ -1,20 +1,16 @@
-"""Requests to a provider over HTTP. I/O; it imports httpx late, since that is heavy.
-
-Only the transport of httpx is used: keep-alive, TLS, proxies. Its client would add
-cookies, redirects and content decoding, which a request with a key must not have.
-"""
+"""Requests to a provider over HTTP, whose answers are read as model events. I/O; it imports httpx late: it is heavy."""
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
-from codexd.core.values.model_output import ModelEvent, ResponseStarted
+from codexd.core.values.model_output import ModelEvent, ModelItemDone, ResponseStarted
 from codexd.models import errors, sse
 from codexd.models.client import (
     ModelClient,
@@ -24,12 +20,13 @@ from codexd.models.client import (
     RetryBudget,
 )
 from codexd.models.complaints import is_whole_response
-from codexd.models.http.apis import Reader, prepare
+from codexd.models.http.answer import Answer, Outgoing, Sender
+from codexd.models.http.apis import Prepared, Reader, prepare
 from codexd.models.http.authorization import Authorization, KeyOfVariable
-from codexd.models.http.backend import NetworkStream
-from codexd.models.http.messages import beginning_of, http_request, inflater, reason_of
+from codexd.models.http.connection import ConnectFailed, ConnectionBroken
+from codexd.models.http.messages import beginning_of, inflater, outgoing, reason_of
 from codexd.models.http.proxies import proxy_for, shown
-from codexd.models.http.transport import named_certificates, open_transport
+from codexd.models.http.transport import named_certificates, open_sender, open_transport
 from codexd.models.provider import Provider, RequestHeaders
 from codexd.models.rate_limits import limits_in_headers
 
@@ -43,8 +40,8 @@ ERROR_BODY_SECONDS: Final = 5.0
 LAST_WORDS_SECONDS: Final = 10.0
 # After a complete response its last bytes are worth a short wait: the connection can be used again.
 DRAIN_SECONDS: Final = 0.1
-# Closing a connection is local work. The bound is for a TLS peer that does not take our farewell.
-CLOSE_SECONDS: Final = 1.0
+# The wait for bytes that are here: of an encrypted record, the last part may still be missing.
+AT_HAND_SECONDS: Final = 0.002
 
 # A longer request is encoded in a thread, and more of an answer than this is read in one.
 STEP_BYTES_MAX: Final = 256 * 1024
@@ -62,8 +59,9 @@ T = TypeVar("T")
 
 def warm_up() -> None:
     """Import what the first request needs: some 100 ms, so that it may be done ahead, in a worker thread."""
-    import httpcore  # noqa: F401
     import httpx  # noqa: F401
+
+    import codexd.models.http.direct  # noqa: F401
 
 
 class HttpModelClient:
@@ -73,6 +71,7 @@ class HttpModelClient:
         self._provider = provider
         self._env = env
         self._transport: httpx.AsyncHTTPTransport | None = None
+        self._sender: Sender | None = None
         self._key = KeyOfVariable(provider, env)
 
     @property
@@ -124,6 +123,9 @@ class HttpModelClient:
         if self._transport is not None:
             transport, self._transport = self._transport, None
             await transport.aclose()
+        if self._sender is not None:
+            sender, self._sender = self._sender, None
+            await sender.aclose()
 
     def _not_connected(self, error: BaseException) -> ModelError:
         proxy, reason = proxy_for(self._provider.base_url, self._env), reason_of(error)
@@ -136,11 +138,18 @@ class HttpModelClient:
         return errors.not_connected(self._provider, way + reason)
 
     async def _ready(self) -> httpx.AsyncHTTPTransport:
-        """The transport of all requests, made for the first. Raises: ModelError."""
+        """The transport of what is no stream, made for the first. Raises: ModelError."""
         if self._transport is None:
             opened = await open_transport(self._provider.base_url, self._env)
             self._transport = self._transport or opened  # Another request may have been faster.
         return self._transport
+
+    async def _senders(self) -> Sender:
+        """The sender of all requests, made for the first. Raises: ModelError."""
+        if self._sender is None:
+            opened = await open_sender(self._provider.base_url, self._env)
+            self._sender = self._sender or opened
+        return self._sender
 
 
 class _Paid:
@@ -169,7 +178,6 @@ class _Exchange:
         self._request = request
         self._notes = request.notes
         self._frames: sse.EventStreamReader | sse.WholeBody = sse.EventStreamReader()
-        self._ended = False  # the newest response was read to its end
         self._inflate: zlib._Decompress | None = None
         self._beginning = b""  # of the body, where it was looked at before it is read
 
@@ -181,28 +189,22 @@ class _Exchange:
         self._new_reader = prepared.reader
         if self._notes is not None:
             self._notes.path = f"/{prepared.path}"
-        await self._begin(http_request(self._provider, headers, prepared.path, prepared.body))
-        if self._response.status_code == UNAUTHORIZED and await self._renewed(headers):
+        await self._begin(prepared, headers)
+        if self._answer.status == UNAUTHORIZED and await self._renewed(headers):
             headers = await self._authorization.headers()
-            await self._begin(http_request(self._provider, headers, prepared.path, prepared.body))
+            await self._begin(prepared, headers)
         try:
             self._opening: ResponseStarted | None = await self._accepted(headers)
         except BaseException:
-            await self._close()
+            await self._answer.close()
             raise
         return self
 
-    async def _begin(self, request: httpx.Request) -> None:
+    async def _begin(self, prepared: Prepared, headers: RequestHeaders) -> None:
         """Send the request, and take the head of its response. Raises: ModelError."""
-        if self._notes is not None:
-            self._notes.sent(request.headers)
-        self._response = await self._sent(await self._client._ready(), request)
-        self._ended = False
-        self._chunks: AsyncIterator[bytes] = aiter(
-            cast("httpx.AsyncByteStream", self._response.stream)
-        )
-        network: NetworkStream = self._response.extensions["network_stream"]
-        self._connection = network.connection
+        request = outgoing(self._provider, headers, prepared.path, prepared.body, self._notes)
+        self._answer = await self._sent(await self._client._senders(), request)
+        self._connection = self._answer.connection
 
     async def _renewed(self, refused: RequestHeaders) -> bool:
         """Whether the request is worth one more attempt, with other credentials; then this response is closed.
@@ -214,10 +216,10 @@ class _Exchange:
         try:
             renewed = await self._authorization.renewed(refused)
         except BaseException:
-            await self._close()
+            await self._answer.close()
             raise
         if renewed:
-            await self._close()
+            await self._answer.close()
         return renewed
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -225,7 +227,7 @@ class _Exchange:
             if kind is None and self._reader.completed:
                 await self._drain()
         finally:
-            await self._close()
+            await self._answer.close()
 
     async def receive(self) -> list[ModelEvent]:
         """The events of one network read; an empty list after the last. Raises: ModelError."""
@@ -240,8 +242,27 @@ class _Exchange:
             if self._notes is not None:
                 self._notes.came(frames)
             if events := await self._events_of(frames):
-                return events
+                return await self._with_end(events)
         return []
+
+    async def _with_end(self, events: list[ModelEvent]) -> list[ModelEvent]:
+        """The events, with those of the next read where it is here and a whole item ends the events.
+
+        The end of a response comes right after its last item. Together they are one decision and one append.
+        """
+        is_more_here = isinstance(events[-1], ModelItemDone) and self._connection.is_readable()
+        if not is_more_here or not self._connection.in_body or self._beginning or self._inflate:
+            return events
+        with trio.move_on_after(AT_HAND_SECONDS):
+            body = await self._connection.take_body()
+            if not body.endswith(b"\n\n") or self._frames.held_bytes:
+                self._beginning = body  # the next call reads it, and waits for what is missing
+                return events
+            frames = self._frames.feed(body)
+            if self._notes is not None:
+                self._notes.came(frames)
+            return [*events, *self._reader.feed(frames)]
+        return events
 
     async def _events_of(self, frames: list[sse.ServerSentEvent]) -> list[ModelEvent]:
         """The model events of some events of the stream, or of its end."""
@@ -252,35 +273,30 @@ class _Exchange:
             raise errors.said_instead(self._frames.stray, self._secrets)
         return await _beside(lambda: reader.feed(frames) if frames else reader.end(), size)
 
-    async def _sent(
-        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request
-    ) -> httpx.Response:
-        """The response, once its head is here."""
-        import httpx
-
+    async def _sent(self, sender: Sender, request: Outgoing) -> Answer:
+        """The response, once its head is here. Raises: ModelError."""
         try:
             with trio.CancelScope(deadline=trio.current_time() + self._idle_seconds):
-                return await transport.handle_async_request(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                return await sender.send(request)
+        except ConnectFailed as error:
             raise self._client._not_connected(error) from error
-        except httpx.TransportError as error:
+        except ConnectionBroken as error:
             raise errors.not_answered(self._provider, reason_of(error)) from error
         raise errors.not_answered(self._provider, f"nothing came for {self._idle_seconds:g} s")
 
     async def _accepted(self, headers: RequestHeaders) -> ResponseStarted:
         """The content of a good response's head. Raises: ModelError, for any other response."""
-        response = self._response
-        answered = dict(response.headers.items())
+        status, answered = self._answer.status, self._answer.headers
         if self._notes is not None:
-            self._notes.answered(response.status_code, answered)
-        if response.status_code == PROXY_AUTHENTICATION:
+            self._notes.answered(status, answered)
+        if status == PROXY_AUTHENTICATION:
             raise self._client._not_connected(
                 OSError("HTTP 407, a name and a password are expected")
             )
-        if not 200 <= response.status_code < 300:
+        if not 200 <= status < 300:
             raise errors.refused(
                 self._provider,
-                response.status_code,
+                status,
                 answered,
                 await self._body(),
                 now=time.time(),
@@ -309,18 +325,14 @@ class _Exchange:
         self, size: int = ERROR_BODY_BYTES_MAX, seconds: float = ERROR_BODY_SECONDS
     ) -> bytes:
         """The beginning of a body, at least so many bytes if they come soon."""
-        import httpx
-
         body = bytearray()
-        with trio.move_on_after(seconds), suppress(httpx.TransportError):
+        with trio.move_on_after(seconds), suppress(ConnectionBroken):
             while len(body.lstrip()) < size and (chunk := await self._read()):
                 body += chunk
         return bytes(body)
 
     async def _next_frames(self) -> list[sse.ServerSentEvent]:
         """The events that the next read completes; none when the stream has ended."""
-        import httpx
-
         seconds = self._idle_seconds
         if self._reader.answered:
             seconds = min(seconds, LAST_WORDS_SECONDS)
@@ -332,7 +344,7 @@ class _Exchange:
                     size = self._frames.held_bytes if b"\n" in chunk else 0
                     if frames := await _beside(lambda: self._frames.feed(chunk), size):
                         return frames
-            except httpx.TransportError as error:
+            except ConnectionBroken as error:
                 raise errors.disconnected(reason_of(error)) from error
             except sse.InvalidEventStream as error:
                 raise errors.too_large(str(error)) from error
@@ -342,7 +354,7 @@ class _Exchange:
         raise errors.silent(self._provider.stream_idle_timeout_ms)
 
     async def _read(self) -> bytes:
-        """The next bytes of the body, unpacked; empty at the end. Raises: httpx.TransportError, ModelError."""
+        """The next bytes of the body, unpacked; empty at the end. Raises: ConnectionBroken, ModelError."""
         if self._inflate is None:
             return await self._read_packed()
         while chunk := self._inflate.unconsumed_tail or await self._read_packed():
@@ -354,42 +366,19 @@ class _Exchange:
         return b""
 
     async def _read_packed(self) -> bytes:
-        """The bytes of the next network read; empty at the end. Raises: httpx.TransportError."""
+        """The bytes of the next network read; empty at the end. Raises: ConnectionBroken."""
         if self._beginning:
             beginning, self._beginning = self._beginning, b""
             return beginning
         if self._connection.in_body and (body := await self._connection.take_body()):
             return body
-        chunk = await anext(self._chunks, b"")
-        self._ended = not chunk
-        return chunk
+        return await self._answer.read()
 
     async def _drain(self) -> None:
         """Read what is left after a complete response, so that its connection can be used again."""
-        import httpx
-
-        with trio.move_on_after(DRAIN_SECONDS), suppress(httpx.TransportError):
+        with trio.move_on_after(DRAIN_SECONDS), suppress(ConnectionBroken):
             while await self._read_packed():
                 pass
-
-    async def _close(self) -> None:
-        """Give the connection back if the response was read to its end, else close it at once.
-
-        The response is a stack of async generators. A closed connection makes the innermost fail, and all
-        of them end in order; left to the garbage collector they would be trio's to complain of.
-        """
-        stream = cast("httpx.AsyncByteStream", self._response.stream)
-        if self._ended:
-            await stream.aclose()  # httpcore shields it from cancellation by itself.
-            return
-        import httpx
-
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            with suppress(httpx.TransportError):
-                await self._connection.aclose()
-                while await self._read_packed():
-                    pass
-            await stream.aclose()
 
 
 async def _beside(work: Callable[[], T], size: int) -> T:

@@ -19,6 +19,12 @@ from codexd.models.http.chunks import ChunkTaker
 READ_BYTES: Final = 64 * 1024
 # How much of a request is encrypted and offered to the socket at a time: others have their turn between two.
 WRITE_BYTES: Final = 256 * 1024
+# Connections kept open between requests, and for how long: threads return within seconds, and load
+# balancers close what is idle for a minute or so.
+KEPT_CONNECTIONS_MAX: Final = 32
+KEPT_SECONDS: Final = 55.0
+# Closing a connection is local work. The bound is for a TLS peer that does not take our farewell.
+CLOSE_SECONDS: Final = 1.0
 
 
 class ConnectFailed(Exception):

@@ -1,15 +1,33 @@
-"""Connections in the form that httpcore asks for; httpcore is the half of httpx that owns connections.
+"""The HTTP library on connections of ours: for requests through a proxy, and for those that are no stream. I/O.
 
-`Network` and `NetworkStream` are its `AsyncNetworkBackend` and `AsyncNetworkStream` by shape, not by
-inheritance, so that importing this file does not import it.
+Only the transport of httpx is used: its client would add cookies, redirects and content decoding, which a request
+with a key must not have. httpcore is its half that owns connections. `Network` and `NetworkStream` are the
+`AsyncNetworkBackend` and `AsyncNetworkStream` of that by shape, not by inheritance, so that importing this file does not
+import it.
 """
 
 from __future__ import annotations
 
 import math
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
-from codexd.models.http.connection import ConnectFailed, Connection, ConnectionBroken, connect
+import trio
+
+from codexd.models.http.answer import Outgoing
+from codexd.models.http.connection import (
+    CLOSE_SECONDS,
+    ConnectFailed,
+    Connection,
+    ConnectionBroken,
+    connect,
+)
+from codexd.models.http.messages import TIMEOUTS, reason_of
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Network:
@@ -87,6 +105,73 @@ class NetworkStream:
     def get_extra_info(self, info: str) -> object:
         """The question of httpcore about a connection: whether it is readable while it is idle."""
         return self.connection.is_readable() if info == "is_readable" else None
+
+
+class ProxiedSender:
+    """The connections to one provider. It implements `Sender`."""
+
+    def __init__(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self._transport = transport
+
+    async def send(self, request: Outgoing) -> ProxiedAnswer:
+        """Raises: ConnectFailed, ConnectionBroken."""
+        import httpx
+
+        sent = httpx.Request(
+            "POST",
+            request.url,
+            headers=list(request.headers),
+            content=request.body,
+            extensions={"timeout": TIMEOUTS},
+        )
+        try:
+            return ProxiedAnswer(await self._transport.handle_async_request(sent))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise ConnectFailed(reason_of(error)) from error
+        except httpx.TransportError as error:
+            raise ConnectionBroken(reason_of(error)) from error
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        await self._transport.aclose()
+
+
+class ProxiedAnswer:
+    """It implements `Answer`."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers = dict(response.headers.items())
+        network: NetworkStream = response.extensions["network_stream"]
+        self.connection = network.connection
+        self._stream = cast("httpx.AsyncByteStream", response.stream)
+        self._chunks: AsyncIterator[bytes] = aiter(self._stream)
+        self._is_read = False
+
+    async def read(self) -> bytes:
+        """Raises: ConnectionBroken."""
+        import httpx
+
+        try:
+            chunk = await anext(self._chunks, b"")
+        except httpx.TransportError as error:
+            raise ConnectionBroken(reason_of(error)) from error
+        self._is_read = not chunk
+        return chunk
+
+    async def close(self) -> None:
+        """The response is a stack of async generators. A closed connection makes the innermost fail, and all of them
+        end in order; left to the garbage collector they would be trio's to complain of.
+        """
+        if self._is_read:
+            await self._stream.aclose()  # httpcore shields it from cancellation by itself.
+            return
+        with trio.move_on_after(CLOSE_SECONDS, shield=True):
+            with suppress(ConnectionBroken):
+                await self.connection.aclose()
+                while await self.read():
+                    pass
+            await self._stream.aclose()
 
 
 def _seconds(timeout: float | None) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from codexd.models import errors
 from codexd.models.client import ModelError
+from codexd.models.exchange.notes import ExchangeNotes
+from codexd.models.http.answer import Outgoing
 from codexd.models.provider import Provider, RequestHeaders
 
 if TYPE_CHECKING:
@@ -21,9 +23,9 @@ TIMEOUTS: Final = {"connect": CONNECT_SECONDS, "read": None, "write": None, "poo
 READ_BYTES_MAX: Final = 4 * 1024 * 1024
 
 
-def http_request(
-    provider: Provider, headers: RequestHeaders, path: str, body: bytes
-) -> httpx.Request:
+def outgoing(
+    provider: Provider, headers: RequestHeaders, path: str, body: bytes, notes: ExchangeNotes | None
+) -> Outgoing:
     """A request to an endpoint of a provider. Raises: ModelError, where its address is none."""
     import httpx
 
@@ -34,9 +36,12 @@ def http_request(
             f"The address of {provider.name} cannot be used: {error}. Nothing was sent.",
             info="badRequest",
         ) from error
-    return httpx.Request(
-        "POST", url, headers=list(headers.pairs), content=body, extensions={"timeout": TIMEOUTS}
-    )
+    if notes is None:
+        return Outgoing(url, headers.pairs, body)
+    named = {name.lower(): value for name, value in headers.pairs}
+    added = len(named)
+    notes.sent(named)
+    return Outgoing(url, (*headers.pairs, *list(named.items())[added:]), body)
 
 
 @lru_cache(

@@ -1,6 +1,6 @@
-"""The transport to a provider, with the proxy and the certificates that the environment names. I/O.
+"""The way to a provider, with the proxy and the certificates that the environment names. I/O.
 
-It imports httpx late, since that is heavy. Certificates are those of SSL_CERT_FILE, else of SSL_CERT_DIR, else
+It imports httpx and h11 late, since they are heavy. Certificates are those of SSL_CERT_FILE, else of SSL_CERT_DIR, else
 of the package certifi.
 """
 
@@ -15,19 +15,29 @@ from typing import TYPE_CHECKING, Final, cast
 
 from codexd.machine.foreign_files import open_file
 from codexd.machine.patience import patiently
-from codexd.models.http.backend import Network
+from codexd.models.http.answer import Sender
+from codexd.models.http.connection import KEPT_CONNECTIONS_MAX, KEPT_SECONDS
+from codexd.models.http.library import Network, ProxiedSender
 from codexd.models.http.proxies import proxy_for, unusable
 
 if TYPE_CHECKING:
     import httpcore
     import httpx
 
-# Connections kept open between requests, and for how long: threads return within seconds, and load
-# balancers close what is idle for a minute or so.
-KEPT_CONNECTIONS_MAX: Final = 32
-KEPT_SECONDS: Final = 55.0
-
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+async def open_sender(base_url: str, env: Mapping[str, str]) -> Sender:
+    """The connections to a provider: direct, or through the proxy that the environment names.
+
+    Raises:
+        ModelError: a proxy or certificates of the environment cannot be used.
+    """
+    if proxy_for(base_url, env) is not None:
+        return ProxiedSender(await open_transport(base_url, env))
+    from codexd.models.http.direct import DirectSender
+
+    return DirectSender(await _certificates(env) if _is_tls(base_url) else None)
 
 
 async def open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHTTPTransport:
@@ -55,7 +65,7 @@ async def open_transport(base_url: str, env: Mapping[str, str]) -> httpx.AsyncHT
             "The proxy of the environment cannot be used: its address is none"
         ) from error
     # XXX httpx offers no way to name httpcore's network backend, though httpcore has one. If this no longer
-    # takes effect, `_Exchange` finds connections that are none of ours, and every test fails.
+    # takes effect, `ProxiedAnswer` finds connections that are none of ours, and every test fails.
     transport._pool._network_backend = cast("httpcore.AsyncNetworkBackend", Network())
     return transport
 
