@@ -10,6 +10,7 @@ from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.argv_shell import ArgvShell
 from codexd.tools.harmless.plan import PlanTool
 from codexd.tools.harmless.request_permissions import PermissionsTool
+from codexd.tools.harmless.request_user_input import QuestionsTool
 from codexd.tools.harmless.view_image import ViewImageTool
 from codexd.tools.harmless.web_search import WebSearchTool
 from codexd.tools.registry import Registry
@@ -43,6 +44,7 @@ def own_tools(
         ApplyPatchTool(),
         PlanTool(),
         PermissionsTool(),
+        QuestionsTool(),
         ViewImageTool(images.look),
         WebSearchTool(web_search),
     )

@@ -27,6 +27,7 @@ from codexd.core.values.tool_actions import McpToolCall
 from codexd.projections.clients.notifications import ApprovalAsked
 from codexd.protocol import (
     account,
+    collaboration,
     commands,
     config,
     feedback,
@@ -286,6 +287,14 @@ LIMITS = account.RateLimits(
     rate_limit_reached_type="rate_limit_reached",
 )
 ANSWERS: dict[str, list[msgspec.Struct]] = {
+    "collaborationMode/list": [
+        collaboration.CollaborationModeListResponse(
+            (
+                collaboration.CollaborationModeMask("Plan", "plan", reasoning_effort="medium"),
+                collaboration.CollaborationModeMask("Default", "default"),
+            )
+        )
+    ],
     "initialize": [methods.InitializeResponse("codexd/0.169.0", "/w", "unix", "linux")],
     "account/read": [
         account.AccountReadResponse(None, requires_openai_auth=False),
@@ -547,6 +556,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "item/completed": [
         notifications.ItemCompletedNotification(item, "t", "u", 1) for item in ITEMS
     ],
+    "item/plan/delta": [
+        notifications.PlanDeltaNotification(thread_id="t", turn_id="u", item_id="i", delta="d")
+    ],
     "item/reasoning/summaryPartAdded": [
         notifications.ReasoningSummaryPartAddedNotification(**ITEM_AT, summary_index=0),
     ],
@@ -686,7 +698,6 @@ EMPTY_SCHEMAS = {
     "account/gatewayOAuth/cancel": "GatewayOAuthCancelResponse",
     "account/securitySetup/read": "GetAccountSecuritySetupResponse",
     "mcpServer/event/stream/stop": "McpServerEventStreamStopResponse",
-    "collaborationMode/list": "CollaborationModeListResponse",
     "plugin/list": "PluginListResponse",
     "thread/attachment/list": "ThreadAttachmentListResponse",
     "plugin/installed": "PluginInstalledResponse",

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from codexd.core.values.items import TextInput
-from codexd.core.values.settings import NO_PROFILE, SandboxAccess, SandboxMode, SettingsChange
+from codexd.core.values.settings import (
+    NO_PROFILE,
+    Collaboration,
+    SandboxAccess,
+    SandboxMode,
+    SettingsChange,
+)
 from codexd.protocol.methods import METHODS, InitializeParams, read_params
 from codexd.protocol.policies import (
     approval_policy,
@@ -185,7 +191,12 @@ def test_a_turn_is_started() -> None:
     assert asked.input == (TextInput("say 5"),)
     assert asked.client_user_message_id == "d5ee"
     assert settings_change(asked) == SettingsChange(
-        cwd="/w", model="mock-model", approval_policy="on-request", has_environment=True
+        cwd="/w",
+        model="mock-model",
+        approval_policy="on-request",
+        has_environment=True,
+        effort="",
+        collaboration=Collaboration(),
     )
 
 
@@ -204,6 +215,7 @@ def test_a_collaboration_mode_goes_before_the_members_beside_it() -> None:
         sandbox="workspace-write",
         access=SandboxAccess(writable_roots=("/x",)),
         profile=NO_PROFILE,
+        collaboration=Collaboration("plan"),
     )
 
 

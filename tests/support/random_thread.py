@@ -45,8 +45,9 @@ from codexd.core.events.history import HistoryCompacted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ProcessEnded, ToolEnded
 from codexd.core.policy.approval import action_hash
+from codexd.core.state.processes import OpenProcess
 from codexd.core.state.state import ThreadState, evolve
-from codexd.core.state.turn import ModelCall, OpenCall, OpenProcess, Review, Turn
+from codexd.core.state.turn import ModelCall, OpenCall, Review, Turn
 from codexd.core.state.visibility import Reverts, Visibility
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import CallId, ItemId, ProcessId, ThreadId, TurnId

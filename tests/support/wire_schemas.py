@@ -73,6 +73,11 @@ def check_permissions_asked(params: dict[str, Any]) -> None:
     _check("PermissionsRequestApprovalParams", params)
 
 
+def check_user_input_asked(params: dict[str, Any]) -> None:
+    """Raises: jsonschema.ValidationError."""
+    _check("ToolRequestUserInputParams", params)
+
+
 def _check(name: str, value: dict[str, Any]) -> None:
     _validator(_RENAMED.get(name, name)).validate(value)
 

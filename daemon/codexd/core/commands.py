@@ -28,6 +28,7 @@ from codexd.core.values.review_target import ReviewOf, ReviewTarget
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.taken_from import TakenFrom
 from codexd.core.values.tool_actions import (
+    Answers,
     Decision,
     HostDecision,
     Permissions,
@@ -207,6 +208,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     # For a question about a host: what is to hold for ever, and for which host.
     host_rule: HostDecision | None = None
     host: str | None = None
+    answers: Answers | None = None  # for questions of the model
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from codexd.protocol import account as a
 from codexd.protocol import codexd_methods as c
+from codexd.protocol import collaboration as b
 from codexd.protocol import commands as p
 from codexd.protocol import config as g
 from codexd.protocol import doctor as d
@@ -104,6 +105,9 @@ METHODS: dict[str, Method] = {
     "account/usage/read": Method(NoParams, a.AccountUsageReadResponse, looks=True),
     "account/workspaceMessages/read": Method(NoParams, a.WorkspaceMessagesReadResponse, looks=True),
     "accountSession/list": Method(NoParams, a.AccountSessionsResponse, looks=True),
+    "collaborationMode/list": Method(
+        b.CollaborationModeListParams, b.CollaborationModeListResponse, looks=True
+    ),
     "command/exec": Method(p.CommandExecParams, p.CommandExecResponse),
     "command/exec/resize": Method(p.CommandExecResizeParams, p.CommandExecResizeResponse),
     "command/exec/terminate": Method(p.CommandExecTerminateParams, p.CommandExecTerminateResponse),
@@ -268,7 +272,6 @@ EMPTY_ANSWERS: dict[str, bytes] = {
     "account/bedrock/discover": b'{"profiles":[],"environmentCredentials":[]}',
     "account/gatewayOAuth/cancel": b"{}",
     "account/securitySetup/read": b'{"notice":null}',
-    "collaborationMode/list": b'{"data":[]}',
     "mcpServer/event/stream/stop": b"{}",
     "plugin/list": b'{"marketplaces":[],"marketplaceLoadErrors":[],"featuredPluginIds":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',

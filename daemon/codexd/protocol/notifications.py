@@ -149,6 +149,12 @@ class AgentMessageDeltaNotification(_OfItem, frozen=True, kw_only=True):
     delta: str
 
 
+class PlanDeltaNotification(_OfItem, frozen=True, kw_only=True):
+    """More of a proposed plan."""
+
+    delta: str
+
+
 class ReasoningSummaryPartAddedNotification(_OfItem, frozen=True, kw_only=True):
     """A part of a reasoning summary begins."""
 
@@ -235,6 +241,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "item/commandExecution/terminalInteraction": TerminalInteractionNotification,
     "item/completed": ItemCompletedNotification,
     "item/mcpToolCall/progress": mcp.McpToolCallProgressNotification,
+    "item/plan/delta": PlanDeltaNotification,
     "item/reasoning/summaryPartAdded": ReasoningSummaryPartAddedNotification,
     "item/reasoning/summaryTextDelta": ReasoningSummaryTextDeltaNotification,
     "item/reasoning/textDelta": ReasoningTextDeltaNotification,

@@ -6,12 +6,19 @@ the question stays open for the other clients.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
 from codexd.core.values.items import UnknownAction
 from codexd.protocol.mcp import ELICITATION, ElicitationResponse
+from codexd.protocol.user_input import (
+    USER_INPUT,
+    UserInputAnswer,
+    UserInputParams,
+    UserInputResponse,
+)
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import ClientReply
 
@@ -240,6 +247,7 @@ SERVER_REQUESTS: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = 
     FILE_CHANGE_APPROVAL: (FileChangeApprovalParams, CommandApprovalResponse),
     PERMISSIONS_APPROVAL: (PermissionsApprovalParams, PermissionsApprovalResponse),
     ELICITATION: (ElicitationParams, ElicitationResponse),
+    USER_INPUT: (UserInputParams, UserInputResponse),
 }
 
 
@@ -256,6 +264,7 @@ class Decided(msgspec.Struct, frozen=True):
     # The host that the client wants to allow or deny for ever.
     host: NetworkPolicyAmendment | None = None
     granted: PermissionProfile | None = None  # of the permissions that were asked for
+    answers: Mapping[str, UserInputAnswer] | None = None  # to questions of the model
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -275,6 +284,8 @@ def read_decision(answer: ClientReply, method: str = COMMAND_APPROVAL) -> Decide
             return msgspec.json.decode(answer.result, type=_ElicitationDecision).decided()
         except msgspec.ValidationError as error:
             return Undecided(f"unreadable decision: {complaint(error, _ElicitationDecision)}")
+    if method == USER_INPUT:
+        return _answered(answer)
     asks_permissions = method == PERMISSIONS_APPROVAL
     try:
         if asks_permissions:
@@ -283,6 +294,17 @@ def read_decision(answer: ClientReply, method: str = COMMAND_APPROVAL) -> Decide
     except msgspec.ValidationError as error:
         kind = PermissionsApprovalResponse if asks_permissions else _CommandApprovalResponse
         return Undecided(f"unreadable decision: {complaint(error, kind)}")
+
+
+def _answered(answer: ClientReply) -> Decided | Undecided:
+    try:
+        read = msgspec.json.decode(answer.result, type=UserInputResponse)
+    except msgspec.ValidationError as error:
+        return Undecided(f"unreadable answers: {complaint(error, UserInputResponse)}")
+    refuses: Decision = "cancel" if read.decision == "cancel" else "decline"
+    if read.decision in ("decline", "cancel"):
+        return Decided(refuses, None, read.approval_id, read.action_hash)
+    return Decided("accept", None, read.approval_id, read.action_hash, answers=read.answers)
 
 
 def _granted(read: PermissionsApprovalResponse) -> Decided:

@@ -12,6 +12,7 @@ import msgspec
 
 from codexd.core.values.settings import (
     NO_PROFILE,
+    Collaboration,
     SandboxAccess,
     SandboxMode,
     SettingsChange,
@@ -132,7 +133,8 @@ def _access(mode: SandboxMode | None, config: ConfigOverrides) -> SandboxAccess 
 
 def settings_change(params: OfTurn) -> SettingsChange:
     """The change in the params of a turn, or between turns; `cwd` is as the client sent it."""
-    mode = params.collaboration_mode.settings if params.collaboration_mode else None
+    chosen = params.collaboration_mode
+    mode = chosen.settings if chosen is not None else None
     has_environment = _has_environment(params.environments)
     if has_environment is None and params.cwd is not None:
         has_environment = True
@@ -145,8 +147,12 @@ def settings_change(params: OfTurn) -> SettingsChange:
         access=sandbox_access(params.sandbox_policy),
         profile=None if params.sandbox_policy is None else NO_PROFILE,
         has_environment=has_environment,
-        effort=(mode.reasoning_effort if mode else None) or params.effort,
+        # As in Codex, a mode without an effort is one with the model's default.
+        effort=(mode.reasoning_effort if mode else None) or params.effort or ("" if mode else None),
         summary=params.summary,
         verbosity=params.verbosity,
         service_tier=None if params.service_tier is msgspec.UNSET else tier_of(params.service_tier),
+        collaboration=None
+        if chosen is None
+        else Collaboration(chosen.mode, chosen.settings.developer_instructions),
     )

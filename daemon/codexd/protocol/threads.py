@@ -16,7 +16,7 @@ from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.protocol.codexd_methods import ImportedFrom, Indexing
 from codexd.protocol.config_overrides import ConfigOverrides
 from codexd.protocol.policies import ActivePermissionProfile, AskedPolicy, SandboxPolicy
-from codexd.protocol.turns import AskedEnvironment, Turn
+from codexd.protocol.turns import AskedEnvironment, CollaborationMode, Turn
 
 Raw = msgspec.Raw
 
@@ -36,10 +36,13 @@ class InError(msgspec.Struct, frozen=True, tag="systemError"):
     """The last turn ended with an error."""
 
 
+ActiveFlag = Literal["waitingOnApproval", "waitingOnUserInput"]
+
+
 class Active(msgspec.Struct, frozen=True, rename="camel", tag="active"):
     """A turn runs."""
 
-    active_flags: tuple[Literal["waitingOnApproval", "waitingOnUserInput"], ...] = ()
+    active_flags: tuple[ActiveFlag, ...] = ()
 
 
 ThreadStatus = NotLoaded | Idle | InError | Active
@@ -189,6 +192,7 @@ class TurnsPage(msgspec.Struct, frozen=True, rename="camel"):
 class ThreadResumeResponse(_Settled, frozen=True, kw_only=True):
     """The thread, its settings, and the cursors of its pages."""
 
+    collaboration_mode: CollaborationMode | None = None
     initial_turns_page: TurnsPage | None = None
     turns_backwards_cursor: str | None = None
     items_backwards_cursor: str | None = None

@@ -9,6 +9,7 @@ import msgspec
 
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError, UserInput
 from codexd.core.values.review_target import ReviewTarget
+from codexd.core.values.settings import ModeKind
 from codexd.protocol.policies import AskedPolicy, SandboxPolicy
 
 TurnStatus = Literal["inProgress", "completed", "interrupted", "failed"]
@@ -41,13 +42,13 @@ class ModeSettings(msgspec.Struct, frozen=True):
 
     model: str
     reasoning_effort: str | None = None
-    developer_instructions: str | None = None
+    developer_instructions: str | None = None  # null: the daemon's own for the mode
 
 
 class CollaborationMode(msgspec.Struct, frozen=True):
     """A preset of the TUI. Its model and effort take precedence over those beside it."""
 
-    mode: str
+    mode: ModeKind
     settings: ModeSettings
 
 

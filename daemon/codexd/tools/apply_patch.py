@@ -128,8 +128,9 @@ class ApplyPatchTool:
     features = frozenset({ENVIRONMENT})
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Offered in the form that the model takes, and never to a reviewer, who changes nothing."""
-        if thread.reviews is not None:
+        """Offered in the form that the model takes, but not to a reviewer and not in plan mode: they change nothing."""
+        settings = thread.in_force
+        if thread.reviews is not None or (settings is not None and settings.plans):
             return None
         return FREEFORM if traits.freeform_patch else FUNCTION
 

@@ -17,11 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.elicited import keys_of
+from codexd_frontends.cli.elicited import choice_keys, chosen, keys_of
 from codexd_frontends.cli.questions import (
     INSTEAD_CHARACTERS_MAX,
     Question,
     Questions,
+    Verdict,
     read_question,
     said,
     verdict_for,
@@ -187,6 +188,15 @@ class Answering:
             self._draw(whole=True)
             return None
         verdict = verdict_for(text, question.request)
+        if verdict is None and question.asks_more:
+            given = chosen(text, question.request.questions[0])
+            if given is not None and len(given[0]) <= INSTEAD_CHARACTERS_MAX:
+                question = question.with_answer(given)
+                self._questions.put(question)
+                if question.asks_more:
+                    self._draw()
+                    return None
+                verdict = Verdict("accept")
         if verdict is None:
             self._tell([f"  {_keys(question, short=True)}"])
             return None
@@ -264,6 +274,8 @@ def _keys(question: Question, *, short: bool = False) -> str:
     request = question.request
     if request.elicits:
         return keys_of(request)
+    if request.questions:
+        return choice_keys(request.questions[0])
     if short:
         more = "p, v, " if request.host is not None else ""
         return f"y, a, {'p, ' if request.proposed_rule else more}n or c?"

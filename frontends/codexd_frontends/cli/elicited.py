@@ -1,4 +1,4 @@
-"""What a person types to answer a question of an MCP server: yes or no, or the values that it asks for. Pure."""
+"""What a person types to answer a question of an MCP server, or of the model: yes or no, values, choices. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from codexd_frontends.client.approval_messages import ApprovalRequest, Form
+from codexd_frontends.client.approval_messages import ApprovalRequest, Form, PersonQuestion
 from codexd_frontends.screen.drawn import one_line
 
 # What the server is told: that the person refuses, or only goes away.
@@ -65,3 +65,21 @@ def _values(text: str, form: Form) -> dict[str, object] | None:
     except msgspec.DecodeError:
         return None
     return values if values.keys() >= set(form.required) else None
+
+
+def choice_keys(asked: PersonQuestion) -> str:
+    """What may be typed to a question of the model."""
+    count = len(asked.options or ())
+    choose = {0: "", 1: "[1] choose it   "}.get(count, f"[1-{count}] choose   ")
+    return f"{choose}[WORDS] another answer   [n] no answer   [c] no answer, and stop the turn"
+
+
+def chosen(typed: str, asked: PersonQuestion) -> tuple[str, ...] | None:
+    """The answer that a typed line is: the choices with these numbers, or its own words; None for an empty line."""
+    text, options = typed.strip(), asked.options or ()
+    numbers = text.replace(",", " ").split()
+    if numbers and all(number.isascii() and number.isdecimal() for number in numbers):
+        picked = [int(number) for number in numbers if len(number) < 3]
+        if len(picked) == len(numbers) and all(0 < number <= len(options) for number in picked):
+            return tuple(options[number - 1].label for number in picked)
+    return (text,) if text else None

@@ -14,13 +14,13 @@ from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
 from codexd_frontends.screen.drawn import one_line
 
-# Other requests (a question with options, a sign-in) are left to frontends that can show them: to
-# an error as the answer would decline it for all frontends.
+# Other requests (a sign-in, a tool of a frontend) are left to frontends that can show them.
 APPROVAL_METHODS = frozenset(
     {
         "item/commandExecution/requestApproval",
         "item/fileChange/requestApproval",
         "item/permissions/requestApproval",
+        "item/tool/requestUserInput",
         "mcpServer/elicitation/request",
     }
 )
@@ -65,12 +65,26 @@ class Question(msgspec.Struct, frozen=True):
 
     id: RequestId
     request: ApprovalRequest
+    answers: Mapping[str, tuple[str, ...]] = {}  # to questions of the model that were answered here
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether the model has a question that has no answer yet."""
+        return bool(self.request.questions)
+
+    def with_answer(self, given: tuple[str, ...]) -> Question:
+        """The same with the first of its questions answered."""
+        first, *rest = self.request.questions
+        left = replace(self.request, questions=tuple(rest))
+        return Question(self.id, left, {**self.answers, first.id: given})
 
     def answer(self, verdict: Verdict) -> dict[str, object]:
         """An answer, which names the approval and what would run."""
         if self.request.elicits:
             return {"action": verdict.decision, "content": verdict.content}
         answer: dict[str, object] = {"decision": verdict.decision}
+        if self.answers or self.asks_more:
+            answer["answers"] = {name: {"answers": given} for name, given in self.answers.items()}
         if self.request.server_name is not None:  # As Codex's clients answer such a request.
             accepts = verdict.decision in ("accept", "acceptForSession")
             answer["action"] = "accept" if accepts else "decline"
@@ -111,6 +125,9 @@ def verdict_for(typed: str, request: ApprovalRequest) -> Verdict | None:
         given = elicited(typed, request)
         return None if given is None else Verdict(given.action, content=given.content)
     text = typed.strip()
+    if request.questions:
+        word = {"no": "n"}.get(text.lower(), text.lower())
+        return Verdict(DECISIONS[word]) if word in ("n", "c") else None
     words = _INSTEAD.fullmatch(text)
     if words is not None and request.host is None:
         return Verdict("decline", words["words"])
@@ -131,6 +148,8 @@ def can_have_rule(request: ApprovalRequest) -> bool:
 def said(verdict: Verdict, request: ApprovalRequest) -> str:
     """A verdict as text."""
     text = _SAID.get(verdict.decision, verdict.decision)
+    if request.asks_person:
+        text = {"accept": "answered", "decline": "not answered"}.get(verdict.decision, text)
     if verdict.decision == ALWAYS and request.host is not None:
         text = "accepted, and from now on every command gets there"
     return text if verdict.instead is None else f"{text}, with your words for the model"
@@ -140,6 +159,8 @@ def how_to_answer(request: ApprovalRequest) -> list[str]:
     """The commands that answer one approval, and no other."""
     # Logs of earlier versions name approvals by what a model wrote.
     answer = f"  codexctl approve {request.thread_id} {shlex.quote(one_line(request.approval_id))}"
+    if request.asks_person:
+        return [answer, f"{answer} --decline"]
     always = [f"{answer} --always"] if can_have_rule(request) else []
     instead = [] if request.host is not None else [f"{answer} --no 'do this instead'"]
     return [answer, *always, f"{answer} --decline", *instead]
@@ -165,8 +186,14 @@ class Questions:
     def ask(self, question: Question) -> bool:
         """Open a question; False if it was open already, and is the same."""
         known = self._open.get(question.request.approval_id)
+        if known is not None and known.answers and known.id == question.id:
+            return False  # It is asked again, and a part of it is answered here already.
         self._open[question.request.approval_id] = question
         return known is None or known.request != question.request
+
+    def put(self, question: Question) -> None:
+        """The same question with one more answer."""
+        self._open[question.request.approval_id] = question
 
     def answer(self, question: Question) -> None:
         """Close a question, for it is being answered here."""

@@ -72,9 +72,25 @@ class PermissionProfile(Received, frozen=True, kw_only=True, omit_defaults=True)
         )
 
 
+class Choice(Received, frozen=True, kw_only=True):
+    """An answer that the model proposes."""
+
+    label: str
+    description: str = ""
+
+
+class PersonQuestion(Received, frozen=True, kw_only=True):
+    """A question of the model."""
+
+    id: str
+    header: str = ""
+    question: str = ""
+    options: tuple[Choice, ...] | None = None
+
+
 class ApprovalRequest(Received, frozen=True, kw_only=True):
     """item/commandExecution/requestApproval, item/fileChange/requestApproval, item/permissions/requestApproval,
-    mcpServer/elicitation/request.
+    item/tool/requestUserInput, mcpServer/elicitation/request.
     """
 
     thread_id: str
@@ -92,6 +108,9 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     proposed_execpolicy_amendment: tuple[str, ...] | None = None
     network_approval_context: NetworkApprovalContext | None = None
     permissions: PermissionProfile | None = None
+    questions: tuple[
+        PersonQuestion, ...
+    ] = ()  # item/tool/requestUserInput: those without an answer
     codexd: AskedByCodexd | None = None
 
     @property
@@ -104,6 +123,11 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
     def elicits(self) -> bool:
         """Whether an MCP server asks, and not the daemon."""
         return self.server_name is not None and self.codexd is None
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether the model asks for words of a person, and for no permission."""
+        return self.command is None and self.codexd is not None and not self.codexd.reason
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -139,6 +163,8 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
             )
         if self.permissions is not None:
             return self.permissions.text
+        if self.questions:
+            return _with_options(self.questions[0])
         own = self.codexd
         return self.shell_line or (None if own is None else own.call or own.diff)
 
@@ -158,3 +184,12 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
         if len(actions) == 1 and actions[0].command:
             return actions[0].command
         return self.command
+
+
+def _with_options(asked: PersonQuestion) -> str:
+    """A question, and a numbered line for each choice."""
+    options = [
+        f"{number}) {choice.label}" + (f": {choice.description}" if choice.description else "")
+        for number, choice in enumerate(asked.options or (), 1)
+    ]
+    return "\n".join([asked.question, *options])

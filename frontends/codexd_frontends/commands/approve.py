@@ -60,13 +60,12 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
         )
     with connect(console) as daemon, Interrupts() as interrupts:
         followed = Followed(find_thread_id(daemon, arguments.thread))
-        waits = (
-            "waitingOnApproval" in read_answer(followed.attach(daemon)).thread.status.active_flags
-        )
+        waits = bool(read_answer(followed.attach(daemon)).thread.status.active_flags)
         asked = _question(daemon, followed, wanted) if waits else None
         if asked is None:
             raise CommandError(_not_open(followed.thread_id, wanted))
-        if wanted is not None:
+        needs_words = verdict is None and _read(asked).asks_more
+        if wanted is not None and not needs_words:
             return _answer(daemon, followed, asked, verdict or Verdict("accept"), console)
         if console.may_ask and not console.json:
             watch = Watch(interrupts, InputLines(sys.stdin.fileno()))

@@ -87,6 +87,11 @@ def _above(request: ApprovalRequest, style: Style) -> list[str]:
     if request.codexd is not None and request.codexd.call is not None:
         server = one_line(request.server_name or "")
         return [style.yellow(f"? May it call this tool of the MCP server {server}?"), *reason]
+    if request.questions:
+        header = one_line(request.questions[0].header)
+        return [
+            style.yellow(f"? The model asks you ({header}):" if header else "? The model asks you:")
+        ]
     if request.permissions is not None:
         return [style.yellow("? May commands do more than their sandbox allows?"), *reason]
     if request.shell_line is None:

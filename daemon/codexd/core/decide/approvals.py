@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -28,11 +28,13 @@ from codexd.core.policy.grants import grant_id
 from codexd.core.policy.looked_up import NOTHING_LOOKED_UP, LookedUp
 from codexd.core.policy.permission_rules import granted_text, within
 from codexd.core.policy.sandbox_denial import escalation_hint
+from codexd.core.rules.question_rules import ASKS, NO_ANSWER, answers_text, odd_answers
 from codexd.core.state.turn import OpenCall, Turn, host_question
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import ApprovalId, CallId
 from codexd.core.values.tool_actions import (
     AskPermissions,
+    AskPerson,
     Permissions,
     ToolAction,
     ToolResult,
@@ -49,6 +51,7 @@ NOBODY_TO_ASK = (
     "Nothing was done."
 )
 PLAN_UPDATED = "Plan updated"
+NO_CHECKLIST = "update_plan is a checklist for work, and is not available in plan mode. The plan was not shown."
 FAILED_INSIDE = "It failed in its sandbox ({sign}), and may have done a part of its work. Run it again outside of it?"
 
 
@@ -58,6 +61,9 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
     settings = turn.settings
     looked_up = LookedUp(lookups.git_may_run, lookups.rules, lookups.own_folders)
     call_id, action = call.ref.call_id, permitted(settings, call.action, looked_up)
+    if isinstance(action, UpdatePlan) and settings.plans:
+        transition.add(e.ToolEnded(call_id, ToolResult("failed", NO_CHECKLIST, NO_CHECKLIST)))
+        return
     if isinstance(action, UpdatePlan):
         # It changes the thread and nothing else: nothing is performed.
         transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
@@ -79,6 +85,9 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         # Nothing is performed: commands may do that already.
         has = granted_text(action.permissions, "session")
         transition.add(e.ToolEnded(call_id, ToolResult("completed", has, has)))
+        return
+    if isinstance(action, AskPerson):
+        transition.add(_question(turn, call_id, action, ASKS))
         return
     if reason is None:
         guarded = runs_guarded(settings, action, allowed, looked_up)
@@ -145,13 +154,15 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
             command.rule,
             command.instead,
             granted,
+            answers=command.answers,
         )
     )
     match command.decision:
         case "accept" | "acceptForSession":
-            _accepted(transition, call, command.decision, granted)
+            _accepted(transition, call, command, granted)
         case "decline" | "cancel":
-            transition.add(e.ToolEnded(call.call_id, not_again(call, declined(command.instead))))
+            refusal = declined(command.instead, call.action)
+            transition.add(e.ToolEnded(call.call_id, not_again(call, refusal)))
             if command.decision == "cancel":
                 transition.interrupt(command.open_items, "interrupted")
         case _:
@@ -161,11 +172,17 @@ def decide_approval(transition: Transition, command: c.DecideApproval) -> None:
 def _accepted(
     transition: Transition,
     call: OpenCall,
-    decision: Literal["accept", "acceptForSession"],
+    command: c.DecideApproval,
     granted: Permissions | None,
 ) -> None:
-    """Start the call as it was asked about; permissions that were asked for are granted by the answer itself."""
+    """Start the call as it was asked about; permissions that were asked for are granted by the answer itself, and
+    questions are answered by it.
+    """
     assert call.action is not None
+    if isinstance(call.action, AskPerson):
+        text = answers_text(call.action, command.answers)
+        transition.add(e.ToolEnded(call.call_id, ToolResult("completed", text, text)))
+        return
     refusal = not_as_asked(call.action, call.asked_hash)
     if refusal is not None:
         result = not_again(call, ToolResult("failed", refusal, refusal))
@@ -173,7 +190,7 @@ def _accepted(
     elif granted is None:
         transition.add(e.ToolStarted(call.call_id, call.action))
     else:
-        text = granted_text(granted, "turn" if decision == "accept" else "session")
+        text = granted_text(granted, "turn" if command.decision == "accept" else "session")
         transition.add(e.ToolEnded(call.call_id, ToolResult("completed", text, text)))
 
 
@@ -185,8 +202,10 @@ def _granted(action: ToolAction, command: c.DecideApproval) -> Permissions | Non
     return wanted if command.granted is None else within(command.granted, wanted)
 
 
-def declined(instead: str | None) -> ToolResult:
+def declined(instead: str | None, action: ToolAction | None = None) -> ToolResult:
     """The result of a call that a person declined, with what the person wants done instead."""
+    if isinstance(action, AskPerson):
+        return ToolResult("declined", NO_ANSWER)
     if instead is None:
         return ToolResult("declined", DECLINED)
     return ToolResult("declined", f"{DECLINED_FOR}{instead}", instead)
@@ -201,6 +220,10 @@ def _refuse_odd_answer(action: ToolAction, command: c.DecideApproval) -> None:
         problem = kind_of(action).approval.rule_problem(action, command.rule)
         if command.decision != "accept" or problem is not None:
             odd = f"a rule that may be made with `accept`, found `{' '.join(command.rule)}`, which {problem}"
+    if command.answers is not None:
+        odd = "a decision, found answers to questions"
+        if isinstance(action, AskPerson):
+            odd = odd_answers(action, command.answers)
     if command.instead is not None:
         if command.decision not in ("decline", "cancel"):
             odd = f"words for the model with `decline` or `cancel`, found them with `{command.decision}`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from codexd.core.decide.lookups import Lookups
 from codexd.core.events.events import ContextAdded, Event
 from codexd.core.events.warnings import ThreadWarned
+from codexd.core.prompts.collaboration import instructions_of
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import instructions_text
 from codexd.core.values.environment import environment_known, environment_of, environment_text
@@ -22,6 +23,10 @@ def context_due(
     due: list[Event] = []
     if state.developer_instructions and not state.known_context.developer:
         due.append(ContextAdded("developer", "developer", state.developer_instructions))
+    if settings.collaboration != state.known_context.collaboration:
+        mode = settings.collaboration
+        told = ContextAdded("developer", "developer", instructions_of(mode), collaboration=mode)
+        due.append(told)
     due += _instructions_due(state, settings.cwd, lookups)
     now, before = environment_of(settings, today, lookups.machine), state.known_context.environment
     text = environment_text(now, before)

@@ -23,9 +23,10 @@ from codexd.core.prompts.review_results import (
     exited_item,
     user_action,
 )
+from codexd.core.values.enforced import enforced_sandbox, sandbox_of
 from codexd.core.values.review_findings import read_output, render
 from codexd.core.values.review_target import blank_in, hint_of, trimmed
-from codexd.core.values.settings import Settings
+from codexd.core.values.settings import NO_PROFILE, Collaboration, Settings
 
 
 def start_review(transition: Transition, command: c.StartReview, lookups: Lookups) -> None:
@@ -89,4 +90,7 @@ def end_review(transition: Transition, command: c.ReportReview) -> None:
 
 def reviewer_settings(settings: Settings, model: str | None) -> Settings:
     """The settings of the reviewer: the thread's directory and permissions, and its own model."""
-    return replace(settings, model=model or settings.model)
+    if settings.plans:  # A review of a plan's author writes nothing either.
+        access, mode = sandbox_of(settings).access, enforced_sandbox(settings)
+        settings = replace(settings, sandbox=mode, access=access, profile=NO_PROFILE)
+    return replace(settings, model=model or settings.model, collaboration=Collaboration())

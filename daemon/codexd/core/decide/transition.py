@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import OpenItem, Rejected
-from codexd.core.decide.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
 from codexd.core.events.events import TurnSteered
 from codexd.core.policy.action_kinds import after_crash, kind_of
@@ -21,8 +20,10 @@ from codexd.core.prompts.review_results import (
     exited_item,
     user_action,
 )
+from codexd.core.state.cut_items import Why, fitted_cut
+from codexd.core.state.processes import OpenProcess
 from codexd.core.state.state import ThreadState, evolve
-from codexd.core.state.turn import OpenCall, OpenProcess, Turn
+from codexd.core.state.turn import OpenCall, Turn
 from codexd.core.values.ids import CallId, ItemId, ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import PersonCommand, SessionCall, ToolResult

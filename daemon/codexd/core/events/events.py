@@ -59,7 +59,7 @@ from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
-from codexd.core.values.settings import Settings, SettingsChange, Tuning
+from codexd.core.values.settings import Collaboration, Settings, SettingsChange, Tuning
 
 # "No value", for members that hold JSON of any shape: a union of Raw and None cannot be decoded.
 NO_JSON = NOTHING
@@ -226,6 +226,8 @@ class ContextAdded(Fact, frozen=True):
     digest: str | None = None  # of user instructions: equal digests mean equal instructions
     sources: tuple[InstructionFile, ...] = ()  # the files of the instructions
     within: bool = False  # it is among the items of the compaction just before
+    # Of instructions for a mode: the mode that the model knows after this.
+    collaboration: Collaboration | None = None
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

@@ -13,6 +13,7 @@ from codexd.core.policy.action_kinds import KINDS, decode_action
 from codexd.core.values.ids import ApprovalId, CallId, ProcessId
 from codexd.core.values.items import PlanStep
 from codexd.core.values.tool_actions import (
+    Answers,
     Decision,
     HostDecision,
     Permissions,
@@ -58,6 +59,7 @@ class ApprovalDecided(Fact, frozen=True):
     instead: str | None = None  # what the person wants done instead, as the model receives it
     granted: Permissions | None = None  # of the permissions that were asked for; None: all
     host_rule: HostDecision | None = None  # what is to hold for the host for ever
+    answers: Answers | None = None  # to the questions of the model
 
 
 class GrantsRevoked(Fact, frozen=True):

@@ -14,12 +14,13 @@ import msgspec
 from codexd.core.policy import command_rules, mcp_rules, patch_rules, permission_rules
 from codexd.core.policy.environment_rules import profile_refusal
 from codexd.core.policy.looked_up import LookedUp
-from codexd.core.rules import host_rules
+from codexd.core.rules import host_rules, question_rules
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     AskPermissions,
+    AskPerson,
     BadCall,
     Decision,
     ExecCommand,
@@ -43,6 +44,7 @@ ApprovalRequest = Literal[
     "item/fileChange/requestApproval",
     "mcpServer/elicitation/request",
     "item/permissions/requestApproval",
+    "item/tool/requestUserInput",
 ]
 # The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
 ToolItemType = Literal[
@@ -237,6 +239,20 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
             session_key=permission_rules.permissions_key,
         ),
         tool="request_permissions",
+    ),
+    "questions": ActionKind(
+        action=AskPerson,
+        line=question_rules.questions_line,
+        after_crash="repeat",
+        approval=Approval(
+            reason=question_rules.questions_reason,
+            refusal=question_rules.questions_refusal,
+            request="item/tool/requestUserInput",
+            answers=("accept", "decline", "cancel"),
+        ),
+        tool="request_user_input",
+        item=None,
+        found_as="command",
     ),
     "bad": ActionKind(
         action=BadCall,

@@ -17,6 +17,10 @@ CHANGES_FILES = "This patch changes files."
 CHANGES_OWN = (
     "This patch changes files of codexd or Codex, which may grant rights to later commands."
 )
+PLANS = (
+    "not applied: this is plan mode, in which no file is changed. Write what you would change into the plan; the user "
+    "leaves plan mode to have it carried out."
+)
 LEAVES_ROOTS = "This patch changes files outside of the writable folders."
 
 
@@ -35,9 +39,11 @@ def patch_reason(settings: Settings, action: ApplyPatch, looked_up: LookedUp) ->
 
 
 def patch_refusal(settings: Settings, action: ApplyPatch, looked_up: LookedUp) -> str | None:
-    """The answer to a patch that leaves the sandbox where nobody may be asked, or that a profile may forbid; None if
-    there is no such answer.
+    """The answer to a patch in plan mode, to one that leaves the sandbox where nobody may be asked, or that a profile
+    may forbid; None if there is no such answer.
     """
+    if settings.plans:
+        return PLANS
     forbidden = profile_refusal(settings, action, looked_up)
     if forbidden is not None or enforced_policy(settings) != "never":
         return forbidden

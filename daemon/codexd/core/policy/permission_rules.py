@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from codexd.core.policy.looked_up import LookedUp
 from codexd.core.policy.roots import may_write
-from codexd.core.values.enforced import enforced_policy, is_confined, network_of
+from codexd.core.values.enforced import enforced_policy, is_confined, network_of, sandbox_wanted
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import AskPermissions, Permissions
 
@@ -39,7 +39,8 @@ def permissions_reason(settings: Settings, action: AskPermissions, _: LookedUp) 
         return None
     has_network = not wanted.network or network_of(settings) != "off"
     writes = all(
-        settings.sandbox == "workspace-write" and may_write(settings, posixpath.join(folder, "x"))
+        sandbox_wanted(settings) == "workspace-write"
+        and may_write(settings, posixpath.join(folder, "x"))
         for folder in wanted.write
     )
     return None if has_network and writes else WIDENS_SANDBOX
@@ -53,7 +54,7 @@ def permissions_refusal(
         return None
     if enforced_policy(settings) == "never":
         return "not granted: the approval policy is `never`, so nobody is asked."
-    if settings.sandbox == "read-only" and action.permissions.write:
+    if sandbox_wanted(settings) == "read-only" and action.permissions.write:
         return (
             "not granted: in the sandbox `read-only` no folder can be written in. Ask to run the command outside of it, "
             "with `require_escalated`."

@@ -18,11 +18,16 @@ from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
 from codexd.core.state.known_context import KnownContext
+from codexd.core.state.processes import (
+    OpenProcess,
+    processes_after,
+    with_person_command,
+    with_pid,
+)
 from codexd.core.state.turn import (
     Compaction,
     ItemBirth,
     ModelCallEvent,
-    OpenProcess,
     ToolEvent,
     Turn,
     asked_about,
@@ -31,9 +36,6 @@ from codexd.core.state.turn import (
     evolve_review,
     evolve_tool,
     host_question,
-    processes_after,
-    with_person_command,
-    with_pid,
 )
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ItemId, ThreadId
@@ -98,6 +100,11 @@ class ThreadState(msgspec.Struct, frozen=True):
     fork_open: bool = False  # forked while a turn ran, which is still to be interrupted
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
+
+    @property
+    def in_force(self) -> Settings | None:
+        """The settings of the running turn, else of the thread."""
+        return self.settings if self.turn is None else self.turn.settings
 
 
 def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:

@@ -1,6 +1,7 @@
 """The policies of a thread that are enforced. Clients and models are shown these policies.
 
-Law: the shown policy is never looser or tighter than the enforced one. A thread's log keeps the policies
+Law: the shown policy is never looser or tighter than the enforced one; in plan mode commands write nothing, whatever
+policy is shown beside the mode. A thread's log keeps the policies
 that were requested, and what the machine could enforce.
 """
 
@@ -11,16 +12,29 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.values.settings import ApprovalPolicy, Notice, SandboxAccess, SandboxMode, Settings
+from codexd.core.values.settings import (
+    ApprovalPolicy,
+    Collaboration,
+    Notice,
+    SandboxAccess,
+    SandboxMode,
+    Settings,
+)
 
 _CONFINING: Final[frozenset[SandboxMode]] = frozenset({"read-only", "workspace-write"})
+
+
+def sandbox_wanted(settings: Settings) -> SandboxMode:
+    """The sandbox mode of commands, if it can be enforced: in plan mode, which changes nothing, the tightest."""
+    return "read-only" if settings.plans else settings.sandbox
 
 
 def is_confined(settings: Settings) -> bool:
     """Whether commands run in a sandbox."""
     if settings.profile.unenforced is not None:
         return False
-    return settings.sandbox in _CONFINING and settings.sandbox in settings.enforcement.modes
+    wanted = sandbox_wanted(settings)
+    return wanted in _CONFINING and wanted in settings.enforcement.modes
 
 
 def is_refused(settings: Settings) -> bool:
@@ -32,7 +46,7 @@ def is_refused(settings: Settings) -> bool:
 def enforced_sandbox(settings: Settings) -> SandboxMode:
     """The sandbox mode that is enforced; where commands are refused, the mode that was requested."""
     if is_confined(settings) or is_refused(settings):
-        return settings.sandbox
+        return sandbox_wanted(settings)
     return "danger-full-access"
 
 
@@ -68,7 +82,7 @@ Network = Literal["off", "domains", "on"]
 
 def network_of(settings: Settings) -> Network:
     """What commands may reach by the network; `domains`: those of a list."""
-    if enforced_sandbox(settings) == "danger-full-access":
+    if "danger-full-access" in (settings.sandbox, enforced_sandbox(settings)):
         return "on"
     if not settings.access.network_access:
         return "off"
@@ -93,8 +107,15 @@ class Sandbox(msgspec.Struct, frozen=True):
 
 def sandbox_of(settings: Settings) -> Sandbox:
     """The sandbox of a turn's tool calls."""
-    domains = network_of(settings) == "domains"
-    return Sandbox(enforced_sandbox(settings), settings.cwd, settings.access, domains)
+    network, access = network_of(settings), settings.access
+    if settings.plans:  # The network of the person's own sandbox, and none of its folders.
+        access = SandboxAccess(network_access=network != "off")
+    return Sandbox(enforced_sandbox(settings), settings.cwd, access, network == "domains")
+
+
+def beside_plan_mode(settings: Settings) -> Settings:
+    """The settings with which a turn would run after plan mode: their policies are the person's, and are shown."""
+    return replace(settings, collaboration=Collaboration()) if settings.plans else settings
 
 
 def enforced(settings: Settings) -> Settings:

@@ -90,6 +90,12 @@ class AgentMessage(_Item, frozen=True, kw_only=True, tag="agentMessage"):
     phase: str | None = None
 
 
+class Plan(_Item, frozen=True, kw_only=True, tag="plan"):
+    """A plan that the model proposes in plan mode; it is taken out of the message that has it."""
+
+    text: str  # Markdown
+
+
 class Reasoning(_Item, frozen=True, kw_only=True, tag="reasoning"):
     """The model's reasoning, as far as the provider shows it."""
 
@@ -253,6 +259,7 @@ class ToolText(msgspec.Struct, frozen=True, tag="inputText"):
 ThreadItem = (
     UserMessage
     | AgentMessage
+    | Plan
     | Reasoning
     | CommandExecution
     | FileChange

@@ -58,6 +58,16 @@ class Enforcement(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     domains: bool = False
 
 
+ModeKind = Literal["default", "plan"]
+
+
+class Collaboration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the model works with the person: in plan mode it asks and plans, and changes nothing."""
+
+    mode: ModeKind = "default"
+    instructions: str | None = None  # of the client, for the mode; None: the daemon's own
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The settings of a thread; a turn runs with those in force when it started."""
 
@@ -80,6 +90,12 @@ class Settings(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     compact_limit: int | None = None  # tokens in context; None: that of the configuration
     # Of the machine, when the thread was started and at each turn: so a log is judged alike on any machine.
     enforcement: Enforcement = Enforcement()
+    collaboration: Collaboration = Collaboration()
+
+    @property
+    def plans(self) -> bool:
+        """Whether it is in plan mode."""
+        return self.collaboration.mode == "plan"
 
 
 class Tuning(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -121,7 +137,7 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     provider: str | None = None
     approval_policy: ApprovalPolicy | None = None
     sandbox: SandboxMode | None = None
-    effort: str | None = None
+    effort: str | None = None  # empty: the model's default again
     summary: str | None = None
     verbosity: str | None = None
     service_tier: str | None = None  # empty: the provider's default again
@@ -132,13 +148,16 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     context_window: int | None = None
     compact_limit: int | None = None
     enforcement: Enforcement | None = None
+    collaboration: Collaboration | None = None
 
     def differing(self, settings: Settings) -> SettingsChange | None:
         """The changes that differ from `settings`; None if there are none."""
+        after = self.applied(settings)
         changed = {
             field: value
             for field in self.__struct_fields__
-            if (value := getattr(self, field)) is not None and value != getattr(settings, field)
+            if (value := getattr(self, field)) is not None
+            and getattr(after, field) != getattr(settings, field)
         }
         return SettingsChange(**changed) if changed else None
 
@@ -148,4 +167,6 @@ class SettingsChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
             for field in self.__struct_fields__
             if (value := getattr(self, field)) is not None
         }
+        if self.effort == "":
+            changed["effort"] = None
         return msgspec.structs.replace(settings, **changed)

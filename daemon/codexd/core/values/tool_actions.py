@@ -236,6 +236,40 @@ class AskPermissions(
     justification: str | None = None
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """An answer that is proposed to a person."""
+
+    label: str
+    description: str = ""
+
+
+class PersonQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A question of the model to a person."""
+
+    id: str  # by which its answer is given
+    header: str
+    question: str
+    options: tuple[Choice, ...] = ()
+
+
+class AskPerson(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="questions",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Ask a person questions, and wait for the answers."""
+
+    questions: tuple[PersonQuestion, ...]
+
+
+# The answers of a person, by the questions' ids: what was chosen, and what was typed.
+Answers = dict[str, tuple[str, ...]]
+
+
 class BadCall(ToolAction, msgspec.Struct, frozen=True, rename="camel", tag="bad", tag_field="kind"):
     """A call that cannot be made: an unknown tool, or arguments that cannot be read."""
 

@@ -15,6 +15,7 @@ from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import (
     AgentMessage,
     McpCall,
+    Plan,
     Reasoning,
     ThreadItem,
     ToolCall,
@@ -22,6 +23,7 @@ from codexd.core.values.items import (
 )
 from codexd.core.values.model_output import ItemKind
 from codexd.core.values.tool_actions import SessionCall
+from codexd.projections.clients.proposed_plan import Part, PlanSplitter, plan_id
 from codexd.protocol import notifications as n
 
 TextPart = Literal["text", "summary", "content"]
@@ -47,20 +49,32 @@ class EncodedMessage(msgspec.Struct, frozen=True, gc=False):
 
 ServerNotification = Outgoing | EncodedMessage
 
+_MESSAGE = "item/agentMessage/delta"
+_PLAN = "item/plan/delta"
+_OUTPUT = "item/commandExecution/outputDelta"
+_METHODS: dict[TextPart, str] = {
+    "summary": "item/reasoning/summaryTextDelta",
+    "content": "item/reasoning/textDelta",
+}
+
 
 class _Open(msgspec.Struct):
     """A growing text, or its parts: how much of each was sent, and how it is encoded."""
 
     sizes: dict[tuple[TextPart, int], int] = {}
     encoders: dict[tuple[TextPart, int], n.DeltaEncoder] = {}
-    text_method: str = "item/agentMessage/delta"
+    text_method: str = _MESSAGE
+    # Of a message in plan mode, whose start is sent with its first word: there may be nothing but a plan in it.
+    splitter: PlanSplitter | None = None
+    waits_since_ms: int | None = None
 
 
 class Texts:
     """The fold over one turn, and over the items of earlier turns that are still open."""
 
-    def __init__(self, thread_id: ThreadId, turn_id: TurnId) -> None:
-        self._thread_id, self._turn_id = thread_id, turn_id
+    def __init__(self, thread_id: ThreadId, turn_id: TurnId, *, plans: bool = False) -> None:
+        """`plans`: the turn is in plan mode, where a message may have plans in it."""
+        self._thread_id, self._turn_id, self._plans = thread_id, turn_id, plans
         self._open: dict[ItemId, _Open] = {}
         self._left: dict[ItemId, TurnId] = {}  # items that may stay open beyond their turns
 
@@ -71,18 +85,19 @@ class Texts:
         """A copy that does not change when this object does."""
         copied = self.unsent()
         for item_id, item in self._open.items():
-            copied._open[item_id] = replace(item, sizes=dict(item.sizes))
+            splitter = None if item.splitter is None else item.splitter.copy()
+            copied._open[item_id] = replace(item, sizes=dict(item.sizes), splitter=splitter)
         return copied
 
     def unsent(self) -> Texts:
         """The same turn and open items, for a client that has no text of them."""
-        texts = Texts(self._thread_id, self._turn_id)
+        texts = Texts(self._thread_id, self._turn_id, plans=self._plans)
         texts._left = dict(self._left)
         return texts
 
-    def next_turn(self, turn_id: TurnId) -> Texts:
+    def next_turn(self, turn_id: TurnId, *, plans: bool = False) -> Texts:
         """The texts of the turn that begins, with the items that are still open."""
-        texts = Texts(self._thread_id, turn_id)
+        texts = Texts(self._thread_id, turn_id, plans=plans)
         texts._left = self._left
         texts._open = {item: open_ for item, open_ in self._open.items() if item in self._left}
         return texts
@@ -105,8 +120,15 @@ class Texts:
         self._open.setdefault(item_id, _Open()).sizes[part, index] = offset
 
     def opened(self, item_id: ItemId, kind: ItemKind, at_ms: int) -> list[ServerNotification]:
-        self._open[item_id] = _Open()
-        return [item_started(begun(item_id, kind, at_ms), self._thread_id, self._turn_id)]
+        if kind == "message" and self._plans:
+            self._open[item_id] = _Open(splitter=PlanSplitter(), waits_since_ms=at_ms)
+            return []
+        return self._begun(begun(item_id, kind, at_ms))
+
+    def _begun(self, item: ThreadItem) -> list[ServerNotification]:
+        method = _PLAN if isinstance(item, Plan) else _MESSAGE
+        self._open[item.id] = _Open(text_method=method)
+        return [item_started(item, self._thread_id, self._turn_id)]
 
     def text(
         self, item_id: ItemId, part: TextPart, index: int, pieces: Sequence[str], at_ms: int
@@ -115,6 +137,40 @@ class Texts:
         item = self._open.get(item_id)
         if item is None:
             return []
+        if item.splitter is None:
+            return self._plain_text(item, item_id, part, index, pieces, at_ms)
+        messages: list[ServerNotification] = []
+        for piece in pieces:
+            for of_part, text in item.splitter.feed(piece):
+                messages += self._of_part(item_id, of_part, text, at_ms)
+        return messages
+
+    def _of_part(
+        self, item_id: ItemId, part: Part, text: str, at_ms: int
+    ) -> list[ServerNotification]:
+        """More of a message, or of a plan in it."""
+        messages: list[ServerNotification] = []
+        own_id = plan_id(item_id, part) if part else item_id
+        item = self._open.get(own_id)
+        if item is None:
+            messages += self._begun(Plan(id=own_id, text="", started_at_ms=at_ms))
+        elif item.waits_since_ms is not None:
+            started = begun(item_id, "message", item.waits_since_ms)
+            messages.append(item_started(started, self._thread_id, self._turn_id))
+            item.waits_since_ms = None
+        item = self._open[own_id]
+        item.text_method = _PLAN if part else _MESSAGE
+        return [*messages, *self._plain_text(item, own_id, "text", 0, [text], at_ms)]
+
+    def _plain_text(
+        self,
+        item: _Open,
+        item_id: ItemId,
+        part: TextPart,
+        index: int,
+        pieces: Sequence[str],
+        at_ms: int,
+    ) -> list[ServerNotification]:
         key = (part, index)
         messages: list[ServerNotification] = []
         if key not in item.sizes and part == "summary":
@@ -146,8 +202,28 @@ class Texts:
         self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
     ) -> list[ServerNotification]:
         """The unsent part of an item's text, as one delta."""
-        rest = self._unsent(item_id, part, index, text)
-        return self.text(item_id, part, index, [rest], at_ms) if rest else []
+        item = self._open.get(item_id)
+        is_text = item is not None and part == "text" and item.text_method == _MESSAGE
+        if item is None or not (is_text and self._plans):
+            return self._plain_rest(item_id, part, index, text, at_ms)
+        item.splitter = PlanSplitter()
+        whole = dict[Part, str]()
+        for of_part, piece in item.splitter.feed(text):
+            whole[of_part] = whole.get(of_part, "") + piece
+        messages: list[ServerNotification] = []
+        for of_part, piece in whole.items():
+            own_id = plan_id(item_id, of_part) if of_part else item_id
+            if rest := self._unsent(own_id, "text", 0, piece):
+                messages += self._of_part(item_id, of_part, rest, at_ms)
+        return messages
+
+    def _plain_rest(
+        self, item_id: ItemId, part: TextPart, index: int, text: str, at_ms: int
+    ) -> list[ServerNotification]:
+        rest, item = self._unsent(item_id, part, index, text), self._open.get(item_id)
+        if not rest or item is None:
+            return []
+        return self._plain_text(item, item_id, part, index, [rest], at_ms)
 
     def output_rest(self, call_id: CallId, text: str, at_ms: int) -> list[ServerNotification]:
         """The unsent part of a command's output, as one delta."""
@@ -157,10 +233,11 @@ class Texts:
     def completed(self, item: ThreadItem, at_ms: int, *, begun: bool) -> list[ServerNotification]:
         """An item is complete: its start, if that was not sent, the rest of its text, and its end."""
         messages: list[ServerNotification] = []
-        if item.id not in self._open and not begun:
+        opened = self._open.get(item.id)
+        if (opened is None or opened.waits_since_ms is not None) and not begun:
             messages += self._begun_late(item)
         for part, index, text in _texts(item):
-            messages += self.rest(item.id, part, index, text, at_ms)
+            messages += self._plain_rest(item.id, part, index, text, at_ms)
         self._open.pop(item.id, None)
         turn_id = self._left.pop(item.id, self._turn_id)
         params = n.ItemCompletedNotification(item, self._thread_id, turn_id, at_ms)
@@ -169,7 +246,9 @@ class Texts:
     def _begun_late(self, item: ThreadItem) -> list[ServerNotification]:
         at_ms = item.started_at_ms or item.completed_at_ms or 0
         if isinstance(item, AgentMessage):
-            return self.opened(item.id, "message", at_ms)
+            return self._begun(begun(item.id, "message", at_ms))
+        if isinstance(item, Plan):
+            return self._begun(replace(item, text="", started_at_ms=at_ms, completed_at_ms=None))
         if isinstance(item, Reasoning):
             return self.opened(item.id, "reasoning", at_ms)
         if isinstance(item, WebSearch):
@@ -208,13 +287,6 @@ class Texts:
             thread_id=self._thread_id, turn_id=self._turn_id, item_id=item_id, summary_index=index
         )
         return Outgoing("item/reasoning/summaryPartAdded", params)
-
-
-_OUTPUT = "item/commandExecution/outputDelta"
-_METHODS: dict[TextPart, str] = {
-    "summary": "item/reasoning/summaryTextDelta",
-    "content": "item/reasoning/textDelta",
-}
 
 
 def begun(item_id: ItemId, kind: ItemKind, at_ms: int | None) -> ThreadItem:
@@ -262,7 +334,7 @@ def _read_key(key: str) -> tuple[ItemId, TextPart, int]:
 
 
 def _texts(item: ThreadItem) -> list[tuple[TextPart, int, str]]:
-    if isinstance(item, AgentMessage):
+    if isinstance(item, AgentMessage | Plan):
         return [("text", 0, item.text)]
     if isinstance(item, Reasoning):
         summary: list[tuple[TextPart, int, str]] = [

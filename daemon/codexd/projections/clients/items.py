@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.prompts.review_results import answer_item
-from codexd.core.state.turn import OpenProcess
+from codexd.core.state.processes import OpenProcess
 from codexd.core.values.ids import CallId, ItemId, ProcessId, TurnId
 from codexd.core.values.images import as_shown, names_of
 from codexd.core.values.items import (
@@ -25,6 +25,7 @@ from codexd.core.values.items import (
     ContextCompaction,
     EnteredReviewMode,
     ExitedReviewMode,
+    Plan,
     Reasoning,
     ThreadItem,
     UserInput,
@@ -48,6 +49,7 @@ from codexd.core.values.tool_actions import (
     UpdatePlan,
     WriteStdin,
 )
+from codexd.projections.clients.proposed_plan import parts_of_text, plan_id
 from codexd.projections.clients.searches import cut_search, web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
@@ -92,7 +94,7 @@ class ItemProjection:
         self._tools: dict[CallId, OpenTool] = {}  # those without an answer
         # Those whose process goes on, and their turns.
         self._left: dict[ProcessId, tuple[OpenTool, TurnId]] = {}
-        self._turn_id = TurnId("")
+        self._turn_id, self._plans = TurnId(""), False  # of the running turn; it is in plan mode
         # The compaction under way. Where it comes to nothing its end says so: no screen may show the history as
         # shortened.
         self.compaction: ContextCompaction | None = None
@@ -133,7 +135,7 @@ class ItemProjection:
             case e.InputQueued():
                 self._queued[event.item_id] = event
             case e.TurnStarted():
-                self._turn_id = event.turn_id
+                self._turn_id, self._plans = event.turn_id, event.settings.plans
                 return self._inputs(event, at_ms)
             case e.InputWithdrawn():
                 self._queued.pop(event.item_id, None)
@@ -149,7 +151,7 @@ class ItemProjection:
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 return [*self._not_compacted("interrupted", at_ms), *self._taken_in()]
             case e.ItemCut():
-                return _cut(event, at_ms)
+                return _cut(event, at_ms, plans=self._plans)
             case e.HistoryCompacted():
                 return [self._compacted(event, at_ms)]
             case e.ReviewEntered() | e.ReviewExited():
@@ -229,7 +231,7 @@ class ItemProjection:
         item = read_item(event.item)
         if event.kind == "message":
             message = item if isinstance(item, MessageItem) else NO_MESSAGE
-            return _message(event, at_ms, message.text, message.phase)
+            return _message(event, at_ms, message.text, message.phase, plans=self._plans)
         if event.kind == "reasoning":
             thought = item if isinstance(item, ReasoningItem) else NO_REASONING
             return _reasoning(event, at_ms, thought.summary_texts, thought.content_texts)
@@ -352,9 +354,9 @@ def _said(
     return [ItemStarted(item), ItemDone(replace(item, completed_at_ms=at_ms), begun=True)]
 
 
-def _cut(event: e.ItemCut, at_ms: int) -> list[ItemChange]:
+def _cut(event: e.ItemCut, at_ms: int, *, plans: bool) -> list[ItemChange]:
     if event.kind == "message":
-        return _message(event, at_ms, event.text, "partial_answer")
+        return _message(event, at_ms, event.text, "partial_answer", plans=plans)
     if event.kind == "reasoning":
         return _reasoning(event, at_ms, event.summary, event.content)
     # Of the other items only a search is shown while it streams.
@@ -362,16 +364,33 @@ def _cut(event: e.ItemCut, at_ms: int) -> list[ItemChange]:
 
 
 def _message(
-    event: e.ItemCompleted | e.ItemCut, at_ms: int, text: str, phase: str | None
+    event: e.ItemCompleted | e.ItemCut, at_ms: int, text: str, phase: str | None, *, plans: bool
 ) -> list[ItemChange]:
+    """The message; in plan mode the plans in it come first, and a message without other words is left out."""
+    started_ms = at_ms if event.started_ms is None else event.started_ms
+    parts = parts_of_text(text, ended=True) if plans else {0: text}
+    done: list[ItemChange] = [
+        ItemDone(
+            Plan(
+                id=plan_id(event.item_id, part),
+                text=plan,
+                started_at_ms=started_ms,
+                completed_at_ms=at_ms,
+            )
+        )
+        for part, plan in parts.items()
+        if part
+    ]
+    if 0 not in parts and done:
+        return done
     item = AgentMessage(
         id=event.item_id,
-        text=text,
+        text=parts.get(0, ""),
         phase=phase,
-        started_at_ms=at_ms if event.started_ms is None else event.started_ms,
+        started_at_ms=started_ms,
         completed_at_ms=at_ms,
     )
-    return [ItemDone(item)]
+    return [*done, ItemDone(item)]
 
 
 def _reasoning(

@@ -34,6 +34,7 @@ from codexd.projections.clients.items import (
     Typed,
 )
 from codexd.projections.clients.patch_diffs import git_diff, with_changes
+from codexd.projections.clients.waiting import active
 from codexd.projections.clients.wire_settings import thread_settings
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
@@ -99,7 +100,8 @@ class ClientProjection:
             case e.TurnStarted():
                 messages += self._turn_started(event, at_ms)
             case e.ApprovalRequested():
-                messages.append(self._status(_active(waiting=True)))
+                asked = [*(asks.action for asks in self.asks.values()), event.action]
+                messages.append(self._status(active(asked)))
             case _:
                 pass
         for shown in self._screen.apply(recorded):
@@ -276,7 +278,7 @@ class ClientProjection:
     def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
         self._withdrawn, self._changed, self._plan = 0, (), None
-        self.texts = self.texts.next_turn(event.turn_id)
+        self.texts = self.texts.next_turn(event.turn_id, plans=event.settings.plans)
         self._settings, self._last_message = event.settings, None
         turn = Turn(
             id=event.turn_id,
@@ -357,7 +359,8 @@ class ClientProjection:
     def _approval_decided(self, event: e.ApprovalDecided) -> list[ServerMessage]:
         if self.asks.pop(event.approval_id, None) is None:
             return []
-        return [ApprovalResolved(event.approval_id), self._status(_active(waiting=bool(self.asks)))]
+        status = self._status(active(asks.action for asks in self.asks.values()))
+        return [ApprovalResolved(event.approval_id), status]
 
     def _settings_changed(self, event: e.SettingsChanged) -> list[ServerMessage]:
         if self._settings is None:
@@ -375,10 +378,6 @@ class ClientProjection:
     def _error(self, error: TurnError, *, will_retry: bool) -> Outgoing:
         params = n.ErrorNotification(error, will_retry, self._thread_id, self.turn_id)
         return Outgoing("error", params)
-
-
-def _active(*, waiting: bool) -> Active:
-    return Active(("waitingOnApproval",) if waiting else ())
 
 
 def token_usage(used: Usage) -> ThreadTokenUsage:

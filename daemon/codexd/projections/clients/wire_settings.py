@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.prompts.collaboration import instructions_of
+from codexd.core.values.enforced import beside_plan_mode, enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
 from codexd.protocol import notifications as n
 from codexd.protocol.policies import active_profile, sandbox_policy
@@ -17,19 +18,26 @@ def environments_of(settings: Settings) -> tuple[Environment, ...]:
 
 
 def thread_settings(settings: Settings) -> n.ThreadSettings:
-    """The settings as the wire has them."""
+    """The settings as the wire has them. The policies are the person's, in plan mode too."""
+    shown = beside_plan_mode(settings)
     return n.ThreadSettings(
         cwd=settings.cwd,
         environments=environments_of(settings),
-        approval_policy=enforced_policy(settings),
-        sandbox_policy=sandbox_policy(enforced_sandbox(settings), settings.access),
+        approval_policy=enforced_policy(shown),
+        sandbox_policy=sandbox_policy(enforced_sandbox(shown), settings.access),
         active_permission_profile=active_profile(settings.profile),
         model=settings.model,
         model_provider=settings.provider,
         service_tier=settings.service_tier or None,
         effort=settings.effort,
         summary=settings.summary,
-        collaboration_mode=CollaborationMode(
-            "default", ModeSettings(settings.model, settings.effort)
-        ),
+        collaboration_mode=collaboration_mode(settings),
+    )
+
+
+def collaboration_mode(settings: Settings) -> CollaborationMode:
+    """The mode as the wire has it, with what the model is told of it."""
+    told = instructions_of(settings.collaboration)
+    return CollaborationMode(
+        settings.collaboration.mode, ModeSettings(settings.model, settings.effort, told)
     )

@@ -16,7 +16,8 @@ from codexd.core.decide.transition import SECOND_RUN, second_run_at
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.policy.approval import not_as_asked
 from codexd.core.state.due import RunTool
-from codexd.core.state.turn import OpenCall, OpenProcess
+from codexd.core.state.processes import OpenProcess
+from codexd.core.state.turn import OpenCall
 from codexd.core.values.enforced import sandbox_of
 from codexd.core.values.ids import CallId, ProcessId
 from codexd.core.values.settings import Settings

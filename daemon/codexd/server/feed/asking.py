@@ -24,6 +24,7 @@ from codexd.core.values.redacted import find_stand_in
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     AskPermissions,
+    AskPerson,
     McpToolCall,
     ReachHost,
     RunCommand,
@@ -54,6 +55,13 @@ from codexd.protocol.requests import (
     PermissionProfile,
     PermissionsApprovalParams,
     offered,
+)
+from codexd.protocol.user_input import (
+    USER_INPUT,
+    UserInputOption,
+    UserInputOwn,
+    UserInputParams,
+    UserInputQuestion,
 )
 
 # The daemon's own sentences are shorter.
@@ -231,6 +239,31 @@ def mcp_call_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> Elicitati
     )
 
 
+def user_input_params(asks: ApprovalAsked, thread_id: ThreadId | str) -> UserInputParams:
+    """The parameters of `item/tool/requestUserInput`: the ids are exact, since an answer repeats them."""
+    action = asks.action
+    assert isinstance(action, AskPerson)
+    return UserInputParams(
+        thread_id=thread_id,
+        turn_id=asks.turn_id,
+        item_id=asks.item_id,
+        questions=tuple(
+            UserInputQuestion(
+                id=question.id,
+                header=visible_line(question.header, NAME_CHARACTERS_MAX),
+                question=visible_text(question.question),
+                options=tuple(
+                    UserInputOption(visible_text(each.label), visible_text(each.description))
+                    for each in question.options
+                )
+                or None,
+            )
+            for question in action.questions
+        ),
+        codexd=UserInputOwn(asks.approval_id, action_hash(action)),
+    )
+
+
 def _arguments(encoded: str) -> dict[str, object]:
     """The arguments of a call with every invisible character in them written out."""
     shown = _visible(decode_foreign(encoded))
@@ -247,7 +280,11 @@ def _visible(value: object) -> object:
 
 # The parameters of a request.
 Params = (
-    CommandApprovalParams | FileChangeApprovalParams | PermissionsApprovalParams | ElicitationParams
+    CommandApprovalParams
+    | FileChangeApprovalParams
+    | PermissionsApprovalParams
+    | ElicitationParams
+    | UserInputParams
 )
 # By the server request that a kind of action is asked about with.
 PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], Params]] = {
@@ -255,6 +292,7 @@ PARAMS: dict[ApprovalRequest, Callable[[ApprovalAsked, ThreadId | str], Params]]
     FILE_CHANGE_APPROVAL: file_change_params,
     PERMISSIONS_APPROVAL: permissions_params,
     ELICITATION: mcp_call_params,
+    USER_INPUT: user_input_params,
 }
 
 

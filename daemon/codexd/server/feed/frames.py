@@ -21,6 +21,7 @@ from codexd.protocol.notifications import (
     with_seq,
 )
 from codexd.protocol.requests import COMMAND_APPROVAL, AskedByCodexd
+from codexd.protocol.user_input import UserInputOwn
 from codexd.protocol.wire.framing import Framing
 from codexd.protocol.wire.request_ids import RequestId
 from codexd.protocol.wire.rpc import encode_request
@@ -213,7 +214,7 @@ def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Encod
     method = request_for(asks.action)
     assert method is not None  # Nothing else is asked about.
     params = PARAMS[method](as_asked(asks, questions.state_of(waits)), thread_id)
-    assert isinstance(params.codexd, AskedByCodexd)
+    assert isinstance(params.codexd, AskedByCodexd | UserInputOwn)
     request_id = questions.show(waits, asks.approval_id, params.codexd.action_hash, method)
     return EncodedMessage(method, encode_request(request_id, method, params))
 

@@ -7,6 +7,7 @@ import msgspec
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import made_ms
+from codexd.projections.clients.waiting import active
 from codexd.projections.clients.wire_settings import environments_of
 from codexd.projections.summary import Brought, Summary
 from codexd.protocol import threads as t
@@ -23,8 +24,7 @@ def status_of(
     if state is None:
         return t.NotLoaded() if trouble is None else t.InError()
     if state.turn is not None:
-        waiting = reviewer_asks or state.turn.waits_for_person
-        return t.Active(("waitingOnApproval",) if waiting else ())
+        return active([*state.turn.asked, *([None] if reviewer_asks else [])])
     return t.InError() if state.failed else t.Idle()
 
 

@@ -12,8 +12,9 @@ from codexd.config.keys import Config
 from codexd.config.permission_profiles import BUILT_IN, UnusableProfile
 from codexd.config.policies import Policies, policies_for
 from codexd.core.commands import Rejected
+from codexd.core.prompts.collaboration import collaboration_of
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
-from codexd.core.values.settings import SettingsChange
+from codexd.core.values.settings import Collaboration, SettingsChange
 from codexd.machine.patience import NoAnswer, patiently
 from codexd.models.client import ModelError
 from codexd.models.http.local import NoLocalModel
@@ -33,6 +34,8 @@ from codexd_eventstore.store import NotFound
 
 # Names of models and providers are some dozens of characters; each change of a name is recorded and sent.
 NAME_CHARACTERS_MAX = 512
+# The instructions of a mode: Codex's own have 10 000. They are part of the settings, which each turn records.
+MODE_CHARACTERS_MAX = 32 * 1024
 
 
 def thread_id_of(text: str) -> ThreadId:
@@ -135,9 +138,22 @@ async def checked_change(services: Services, change: SettingsChange) -> Settings
         if not os.path.isabs(root):
             shown = root[:NAME_CHARACTERS_MAX]
             raise invalid_params(f"writableRoots: expected absolute paths, found {shown!r}")
+    if change.collaboration is not None:
+        change = replace(change, collaboration=_checked_mode(change.collaboration))
     if change.cwd is None:
         return change
     return replace(change, cwd=await checked_cwd(services, change.cwd))
+
+
+def _checked_mode(asked: Collaboration) -> Collaboration:
+    """A mode whose instructions are no longer than a page or two. Raises: RpcError."""
+    found = len(asked.instructions or "")
+    if found > MODE_CHARACTERS_MAX:
+        raise invalid_params(
+            f"collaborationMode.settings.developer_instructions: expected at most {MODE_CHARACTERS_MAX} characters, "
+            f"found {found}; nothing was done"
+        )
+    return collaboration_of(asked.mode, asked.instructions)
 
 
 def check_provider(services: Services, provider: str) -> None:

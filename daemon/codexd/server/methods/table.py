@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pkgutil
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, Final
@@ -20,7 +20,7 @@ from codexd.core.commands import Rejected
 from codexd.core.events.events import InvalidEvent
 from codexd.core.state.turn import host_question
 from codexd.core.values.ids import ApprovalId, ThreadId
-from codexd.core.values.tool_actions import Permissions
+from codexd.core.values.tool_actions import Answers, Permissions
 from codexd.core.values.trace import read_traceparent
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
@@ -28,6 +28,7 @@ from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, REFUSALS, known_meth
 from codexd.protocol.notifications import WarningNotification
 from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
 from codexd.protocol.turns import TurnStartParams
+from codexd.protocol.user_input import UserInputAnswer
 from codexd.protocol.wire.rpc import (
     INTERNAL_ERROR,
     ClientReply,
@@ -223,6 +224,7 @@ class Dispatcher:
             granted=_permissions(decision.granted),
             host_rule=None if decision.host is None else decision.host.action,
             host=None if decision.host is None else decision.host.host,
+            answers=_answers(decision.answers),
         )
         about_host = host_question(thread.state.turn, command.approval_id)
         try:
@@ -270,6 +272,10 @@ def _permissions(granted: PermissionProfile | None) -> Permissions | None:
         network is not None and bool(network.enabled),
         (files.write or ()) if files is not None else (),
     )
+
+
+def _answers(given: Mapping[str, UserInputAnswer] | None) -> Answers | None:
+    return None if given is None else {name: each.answers for name, each in given.items()}
 
 
 def _no_decision(connection: Connection, decision: Decided | Undecided, asked: Open) -> str | None:

@@ -7,11 +7,12 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.values.enforced import enforced_policy, enforced_sandbox
+from codexd.core.values.enforced import beside_plan_mode, enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.settings import Settings
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
+from codexd.projections.clients.wire_settings import collaboration_mode
 from codexd.protocol import settings as s
 from codexd.protocol import threads as t
 from codexd.protocol.notifications import ThreadClosedNotification, ThreadStartedNotification
@@ -271,6 +272,7 @@ def _attached(
         back = TurnCursor(thread.version + 1).cursor()
         response = msgspec.structs.replace(
             response,
+            collaboration_mode=collaboration_mode(_settings(thread)),
             initial_turns_page=page,
             turns_backwards_cursor=back,
             items_backwards_cursor=back,
@@ -287,24 +289,29 @@ def _attached(
 
 def _in_force(services: Services, thread: ThreadActor) -> Settings:
     """The settings of a thread here and now; a turn that runs keeps what it began with."""
-    settings = thread.state.settings
-    assert settings is not None
+    settings = _settings(thread)
     if thread.state.turn is not None:
         return settings
     return msgspec.structs.replace(settings, enforcement=services.confinement.enforcement())
 
 
+def _settings(thread: ThreadActor) -> Settings:
+    assert thread.state.settings is not None
+    return thread.state.settings
+
+
 def _settled(
     kind: type[Response], thread: t.Thread, settings: Settings, seq: int | msgspec.UnsetType
 ) -> Response:
+    shown = beside_plan_mode(settings)
     return kind(
         thread=thread,
         model=settings.model,
         model_provider=settings.provider,
         cwd=settings.cwd,
         runtime_workspace_roots=(settings.cwd,),
-        approval_policy=enforced_policy(settings),
-        sandbox=sandbox_policy(enforced_sandbox(settings), settings.access),
+        approval_policy=enforced_policy(shown),
+        sandbox=sandbox_policy(enforced_sandbox(shown), settings.access),
         active_permission_profile=active_profile(settings.profile),
         reasoning_effort=settings.effort,
         service_tier=settings.service_tier or None,

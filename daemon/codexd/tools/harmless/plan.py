@@ -82,8 +82,10 @@ class PlanTool:
     features = frozenset({"update_plan"})
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Offered to every model, but not to a reviewer, who has one thing to do."""
-        return DECLARATION if thread.reviews is None else None
+        """Offered to every model, but not to a reviewer, who has one thing to do, and not where the work is planned."""
+        settings = thread.in_force
+        plans = settings is not None and settings.plans
+        return DECLARATION if thread.reviews is None and not plans else None
 
     def read_call(self, arguments: str, context: CallContext) -> UpdatePlan | BadCall:
         asked = read_arguments(arguments, _Arguments, _bad)

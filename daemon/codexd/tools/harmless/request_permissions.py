@@ -111,7 +111,7 @@ class PermissionsTool:
 
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
         """Offered where a sandbox holds commands, and a person may be asked."""
-        settings = thread.turn.settings if thread.turn is not None else thread.settings
+        settings = thread.in_force
         if settings is None or not is_confined(settings) or enforced_policy(settings) == "never":
             return None
         return DECLARATION
