@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from builders import call_json, ended, message_json, text_item
-from codexd.core.commands import KeptItems
 from codexd.core.events.events import (
     ContextAdded,
     Event,
@@ -17,7 +16,7 @@ from codexd.core.events.events import (
     TurnCompleted,
     TurnSteered,
 )
-from codexd.core.events.history import KeptMessage, PinAdded
+from codexd.core.events.history import KeptItems, KeptMessage, PinAdded
 from codexd.core.events.record import Recorded
 from codexd.core.values.ids import CallId, ItemId, TurnId
 from codexd.core.values.items import ImageInput, MentionInput, TextInput, UserInput

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
-from codexd.core.events.history import KeptMessage
+from codexd.core.events.history import KeptItems
 from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import (
     ApprovalId,
@@ -229,17 +229,6 @@ class ToolCallDone(msgspec.Struct, frozen=True):
 
 # The parts of a model's output that are reported to the thread.
 ModelDone = ModelItemDone | ToolCallDone | ModelResponseDone
-
-
-class KeptItems(msgspec.Struct, frozen=True):
-    """The items of a history that are kept before the summary."""
-
-    items: tuple[msgspec.Raw, ...] = ()
-    context_at: int = 0  # the index at which fresh context is inserted
-    kept: tuple[KeptMessage, ...] = ()
-    pins: tuple[int, ...] = ()
-    left_out: int = 0  # items that did not fit into the summary's request
-    unanswered: tuple[msgspec.Raw, ...] = ()  # items that no request had, which follow the summary
 
 
 class ReportModel(_Command, frozen=True, kw_only=True):

@@ -11,12 +11,11 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import KeptItems
 from codexd.core.decide.context import context_due
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
-from codexd.core.events.history import Phase, Reason
+from codexd.core.events.history import KeptItems, Phase, Reason
 from codexd.core.prompts.compaction import SUMMARY_PREFIX
 from codexd.core.state.known_context import KnownContext
 from codexd.core.state.state import ThreadState

@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 from msgspec.structs import replace
 
 from codexd.core import commands as c
-from codexd.core.commands import KeptItems, ModelDone, OpenItem, ToolCallDone
+from codexd.core.commands import ModelDone, OpenItem, ToolCallDone
 from codexd.core.decide.approvals import NOBODY_TO_ASK, admit, ask_outside
 from codexd.core.decide.compaction import (
     TOO_LONG,
@@ -28,6 +28,7 @@ from codexd.core.decide.transition import (
 )
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
+from codexd.core.events.history import KeptItems
 from codexd.core.policy.action_kinds import after_crash, request_for
 from codexd.core.state.turn import ModelCall, OpenCall, waits_for_another
 from codexd.core.values.items import TurnError

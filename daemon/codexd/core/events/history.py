@@ -55,6 +55,17 @@ class KeptMessage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     truncated: bool = False  # its middle was left out
 
 
+class KeptItems(msgspec.Struct, frozen=True):
+    """The items of a history that are kept before the summary."""
+
+    items: tuple[msgspec.Raw, ...] = ()
+    context_at: int = 0  # the index at which fresh context is inserted
+    kept: tuple[KeptMessage, ...] = ()
+    pins: tuple[int, ...] = ()
+    left_out: int = 0  # items that did not fit into the summary's request
+    unanswered: tuple[msgspec.Raw, ...] = ()  # items that no request had, which follow the summary
+
+
 class PinAdded(Fact, frozen=True):
     """Every later compaction keeps the model's items of a record."""
 

@@ -25,8 +25,6 @@ from codexd.core.values.items import (
     ContextCompaction,
     EnteredReviewMode,
     ExitedReviewMode,
-    Plan,
-    Reasoning,
     ThreadItem,
     UserInput,
     UserMessage,
@@ -49,7 +47,7 @@ from codexd.core.values.tool_actions import (
     UpdatePlan,
     WriteStdin,
 )
-from codexd.projections.clients.proposed_plan import parts_of_text, plan_id
+from codexd.projections.clients.model_items import messages_of, reasoning_of
 from codexd.projections.clients.searches import cut_search, web_search
 from codexd.projections.clients.tool_items import OpenTool, ToolItem, begun, ended
 
@@ -231,10 +229,13 @@ class ItemProjection:
         item = read_item(event.item)
         if event.kind == "message":
             message = item if isinstance(item, MessageItem) else NO_MESSAGE
-            return _message(event, at_ms, message.text, message.phase, plans=self._plans)
+            shown = messages_of(event, at_ms, message.text, message.phase, plans=self._plans)
+            return [ItemDone(each) for each in shown]
         if event.kind == "reasoning":
             thought = item if isinstance(item, ReasoningItem) else NO_REASONING
-            return _reasoning(event, at_ms, thought.summary_texts, thought.content_texts)
+            return [
+                ItemDone(reasoning_of(event, at_ms, thought.summary_texts, thought.content_texts))
+            ]
         if isinstance(item, WebSearchItem):
             return [ItemDone(web_search(event, item, at_ms))]
         if event.call is not None:
@@ -356,54 +357,9 @@ def _said(
 
 def _cut(event: e.ItemCut, at_ms: int, *, plans: bool) -> list[ItemChange]:
     if event.kind == "message":
-        return _message(event, at_ms, event.text, "partial_answer", plans=plans)
+        shown = messages_of(event, at_ms, event.text, "partial_answer", plans=plans)
+        return [ItemDone(item) for item in shown]
     if event.kind == "reasoning":
-        return _reasoning(event, at_ms, event.summary, event.content)
+        return [ItemDone(reasoning_of(event, at_ms, event.summary, event.content))]
     # Of the other items only a search is shown while it streams.
     return [ItemDone(cut_search(event, at_ms))]
-
-
-def _message(
-    event: e.ItemCompleted | e.ItemCut, at_ms: int, text: str, phase: str | None, *, plans: bool
-) -> list[ItemChange]:
-    """The message; in plan mode the plans in it come first, and a message without other words is left out."""
-    started_ms = at_ms if event.started_ms is None else event.started_ms
-    parts = parts_of_text(text, ended=True) if plans else {0: text}
-    done: list[ItemChange] = [
-        ItemDone(
-            Plan(
-                id=plan_id(event.item_id, part),
-                text=plan,
-                started_at_ms=started_ms,
-                completed_at_ms=at_ms,
-            )
-        )
-        for part, plan in parts.items()
-        if part
-    ]
-    if 0 not in parts and done:
-        return done
-    item = AgentMessage(
-        id=event.item_id,
-        text=parts.get(0, ""),
-        phase=phase,
-        started_at_ms=started_ms,
-        completed_at_ms=at_ms,
-    )
-    return [*done, ItemDone(item)]
-
-
-def _reasoning(
-    event: e.ItemCompleted | e.ItemCut,
-    at_ms: int,
-    summary: tuple[str, ...],
-    content: tuple[str, ...],
-) -> list[ItemChange]:
-    item = Reasoning(
-        id=event.item_id,
-        summary=summary,
-        content=content,
-        started_at_ms=at_ms if event.started_ms is None else event.started_ms,
-        completed_at_ms=at_ms,
-    )
-    return [ItemDone(item)]

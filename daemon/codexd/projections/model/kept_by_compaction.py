@@ -14,8 +14,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import KeptItems
-from codexd.core.events.history import KeptMessage, PinAdded
+from codexd.core.events.history import KeptItems, KeptMessage, PinAdded
 from codexd.core.values.items import MentionInput, SkillInput, TextInput, UserInput
 from codexd.core.values.provider_items import text_message
 from codexd.core.values.truncate import BYTES_PER_TOKEN, truncate_middle, utf8_bytes

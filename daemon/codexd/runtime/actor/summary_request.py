@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from codexd.core.commands import KeptItems
+from codexd.core.events.history import KeptItems
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.state.window import json_bytes
