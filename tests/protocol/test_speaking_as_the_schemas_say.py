@@ -679,6 +679,7 @@ THEIRS = [
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
     "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys", "traceparent",
+    "interruptOnDisconnect",
 }  # fmt: skip
 
 # Where Codex's name for a type is not ours.
