@@ -21,6 +21,7 @@ from builders import (
 from codexd.core import commands as c
 from codexd.core.decide.decide import QUEUE_INPUTS_MAX
 from codexd.core.events.events import (
+    InputsReordered,
     InputWithdrawn,
     ModelCallFailed,
     SettingsChanged,
@@ -30,6 +31,7 @@ from codexd.core.events.events import (
 )
 from codexd.core.state.due import CallModel
 from codexd.core.values.ids import ItemId, ModelCallId, TurnId
+from codexd.core.values.items import TextInput
 from codexd.core.values.settings import SettingsChange
 from spec import given
 
@@ -70,6 +72,38 @@ def test_a_waiting_input_can_be_withdrawn() -> None:
     given(*TWO_WAIT, *outcome.events).when(report("t1/1", FINISHED)).then(
         ENDED, TurnCompleted(), begun(3), calling("t3/1")
     )
+
+
+def test_a_waiting_input_gets_other_words_in_its_old_place() -> None:
+    revised = replace(queued(2), content=(TextInput("other"),), client_metadata={"a": "b"})
+    revise = c.ReviseInput(
+        item_id=ItemId("u2"), content=revised.content, client_metadata=revised.client_metadata
+    )
+    order = (ItemId("u2"), ItemId("u3"))
+    outcome = given(*TWO_WAIT).when(revise)
+    outcome.then(InputWithdrawn(ItemId("u2")), revised, InputsReordered(order))
+    given(*TWO_WAIT, *outcome.events).when(report("t1/1", FINISHED)).then(
+        ENDED, TurnCompleted(), begun(2), calling("t2/1")
+    )
+    last = c.ReviseInput(item_id=ItemId("u3"), content=revised.content)
+    given(*TWO_WAIT).when(last).then(
+        InputWithdrawn(ItemId("u3")), replace(queued(3), content=revised.content)
+    )
+    unknown = replace(revise, item_id=ItemId("u1"))
+    given(*TWO_WAIT).when(unknown).then_rejected("input_not_queued")
+    given(*TWO_WAIT).when(replace(revise, content=())).then_rejected("empty_input")
+
+
+def test_waiting_inputs_start_in_the_order_that_a_person_gives_them() -> None:
+    order = (ItemId("u3"), ItemId("u2"))
+    outcome = given(*TWO_WAIT).when(c.ReorderInputs(item_ids=order)).then(InputsReordered(order))
+    given(*TWO_WAIT, *outcome.events).when(report("t1/1", FINISHED)).then(
+        ENDED, TurnCompleted(), begun(3), calling("t3/1")
+    )
+    given(*TWO_WAIT, *outcome.events).when(c.ReorderInputs(item_ids=order)).then()
+    for ids in (("u3",), ("u3", "u3"), ("u2", "u3", "u4"), ()):
+        partial = c.ReorderInputs(item_ids=tuple(map(ItemId, ids)))
+        given(*TWO_WAIT).when(partial).then_rejected("queue_changed")
 
 
 def test_an_interrupt_of_a_waiting_turn_withdraws_its_input() -> None:

@@ -20,6 +20,7 @@ from codexd.core.events import tools as w
 from codexd.core.events.events import Event, InvalidEvent, Unknown, decode_event, encode_event
 from codexd.core.events.history import (
     HistoryCompactionUndone,
+    HistoryInjected,
     HistoryReverted,
     HistoryRevertUndone,
 )
@@ -85,6 +86,7 @@ PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
 PERMISSIONS = (GOLDEN / "permissions-v1.jsonl").read_bytes().splitlines()
 APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
 DENIALS = (GOLDEN / "denials-v1.jsonl").read_bytes().splitlines()
+QUEUE = (GOLDEN / "queue-v1.jsonl").read_bytes().splitlines()
 TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
@@ -263,6 +265,33 @@ TAKEN_BACK: list[Event] = [
     HistoryRevertUndone(42, 1, 4711),
     HistoryCompactionUndone(9, 96000),
 ]
+WAITING: list[Event] = [
+    e.ThreadStarted(
+        Settings("/work", "m-1", "p", "on-request", "read-only"),
+        "codex-tui",
+        "0.3.0",
+        history_mode="paginated",
+        source="vscode",
+    ),
+    HistoryInjected(
+        (
+            RAW(
+                b'{"type":"message","role":"developer",'
+                b'"content":[{"type":"input_text","text":"A side question follows."}]}'
+            ),
+        )
+    ),
+    e.InputQueued(
+        ItemId("u2"),
+        TurnId("t2"),
+        (TextInput("later"),),
+        "mine",
+        client_metadata={"origin": "queue"},
+    ),
+    e.InputsReordered((ItemId("u3"), ItemId("u2"))),
+    e.ReadStateSet(unread=False),
+    e.ReadStateSet(unread=True),
+]
 SENT: list[Event] = [
     e.ModelCallStarted(
         ModelCallId("t1/1"),
@@ -427,7 +456,7 @@ AS_A_TASK: list[Event] = [
 ]
 
 EVERY = [
-    *AS_A_TASK,
+    *(*AS_A_TASK, *WAITING),
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
     *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED, *BY_A_PERSON),
 ]
@@ -498,6 +527,10 @@ def test_denials_of_version_1_read_as_they_were_meant() -> None:
     assert [decode_record(line).event for line in DENIALS] == DENIED
 
 
+def test_what_waits_and_what_is_read_reads_in_version_1_as_it_was_meant() -> None:
+    assert [decode_record(line).event for line in QUEUE] == WAITING
+
+
 def test_a_patch_comes_back_with_its_files() -> None:
     patch = ApplyPatch(
         "*** Begin Patch\n*** Add File: n/a\n+x\n*** Update File: b\n*** Move to: c\n-1\n+2\n*** End Patch",
@@ -539,6 +572,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         DENIALS,
         PERSON_COMMANDS,
         TASKS,
+        QUEUE,
     ],
     ids=[
         "patches",
@@ -558,6 +592,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
         "denials",
         "commands of people",
         "tasks",
+        "queue",
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:

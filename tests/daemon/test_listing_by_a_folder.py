@@ -17,8 +17,8 @@ async def test_threads_are_found_through_symlinks_on_both_sides() -> None:
         link.symlink_to(home.work)
         home.start()
         async with connected(home.socket) as client:
-            real = await client.start_thread(cwd=str(home.work))
-            linked = await client.start_thread(cwd=str(link))
+            real = await client.begin_thread(cwd=str(home.work))
+            linked = await client.begin_thread(cwd=str(link))
             for thread in (real, linked):
                 await client.call("thread/name/set", threadId=thread, name="here")
             work = str(home.work)

@@ -143,7 +143,7 @@ async def test_an_acknowledged_change_is_in_the_next_list(home: Home) -> None:
         home.use_model(model.base_url)
         home.start()
         async with connected(home.socket) as client:
-            threads = [await client.start_thread() for _ in range(3)]
+            threads = [await client.begin_thread() for _ in range(3)]
             for thread in threads:
                 await client.call("thread/archive", threadId=thread)
                 assert thread not in await listed(client)
@@ -158,10 +158,10 @@ async def test_an_acknowledged_change_is_in_the_next_list(home: Home) -> None:
 async def test_pages_hold_while_threads_come(daemon: Daemon) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1")
     async with connected(daemon.home.socket) as client:
-        before = [await client.start_thread() for _ in range(4)][::-1]
+        before = [await client.begin_thread() for _ in range(4)][::-1]
         page = await client.call("thread/list", limit=2)
         assert [thread["id"] for thread in page["data"]] == before[:2]
-        later = [await client.start_thread() for _ in range(2)][::-1]
+        later = [await client.begin_thread() for _ in range(2)][::-1]
         rest = await client.call("thread/list", limit=2, cursor=page["nextCursor"])
         assert [thread["id"] for thread in rest["data"]] == before[2:]
         back = await client.call("thread/list", sortDirection="asc", cursor=page["backwardsCursor"])
@@ -177,18 +177,24 @@ async def test_pages_hold_while_threads_come(daemon: Daemon) -> None:
 async def test_filters_follow_the_schema(daemon: Daemon) -> None:
     daemon.home.use_model("http://127.0.0.1:1/v1")
     async with connected(daemon.home.socket, name="filter-tests") as client:
-        thread = await client.start_thread()
+        thread = await client.begin_thread()
         mine = {"originators": ["filter-tests"]}
         assert await listed(client, **mine) == [thread]
         assert await listed(client, originators=["somebody"]) == []
-        assert await listed(client, **mine, sourceKinds=["exec", "appServer"]) == [thread]
+        assert await listed(client, **mine, sourceKinds=["cli", "vscode"]) == [thread]
+        assert await listed(client, **mine, sourceKinds=[]) == [thread]
+        assert await listed(client, **mine, sourceKinds=["exec", "appServer"]) == []
         assert await listed(client, **mine, sourceKinds=["subAgent"]) == []
         assert await listed(client, **mine, ancestorThreadId=thread) == []
         assert await listed(client, meant=thread[:13]) == [thread]
         assert await listed(client, **mine, excludedThreadIds=[thread]) == []
+        assert await listed(client, **mine, includedThreadIds=[thread, stream(1)]) == [thread]
+        assert await listed(client, **mine, includedThreadIds=[]) == []
         for params in (
             {"excludedThreadIds": ["no id"]},
             {"excludedThreadIds": [thread] * 101},
+            {"includedThreadIds": ["no id"]},
+            {"includedThreadIds": [thread] * 101},
             {"ancestorThreadId": thread, "parentThreadId": thread},
         ):
             await client.refused("thread/list", **params)

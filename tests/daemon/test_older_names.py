@@ -82,6 +82,8 @@ async def test_conversations_are_listed_and_put_aside_by_id_and_path(
         daemon.home.use_model(model.base_url)
         made = [await client.call("newConversation", cwd=str(tmp_path)) for _ in range(2)]
         (first, path), (second, other) = [(m["conversationId"], m["rolloutPath"]) for m in made]
+        for conversation in (first, second):
+            await client.begin(conversation)
         page = await client.call("listConversations", pageSize=1)
         rest = await client.call("listConversations", pageSize=1, cursor=page["nextCursor"])
         assert [item["conversationId"] for item in (*page["items"], *rest["items"])] == [

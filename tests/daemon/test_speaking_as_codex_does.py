@@ -43,6 +43,7 @@ TO_EVERYBODY = {
     "thread/closed",
     "thread/deleted",
     "thread/name/updated",
+    "thread/readState/changed",
     "thread/started",
     "thread/status/changed",
     "thread/unarchived",
@@ -55,6 +56,8 @@ OF_MCP_SERVERS = {
     *("mcpServer/oauth/login", "mcpServer/resource/read", "mcpServer/tool/call"),
     "mcpServer/event/stream/start",
 }
+# A prompt waits only while a turn runs, and then none can be started.
+OF_IDLE_QUEUES = {"thread/queue/start"}
 # A method that an endpoint has to be configured for.
 OF_ENDPOINTS = {"feedback/upload"}
 
@@ -75,7 +78,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
             await client.call("feedback/save", classification="bug", savePath=str(report))
             answered = {method for method, _ in client.results}
             theirs = {method for method in METHODS if is_theirs(method)}
-            assert answered >= theirs - OF_MCP_SERVERS - OF_ENDPOINTS - OF_CHATGPT
+            assert answered >= theirs - OF_MCP_SERVERS - OF_ENDPOINTS - OF_CHATGPT - OF_IDLE_QUEUES
             for peer in (client, other):
                 for method, result in peer.results:
                     if is_theirs(method):
@@ -89,7 +92,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
                 "item/commandExecution/outputDelta", "item/completed",
                 "item/reasoning/summaryPartAdded", "item/reasoning/summaryTextDelta", "item/started",
                 "serverRequest/resolved", "thread/archived", "thread/closed", "thread/compacted",
-                "thread/name/updated",
+                "thread/name/updated", "thread/queue/changed", "thread/readState/changed",
                 "thread/settings/updated", "thread/started", "thread/status/changed",
                 "thread/tokenUsage/updated", "thread/unarchived", "turn/completed", "turn/started",
             }  # fmt: skip
@@ -130,6 +133,7 @@ async def everything(client: Client) -> None:
     turn = await client.start_turn(thread, "hang")
     await client.until_notified("item/agentMessage/delta", delta="wait")
     await client.call("turn/steer", threadId=thread, expectedTurnId=turn, input=typed("steered"))
+    await the_queue(client, thread)
     await client.call("turn/interrupt", threadId=thread, turnId=turn)
     await client.turn_ended(turn)
     await client.call("thread/settings/update", threadId=thread, effort="high", summary="concise")
@@ -151,6 +155,15 @@ async def everything(client: Client) -> None:
     await client.decide(await client.until_asked(3), "accept")
     await client.turn_ended(review["turn"]["id"])
     await client.call("thread/name/set", threadId=thread, name="a name")
+    read = client.of("thread/readState/changed")[-1].params["readState"]
+    await client.call(
+        "thread/readState/update",
+        threadId=thread,
+        operation={"type": "read"},
+        expectedRevision=read["revision"],
+    )
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    await client.call("thread/inject_items", threadId=thread, items=[item])
     for include in (True, False):
         await client.call("thread/read", threadId=thread, includeTurns=include)
     for view in ("full", "summary", "notLoaded"):
@@ -168,6 +181,22 @@ async def everything(client: Client) -> None:
     await client.call("thread/loaded/list")
     await client.call("thread/delete", threadId=child)
     await the_account(client)
+
+
+async def the_queue(client: Client, thread: str) -> None:
+    waiting = []
+    for prompt in ("first", "second"):
+        added = await client.call(
+            "thread/queue/add", threadId=thread, input=typed(prompt), clientUserMessageId=prompt
+        )
+        waiting.append(added["queuedSubmission"]["id"])
+    for method, params in (
+        ("update", {"queuedSubmissionId": waiting[0], "input": typed("third")}),
+        ("reorder", {"queuedSubmissionIds": waiting[::-1]}),
+        ("list", {"limit": 1}),
+        *(("delete", {"queuedSubmissionId": waits}) for waits in waiting),
+    ):
+        await client.call(f"thread/queue/{method}", threadId=thread, **params)
 
 
 async def the_account(client: Client) -> None:

@@ -32,12 +32,15 @@ from codexd.protocol import (
     config,
     feedback,
     history,
+    injecting,
     inventories,
     mcp,
     methods,
     models,
     notifications,
     policies,
+    queue,
+    read_state,
     searching,
     settings,
     threads,
@@ -59,6 +62,15 @@ from installed_codex import SCHEMAS, needs_schemas
 pytestmark = needs_schemas
 
 M = ItemId("m")
+READ_STATES = (
+    read_state.ThreadReadState(None, "3"),
+    read_state.ThreadReadState(read_state.FromStart(), "3"),
+    read_state.ThreadReadState(read_state.FromTurn("t"), "3"),
+)
+WAITING = (
+    queue.QueuedSubmission("q", (items.TextInput("later"),), "mine"),
+    queue.QueuedSubmission("q", (items.TextInput("later"),), "", {"a": "b"}),
+)
 ITEMS: tuple[items.ThreadItem, ...] = (
     items.UserMessage(
         id=M,
@@ -470,9 +482,24 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
     "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
-    "thread/list": [threads.ThreadListResponse(tuple(a_thread(status) for status in STATUSES))],
+    "thread/inject_items": [injecting.ThreadInjectItemsResponse()],
+    "thread/list": [
+        threads.ThreadListResponse(
+            tuple(a_thread(status) for status in STATUSES),
+            read_states={str(number): state for number, state in enumerate(READ_STATES)},
+        )
+    ],
     "thread/loaded/list": [threads.ThreadLoadedListResponse(("t",))],
     "thread/name/set": [threads.ThreadSetNameResponse()],
+    "thread/queue/add": [queue.ThreadQueueAddResponse(waits) for waits in WAITING],
+    "thread/queue/delete": [queue.ThreadQueueDeleteResponse(deleted=True)],
+    "thread/queue/list": [queue.ThreadQueueListResponse(WAITING, "c")],
+    "thread/queue/reorder": [queue.ThreadQueueReorderResponse()],
+    "thread/queue/start": [queue.ThreadQueueStartResponse(TURNS[0])],
+    "thread/queue/update": [queue.ThreadQueueUpdateResponse(waits) for waits in WAITING],
+    "thread/readState/update": [
+        read_state.ThreadReadStateUpdateResponse(state) for state in READ_STATES
+    ],
     "thread/read": [threads.ThreadReadResponse(a_thread(turns=(*TURNS, RAW_TURN)))],
     "thread/resume": settled(
         threads.ThreadResumeResponse, initialTurnsPage=PAGE, turnsBackwardsCursor="c"
@@ -595,6 +622,10 @@ TOLD: dict[str, list[msgspec.Struct]] = {
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name="n"),
         notifications.ThreadNameUpdatedNotification(thread_id="t", thread_name=None),
     ],
+    "thread/readState/changed": [
+        read_state.ThreadReadStateChangedNotification(thread_id="t", read_state=state)
+        for state in READ_STATES
+    ],
     "thread/queue/changed": [notifications.ThreadQueueChangedNotification(thread_id="t")],
     "thread/reverted": [
         notifications.ThreadRevertedNotification(thread_id="t", turns=2, before_turn_id="u"),
@@ -680,6 +711,7 @@ OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
     "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys", "traceparent",
     "interruptOnDisconnect",
+    "includedThreadIds",  # of Codex 0.171; the schemas are those of 0.169
 }  # fmt: skip
 
 # Where Codex's name for a type is not ours.

@@ -255,6 +255,18 @@ class Client:
         result = await self.call("turn/start", threadId=thread, input=typed(prompt), **params)
         return str(result["turn"]["id"])
 
+    async def begin_thread(self, **params: object) -> str:
+        """A thread in which something was said, so that lists have it, without an answer of a model; its id."""
+        thread = await self.start_thread(**params)
+        await self.begin(thread)
+        return thread
+
+    async def begin(self, thread: str) -> None:
+        """Say something in a thread, and do not wait for an answer."""
+        turn = await self.start_turn(thread, "begin")
+        with suppress(Refused):  # It has ended.
+            await self.call("turn/interrupt", threadId=thread, turnId=turn)
+
     async def turn_ended(self, turn: str) -> Json:
         """Wait for the end of a turn, and give it."""
 

@@ -2,13 +2,25 @@
 
 A command carries the inputs of a decision: ids, the date, drafts. Those of people are imperatives; effects report.
 """
+# mypy: implicit-reexport
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
+from codexd.core.commands_on_hold import (
+    CommandBase,
+    InjectItems,
+    MarkRead,
+    RenameThread,
+    ReorderInputs,
+    ReviseInput,
+    UnarchiveThread,
+    WithdrawInput,
+)
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.history import KeptItems
 from codexd.core.values.exchange import Exchange
@@ -39,11 +51,7 @@ from codexd.core.values.tool_actions import (
 from codexd.core.values.usage import Tokens
 
 
-class _Command(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class StartThread(_Command, frozen=True, kw_only=True):
+class StartThread(CommandBase, frozen=True, kw_only=True):
     """Start a thread."""
 
     settings: Settings
@@ -56,31 +64,22 @@ class StartThread(_Command, frozen=True, kw_only=True):
     history_mode: Literal["legacy", "paginated"] = "legacy"
     thread_source: str | None = None
     reviews: ReviewOf | None = None
+    source: str | None = None
 
 
-class RenameThread(_Command, frozen=True, kw_only=True):
-    """Set or remove the thread's name."""
-
-    name: str | None
-
-
-class ArchiveThread(_Command, frozen=True, kw_only=True):
+class ArchiveThread(CommandBase, frozen=True, kw_only=True):
     """Archive the thread; a running turn is interrupted."""
 
     open_items: tuple[OpenItem, ...] = ()
 
 
-class UnarchiveThread(_Command, frozen=True, kw_only=True):
-    """Unarchive the thread."""
-
-
-class ChangeSettings(_Command, frozen=True, kw_only=True):
+class ChangeSettings(CommandBase, frozen=True, kw_only=True):
     """Change settings of the thread."""
 
     change: SettingsChange
 
 
-class StartTurn(_Command, frozen=True, kw_only=True):
+class StartTurn(CommandBase, frozen=True, kw_only=True):
     """Start a turn with an input, now or when the turns before it have ended."""
 
     turn_id: TurnId
@@ -92,9 +91,10 @@ class StartTurn(_Command, frozen=True, kw_only=True):
     today: str | None = None
     output_schema: msgspec.Raw = NO_JSON
     traceparent: str | None = None
+    client_metadata: Mapping[str, str] | None = None
 
 
-class StartReview(_Command, frozen=True, kw_only=True):
+class StartReview(CommandBase, frozen=True, kw_only=True):
     """Start a review, in a turn of its own; a running turn is interrupted."""
 
     turn_id: TurnId
@@ -105,7 +105,7 @@ class StartReview(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
 
 
-class RunPersonCommand(_Command, frozen=True, kw_only=True):
+class RunPersonCommand(CommandBase, frozen=True, kw_only=True):
     """Run a shell line of a person: in the running turn, or in a turn of its own."""
 
     turn_id: TurnId  # of its own turn, if none runs
@@ -116,26 +116,26 @@ class RunPersonCommand(_Command, frozen=True, kw_only=True):
     today: str | None = None
 
 
-class CompactThread(_Command, frozen=True, kw_only=True):
+class CompactThread(CommandBase, frozen=True, kw_only=True):
     """Compact the model's history, in a turn of its own."""
 
     turn_id: TurnId
 
 
-class PinRecord(_Command, frozen=True, kw_only=True):
+class PinRecord(CommandBase, frozen=True, kw_only=True):
     """Keep the model's items of a record in every compaction."""
 
     seq: int
     items: tuple[msgspec.Raw, ...]
 
 
-class UnpinRecord(_Command, frozen=True, kw_only=True):
+class UnpinRecord(CommandBase, frozen=True, kw_only=True):
     """Remove the pin of a record."""
 
     seq: int
 
 
-class SteerTurn(_Command, frozen=True, kw_only=True):
+class SteerTurn(CommandBase, frozen=True, kw_only=True):
     """Add input to the running turn."""
 
     expected_turn: TurnId
@@ -145,13 +145,7 @@ class SteerTurn(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
 
 
-class WithdrawInput(_Command, frozen=True, kw_only=True):
-    """Withdraw a queued input."""
-
-    item_id: ItemId
-
-
-class RevertHistory(_Command, frozen=True, kw_only=True):
+class RevertHistory(CommandBase, frozen=True, kw_only=True):
     """Revert a turn and all later turns."""
 
     before_turn: TurnId
@@ -161,7 +155,7 @@ class RevertHistory(_Command, frozen=True, kw_only=True):
     markers: int  # the thread's number of markers when this was looked up
 
 
-class UndoRevert(_Command, frozen=True, kw_only=True):
+class UndoRevert(CommandBase, frozen=True, kw_only=True):
     """Undo the last revert that is in force."""
 
     reverted_seq: int
@@ -169,7 +163,7 @@ class UndoRevert(_Command, frozen=True, kw_only=True):
     markers: int
 
 
-class UndoCompaction(_Command, frozen=True, kw_only=True):
+class UndoCompaction(CommandBase, frozen=True, kw_only=True):
     """Restore the model's history as if a compaction had not happened."""
 
     compacted_seq: int
@@ -187,7 +181,7 @@ class OpenItem(msgspec.Struct, frozen=True):
     started_ms: int | None = None
 
 
-class InterruptTurn(_Command, frozen=True, kw_only=True):
+class InterruptTurn(CommandBase, frozen=True, kw_only=True):
     """Interrupt the running turn."""
 
     turn_id: TurnId | None = None  # None: any turn
@@ -195,7 +189,7 @@ class InterruptTurn(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()
 
 
-class DecideApproval(_Command, frozen=True, kw_only=True):
+class DecideApproval(CommandBase, frozen=True, kw_only=True):
     """Answer the question whether a tool may run."""
 
     approval_id: ApprovalId
@@ -212,7 +206,7 @@ class DecideApproval(_Command, frozen=True, kw_only=True):
     open_items: tuple[OpenItem, ...] = ()  # for `cancel`, which interrupts
 
 
-class RevokeGrants(_Command, frozen=True, kw_only=True):
+class RevokeGrants(CommandBase, frozen=True, kw_only=True):
     """Take back what was allowed for the rest of the thread."""
 
     grants: tuple[str, ...] = ()  # their ids
@@ -231,7 +225,7 @@ class ToolCallDone(msgspec.Struct, frozen=True):
 ModelDone = ModelItemDone | ToolCallDone | ModelResponseDone
 
 
-class ReportModel(_Command, frozen=True, kw_only=True):
+class ReportModel(CommandBase, frozen=True, kw_only=True):
     """The output of one read of a model's stream, in order."""
 
     call_id: ModelCallId
@@ -241,7 +235,7 @@ class ReportModel(_Command, frozen=True, kw_only=True):
     kept_items: KeptItems | None = None  # at the end of a summary's response
 
 
-class ReportModelFailure(_Command, frozen=True, kw_only=True):
+class ReportModelFailure(CommandBase, frozen=True, kw_only=True):
     """An attempt failed."""
 
     call_id: ModelCallId
@@ -260,14 +254,14 @@ class ReportModelFailure(_Command, frozen=True, kw_only=True):
     exchange: Exchange | None = None
 
 
-class RetryModelCall(_Command, frozen=True, kw_only=True):
+class RetryModelCall(CommandBase, frozen=True, kw_only=True):
     """The wait is over."""
 
     call_id: ModelCallId
     attempt: int  # the failed attempt
 
 
-class ReportSpawned(_Command, frozen=True, kw_only=True):
+class ReportSpawned(CommandBase, frozen=True, kw_only=True):
     """A tool's process runs."""
 
     call_id: CallId
@@ -276,21 +270,21 @@ class ReportSpawned(_Command, frozen=True, kw_only=True):
     at_ms: int | None = None  # Unix
 
 
-class ReportTask(_Command, frozen=True, kw_only=True):
+class ReportTask(CommandBase, frozen=True, kw_only=True):
     """The server of a call goes on with it as a task."""
 
     call_id: CallId
     task: str
 
 
-class ReportHostAsked(_Command, frozen=True, kw_only=True):
+class ReportHostAsked(CommandBase, frozen=True, kw_only=True):
     """A process of a tool call connects to a host that no list names."""
 
     call_id: CallId
     action: ReachHost
 
 
-class ReportToolEnded(_Command, frozen=True, kw_only=True):
+class ReportToolEnded(CommandBase, frozen=True, kw_only=True):
     """A tool call has its result."""
 
     call_id: CallId
@@ -298,14 +292,14 @@ class ReportToolEnded(_Command, frozen=True, kw_only=True):
     process: ProcessId | None = None  # the process that it left running
 
 
-class ReportProcessEnded(_Command, frozen=True, kw_only=True):
+class ReportProcessEnded(CommandBase, frozen=True, kw_only=True):
     """The process that a tool call left running has ended."""
 
     process: ProcessId
     result: ToolResult
 
 
-class WriteToSession(_Command, frozen=True, kw_only=True):
+class WriteToSession(CommandBase, frozen=True, kw_only=True):
     """A person writes to a session; it is recorded first."""
 
     session: ProcessId
@@ -313,7 +307,7 @@ class WriteToSession(_Command, frozen=True, kw_only=True):
     hidden: bool = False  # `chars` is left empty, since what is written is a secret
 
 
-class ReportTitle(_Command, frozen=True, kw_only=True):
+class ReportTitle(CommandBase, frozen=True, kw_only=True):
     """The request for the thread's title has ended."""
 
     title: str | None = None
@@ -322,7 +316,7 @@ class ReportTitle(_Command, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class ReportReview(_Command, frozen=True, kw_only=True):
+class ReportReview(CommandBase, frozen=True, kw_only=True):
     """The reviewer's turn is over."""
 
     child_id: ThreadId
@@ -332,7 +326,7 @@ class ReportReview(_Command, frozen=True, kw_only=True):
     used: Tokens | None = None
 
 
-class Recover(_Command, frozen=True, kw_only=True):
+class Recover(CommandBase, frozen=True, kw_only=True):
     """A new daemon has opened the log of a thread that another daemon ran."""
 
     open_items: tuple[OpenItem, ...] = ()
@@ -342,7 +336,7 @@ class Recover(_Command, frozen=True, kw_only=True):
     taken_from: TakenFrom | None = None  # its log was just imported
 
 
-class GoOn(_Command, frozen=True, kw_only=True):
+class GoOn(CommandBase, frozen=True, kw_only=True):
     """Continue a thread that only waited for the disk."""
 
 
@@ -360,6 +354,10 @@ Command = (
     | UnpinRecord
     | SteerTurn
     | WithdrawInput
+    | ReviseInput
+    | ReorderInputs
+    | MarkRead
+    | InjectItems
     | InterruptTurn
     | DecideApproval
     | RevokeGrants

@@ -11,9 +11,11 @@ from codexd.core.events import events as e
 from codexd.core.events.history import MARKER_TYPES, RevertEvent
 from codexd.core.events.record import Recorded
 from codexd.core.events.title import request_in
+from codexd.core.state.read_state import ReadState
 from codexd.core.state.visibility import Reverts
 from codexd.core.values.ids import ItemId
 from codexd.core.values.items import plain_text
+from codexd.core.values.session_source import OF_CLIENTS, TITLE_THREAD, WORDS
 from codexd.core.values.settings import Settings
 from codexd.projections.usage.spent import SPENDING_TYPES, UsageByDay
 
@@ -60,20 +62,18 @@ class Summary(msgspec.Struct):
     taken: tuple[RevertedRange, ...] = ()  # by each revert that was not undone, oldest first
     running: bool = False  # a turn has begun, and has not ended
     queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
+    read: ReadState = ReadState()
+    source: str = OF_CLIENTS  # the kind of program that began it
+    begun: bool = False  # something was said or done in it; else it is in no list
 
     def apply(self, recorded: Recorded) -> None:
         event = recorded.event
         self.seq, self.updated_ms = recorded.seq, recorded.at_ms
         self.spending = self.spending.after(recorded)
+        self.read = self.read.after(event)
         match event:
-            case e.ThreadStarted():
-                self.started, self.settings = event, event.settings
-                self.created_ms, self.ephemeral = recorded.at_ms, event.ephemeral
-            case e.ThreadForked():
-                # A fork is a thread of its own: created now, unnamed, and listed even if its parent is not.
-                self.forked_from, self.created_ms = event.parent, recorded.at_ms
-                self.name, self.archived, self.ephemeral = None, False, event.ephemeral
-                self.queued, self.agent, self.parent = (), None, None
+            case e.ThreadStarted() | e.ThreadForked():
+                self._made(event, recorded.at_ms)
             case e.ThreadRenamed():
                 self.name = event.name
             case e.ThreadArchived() | e.ThreadUnarchived():
@@ -82,7 +82,7 @@ class Summary(msgspec.Struct):
                 if self.settings is not None:
                     self.settings = event.change.applied(self.settings)
             case e.InputQueued():
-                self.queued = (*self.queued, event.item_id)
+                self.queued, self.begun = (*self.queued, event.item_id), True
                 self._begin(lambda: request_in(plain_text(event.content)))
             case e.ReviewEntered():
                 self._begin(lambda: f"review of: {event.review}")
@@ -90,6 +90,7 @@ class Summary(msgspec.Struct):
                 self.queued = tuple(item for item in self.queued if item != event.item_id)
             case e.TurnStarted():
                 self.turns, self.failed, self.running = self.turns + 1, False, True
+                self.begun = True
                 self.queued = tuple(item for item in self.queued if item not in event.inputs)
             case e.TurnCompleted() | e.TurnInterrupted():
                 self.running = False
@@ -102,12 +103,26 @@ class Summary(msgspec.Struct):
             case _:
                 pass
 
+    def _made(self, event: e.ThreadStarted | e.ThreadForked, at_ms: int) -> None:
+        self.created_ms, self.ephemeral, self.source = at_ms, event.ephemeral, OF_CLIENTS
+        if isinstance(event, e.ThreadStarted):
+            self.started, self.settings = event, event.settings
+            self.source = event.source or OF_CLIENTS
+            return
+        # A fork is a thread of its own: created now, unnamed, and listed even if its parent is not.
+        self.forked_from, self.name, self.archived = event.parent, None, False
+        self.queued, self.agent, self.parent = (), None, None
+
     def _begin(self, text: Callable[[], str]) -> None:
         if not self.preview:
             self.preview = text()[:PREVIEW_CHARACTERS_MAX]
 
     def _came_in(self, event: e.ThreadImported | e.ThreadTakenIn, at_ms: int) -> None:
+        self.begun = True
         if isinstance(event, e.ThreadImported):
+            named = self.started.thread_source if self.started is not None else None
+            if self.started is not None and self.started.source is None and named in WORDS:
+                self.source = named  # An import of before has it there.
             self.brought = Brought("rollout", event.source, event.at_ms or at_ms)
             self.agent, self.parent = event.agent, event.parent
             return
@@ -145,6 +160,12 @@ class Summary(msgspec.Struct):
         )
 
     @property
+    def makes_title(self) -> bool:
+        """Whether a client began it only to ask for the title of another thread."""
+        named = self.started.thread_source if self.started is not None else None
+        return self.ephemeral and named == TITLE_THREAD
+
+    @property
     def git(self) -> e.GitHead | None:
         """The repository's commit when the thread began."""
         return self.started.git if self.started is not None else None
@@ -162,6 +183,7 @@ TELLING_TYPES = MARKER_TYPES | frozenset(
         e.SettingsChanged,
         e.InputQueued,
         e.InputWithdrawn,
+        e.ReadStateSet,
         e.ReviewEntered,
         e.TurnStarted,
         e.TurnCompleted,

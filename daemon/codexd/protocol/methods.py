@@ -19,8 +19,18 @@ from codexd.protocol import doctor as d
 from codexd.protocol import feedback as f
 from codexd.protocol import history as h
 from codexd.protocol import hooks as k
+from codexd.protocol import (
+    injecting,
+    mcp,
+    models,
+    queue,
+    read_state,
+    rules,
+    settings,
+    transfer,
+    turns,
+)
 from codexd.protocol import inventories as i
-from codexd.protocol import mcp, models, rules, settings, transfer, turns
 from codexd.protocol import older_names as o
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
@@ -200,6 +210,9 @@ METHODS: dict[str, Method] = {
     "feedback/upload": Method(f.FeedbackUploadParams, f.FeedbackUploadResponse, looks=True),
     "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
     "thread/fork": Method(t.ThreadForkParams, t.ThreadForkResponse, large=True),
+    "thread/inject_items": Method(
+        injecting.ThreadInjectItemsParams, injecting.ThreadInjectItemsResponse
+    ),
     "thread/import": Method(transfer.ThreadImportParams, transfer.ThreadImportResponse),
     "thread/items/list": Method(
         t.ThreadItemsListParams, t.ThreadItemsListResponse, looks=True, large=True
@@ -213,6 +226,19 @@ METHODS: dict[str, Method] = {
     "thread/pin/add": Method(h.ThreadPinParams, c.ThreadPinsResponse),
     "thread/pin/list": Method(h.ThreadPinListParams, c.ThreadPinsResponse, looks=True),
     "thread/pin/remove": Method(h.ThreadPinParams, c.ThreadPinsResponse),
+    "thread/queue/add": Method(queue.ThreadQueueAddParams, queue.ThreadQueueAddResponse),
+    "thread/queue/delete": Method(queue.ThreadQueueDeleteParams, queue.ThreadQueueDeleteResponse),
+    "thread/queue/list": Method(
+        queue.ThreadQueueListParams, queue.ThreadQueueListResponse, looks=True
+    ),
+    "thread/queue/reorder": Method(
+        queue.ThreadQueueReorderParams, queue.ThreadQueueReorderResponse
+    ),
+    "thread/queue/start": Method(queue.ThreadQueueStartParams, queue.ThreadQueueStartResponse),
+    "thread/queue/update": Method(queue.ThreadQueueUpdateParams, queue.ThreadQueueUpdateResponse),
+    "thread/readState/update": Method(
+        read_state.ThreadReadStateUpdateParams, read_state.ThreadReadStateUpdateResponse
+    ),
     "thread/read": Method(t.ThreadReadParams, t.ThreadReadResponse, looks=True, large=True),
     "thread/resume": Method(t.ThreadResumeParams, t.ThreadResumeResponse, large=True),
     "thread/search": Method(s.ThreadSearchParams, s.ThreadSearchResponse, looks=True),

@@ -16,6 +16,7 @@ from codexd.protocol import account, mcp
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
+from codexd.protocol.read_state import ThreadReadStateChangedNotification
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
 from codexd.protocol.usage import ThreadTokenUsage
@@ -255,6 +256,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/deleted": ThreadDeletedNotification,
     "thread/name/updated": ThreadNameUpdatedNotification,
     "thread/queue/changed": ThreadQueueChangedNotification,
+    "thread/readState/changed": ThreadReadStateChangedNotification,
     "thread/reverted": ThreadRevertedNotification,
     "thread/settings/updated": ThreadSettingsUpdatedNotification,
     "thread/started": ThreadStartedNotification,

@@ -16,6 +16,7 @@ from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.protocol.codexd_methods import ImportedFrom, Indexing
 from codexd.protocol.config_overrides import ConfigOverrides
 from codexd.protocol.policies import ActivePermissionProfile, AskedPolicy, SandboxPolicy
+from codexd.protocol.read_state import ThreadReadState
 from codexd.protocol.turns import AskedEnvironment, CollaborationMode, Turn
 
 Raw = msgspec.Raw
@@ -64,6 +65,23 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
     environment_id: str = "local"
 
 
+class NamedSource(msgspec.Struct, frozen=True, rename="camel"):
+    """A program that Codex has no word for, or an agent of another thread: one of the two."""
+
+    custom: str | msgspec.UnsetType = msgspec.UNSET
+    sub_agent: Literal["review", "compact"] | OtherAgent | msgspec.UnsetType = msgspec.UNSET
+
+
+class OtherAgent(msgspec.Struct, frozen=True):
+    """An agent of a kind that is named by itself."""
+
+    other: str
+
+
+# The kind of program that began a thread.
+SessionSource = Literal["cli", "vscode", "exec", "appServer", "unknown"] | NamedSource
+
+
 class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A thread, as in lists."""
 
@@ -87,7 +105,7 @@ class Thread(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     cwd: str
     cli_version: str
     originator: str | None = None  # the client that started it
-    source: Literal["cli", "vscode", "exec", "appServer", "unknown"] = "appServer"
+    source: SessionSource = "vscode"
     can_accept_direct_input: bool | None = True
     thread_source: str | None = None  # the client's reason for starting it
     git_info: GitInfo | None = None
@@ -225,6 +243,7 @@ class ThreadListParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True
     cwd: str | tuple[str, ...] | None = None
     search_term: str | None = None
     excluded_thread_ids: tuple[str, ...] | None = None
+    included_thread_ids: tuple[str, ...] | None = None  # of Codex 0.171; null: all
     section_id: str | None = None
     project_id: str | None = None
     parent_thread_id: str | None = None
@@ -239,7 +258,8 @@ class ThreadListResponse(msgspec.Struct, frozen=True, rename="camel"):
     data: tuple[Thread | Raw, ...]
     next_cursor: str | None = None
     backwards_cursor: str | None = None
-    read_states: dict[str, Raw] = {}
+    # What is unread of them; a thread without a finished turn of this daemon has no entry.
+    read_states: dict[str, ThreadReadState] = {}
     # codexd only, for clients that want cursors: not all threads are indexed yet, so some may be missing
     indexing: Indexing | msgspec.UnsetType = msgspec.UNSET
 

@@ -22,6 +22,8 @@ PREFIX_CHARS_MIN = 4  # fewer are more likely a slip of the hand than an id
 SHORT_ID_CHARS_MIN = 8
 THREAD_PAGE = 100
 CANDIDATES_SHOWN_MAX = 10
+# Threads of every program: a daemon that is asked for none of these lists those that people speak in.
+SOURCE_KINDS = ("cli", "vscode", "exec", "appServer", "unknown", "custom")
 CANDIDATE_CHARACTERS_MAX = 60  # of a name, beside its id
 
 _ID_CHARS = 36  # of a UUID in its usual spelling
@@ -55,6 +57,7 @@ def list_raw_threads(
                 "meant": meant,
                 "sortKey": "updated_at",
                 "sortDirection": "desc",
+                "sourceKinds": SOURCE_KINDS,
             },
             RawPage,
         )

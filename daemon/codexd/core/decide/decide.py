@@ -6,13 +6,19 @@ effect that is no longer due, gives no events.
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command, Rejected
 from codexd.core.decide.approvals import decide_approval, revoke_grants
+from codexd.core.decide.beside_turns import (
+    OnHold,
+    decide_on_hold,
+    end_title,
+    give_title_up,
+    refuse_empty,
+    request_title,
+)
 from codexd.core.decide.compaction import (
     begin_compaction,
     call_model,
@@ -30,7 +36,6 @@ from codexd.core.decide.history import decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
 from codexd.core.decide.review import end_review, start_review
 from codexd.core.decide.take_in import take_in
-from codexd.core.decide.title import end_title, give_title_up, request_title
 from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writing, end_processes
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
@@ -40,7 +45,6 @@ from codexd.core.state.known_context import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.values.enforced import unenforced
-from codexd.core.values.items import TextInput, UserInput
 from codexd.core.values.settings import SettingsChange, at_tier
 from codexd.core.values.tool_actions import PersonCommand
 
@@ -99,13 +103,13 @@ _OfPeople = (
     | c.ChangeSettings
     | c.StartTurn
     | c.SteerTurn
-    | c.WithdrawInput
     | c.InterruptTurn
     | c.DecideApproval
     | c.RevokeGrants
     | c.RevertHistory
     | c.UndoRevert
     | c.UndoCompaction
+    | OnHold
 )
 
 
@@ -131,8 +135,6 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
             _start_turn(transition, command)
         case c.SteerTurn():
             _steer(transition, command)
-        case c.WithdrawInput():
-            _withdraw(transition, command)
         case c.InterruptTurn():
             _interrupt(transition, command)
         case c.DecideApproval():
@@ -142,7 +144,7 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
         case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
             decide_taking_back(transition, command)
         case _:
-            assert_never(command)
+            decide_on_hold(transition, command)
 
 
 def _start_thread(transition: Transition, command: c.StartThread) -> None:
@@ -164,7 +166,7 @@ def _archive(transition: Transition, command: c.ArchiveThread) -> None:
 
 
 def _start_turn(transition: Transition, command: c.StartTurn) -> None:
-    _refuse_empty(command.content)
+    refuse_empty(command.content)
     if len(transition.state.queue) >= QUEUE_INPUTS_MAX:
         raise Rejected(
             "queue_full",
@@ -181,6 +183,7 @@ def _start_turn(transition: Transition, command: c.StartTurn) -> None:
             or_nothing(command.output_schema),
             command.traceparent,
             command.service_tier,
+            command.client_metadata,
         )
     )
 
@@ -228,7 +231,7 @@ def _asked_change(transition: Transition, change: SettingsChange) -> SettingsCha
 
 
 def _steer(transition: Transition, command: c.SteerTurn) -> None:
-    _refuse_empty(command.content)
+    refuse_empty(command.content)
     turn = running(transition.state, command.expected_turn, "steer")
     if turn.kind in ("compact", "review"):
         doing = "the history is being compacted" if turn.kind == "compact" else "a review runs"
@@ -241,12 +244,6 @@ def _steer(transition: Transition, command: c.SteerTurn) -> None:
     transition.steer(steered, command.open_items)
 
 
-def _withdraw(transition: Transition, command: c.WithdrawInput) -> None:
-    if all(queued.item_id != command.item_id for queued in transition.state.queue):
-        raise Rejected("input_not_queued", f"no input {command.item_id} waits for its turn")
-    transition.add(e.InputWithdrawn(command.item_id))
-
-
 def _interrupt(transition: Transition, command: c.InterruptTurn) -> None:
     """Interrupt the running turn; the input of a queued turn is withdrawn."""
     for queued in transition.state.queue:
@@ -255,13 +252,6 @@ def _interrupt(transition: Transition, command: c.InterruptTurn) -> None:
             return
     running(transition.state, command.turn_id, "interrupt")
     transition.interrupt(command.open_items, command.reason)
-
-
-def _refuse_empty(content: tuple[UserInput, ...]) -> None:
-    if all(isinstance(part, TextInput) and not part.text.strip() for part in content):
-        raise Rejected(
-            "empty_input", "expected a prompt, found no text and no attachment: nothing was sent"
-        )
 
 
 def refuse_unless_open(state: ThreadState) -> None:

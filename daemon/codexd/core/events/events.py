@@ -19,6 +19,7 @@ from codexd.core.events.history import (
     CompactionStarted,
     HistoryCompacted,
     HistoryCompactionUndone,
+    HistoryInjected,
     HistoryReverted,
     HistoryRevertUndone,
     PinAdded,
@@ -28,6 +29,7 @@ from codexd.core.events.history import (
     ThreadImported,
     ThreadTakenIn,
 )
+from codexd.core.events.marks import ReadStateSet
 from codexd.core.events.model import (
     ItemCompleted,
     ItemCut,
@@ -37,6 +39,7 @@ from codexd.core.events.model import (
     RequestPrint,  # noqa: F401 - a member of its event
     ToolCallRef,  # noqa: F401 - the same
 )
+from codexd.core.events.queue import InputQueued, InputsReordered, InputWithdrawn
 from codexd.core.events.title import TitleEnded, TitleRequested
 from codexd.core.events.tools import (
     ApprovalDecided,
@@ -97,6 +100,7 @@ class ThreadStarted(Fact, frozen=True):
     history_mode: Literal["legacy", "paginated"] = "legacy"  # how the client wants to read it
     thread_source: str | None = None  # the client's reason for starting it
     reviews: ReviewOf | None = None  # set for a reviewer's thread, which no list shows
+    source: str | None = None  # the kind of program, in Codex's words; None: it was not recorded
 
 
 class ThreadForked(Fact, frozen=True):
@@ -139,28 +143,6 @@ class LogRepaired(Fact, frozen=True):
 
     type = "log.repaired"
     lost: str
-
-
-class InputQueued(Fact, frozen=True):
-    """A person's input was accepted; it will start a turn of its own."""
-
-    type = "input.queued"
-    item_id: ItemId
-    turn_id: TurnId  # of the turn that it will start
-    content: tuple[UserInput, ...]
-    client_id: str | None = None
-    change: SettingsChange | None = None  # settings to change when its turn starts
-    today: str | None = None  # the date in the person's time zone
-    output_schema: msgspec.Raw = NO_JSON  # JSON schema that the answer must meet
-    traceparent: str | None = None  # the caller's place in a trace (W3C Trace Context)
-    service_tier: str | None = None  # of this turn alone; None: the thread's
-
-
-class InputWithdrawn(Fact, frozen=True):
-    """A queued input was withdrawn before its turn."""
-
-    type = "input.withdrawn"
-    item_id: ItemId
 
 
 class TurnSteered(Fact, frozen=True):
@@ -248,6 +230,7 @@ Event = (
     | LogRepaired
     | InputQueued
     | InputWithdrawn
+    | InputsReordered
     | TurnSteered
     | TurnStarted
     | TurnCompleted
@@ -273,6 +256,7 @@ Event = (
     | CompactionStarted
     | CompactionFailed
     | HistoryCompacted
+    | HistoryInjected
     | HistoryReverted
     | HistoryRevertUndone
     | HistoryCompactionUndone
@@ -283,6 +267,7 @@ Event = (
     | ThreadImported
     | ThreadTakenIn
     | ThreadWarned
+    | ReadStateSet
     | TitleRequested
     | TitleEnded
 )

@@ -191,6 +191,13 @@ class HistoryCompactionUndone(Fact, frozen=True):
     tokens: int = 0
 
 
+class HistoryInjected(Fact, frozen=True):
+    """A client added items to the model's history, which no screen shows."""
+
+    type = "history.injected"
+    items: tuple[msgspec.Raw, ...]  # input items, written by codexd from what the client sent
+
+
 # After any of these events, context may be missing in the model's history.
 RevertEvent = HistoryReverted | HistoryRevertUndone | HistoryCompactionUndone
 MARKERS = (HistoryReverted, HistoryRevertUndone, HistoryCompactionUndone)

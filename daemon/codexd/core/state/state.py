@@ -24,6 +24,8 @@ from codexd.core.state.processes import (
     with_person_command,
     with_pid,
 )
+from codexd.core.state.queue import evolve_queue, without
+from codexd.core.state.read_state import ReadState
 from codexd.core.state.turn import (
     Compaction,
     ItemBirth,
@@ -38,7 +40,7 @@ from codexd.core.state.turn import (
     host_question,
 )
 from codexd.core.state.window import ContextWindow, fold_window
-from codexd.core.values.ids import ItemId, ThreadId
+from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
@@ -100,6 +102,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     fork_open: bool = False  # forked while a turn ran, which is still to be interrupted
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
+    read: ReadState = ReadState()
 
     @property
     def in_force(self) -> Settings | None:
@@ -111,6 +114,8 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
     """The state after the event."""
     window = fold_window(state.window, event)
     state = state if window is state.window else replace(state, window=window)
+    read = state.read.after(event)
+    state = state if read is state.read else replace(state, read=read)
     match event:
         case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
@@ -122,9 +127,7 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return _evolve_tools(state, event)
         case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
             return _evolve_tools(state, event)
-        case e.StdinWritten():
-            return state
-        case e.InputQueued() | e.InputWithdrawn() | e.TurnSteered():
+        case e.InputQueued() | e.InputWithdrawn() | e.InputsReordered() | e.TurnSteered():
             return _evolve_input(state, event)
         case e.ContextAdded():
             return replace(state, known_context=state.known_context.after(event))
@@ -133,6 +136,8 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
         case e.TitleRequested() | e.TitleEnded():
             return replace(state, title=event if isinstance(event, e.TitleRequested) else None)
         case e.PlanChanged() | e.OutputKept() | e.LogRepaired() | e.Unknown():
+            return state
+        case e.HistoryInjected() | e.ReadStateSet() | e.StdinWritten():
             return state
         case e.CompactionStarted() | e.CompactionFailed() | e.HistoryCompacted():
             return _evolve_compaction(state, event)
@@ -265,7 +270,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 # A turn of a person's command asks no model.
                 last_settings=state.last_settings if event.kind == "shell" else event.settings,
                 last_limits=state.last_limits if event.kind == "shell" else event.limits,
-                queue=_without(state.queue, event.inputs),
+                queue=without(state.queue, event.inputs),
                 turns_started=state.turns_started + 1,
                 base_instructions=event.instructions or state.base_instructions,
                 failed=False,
@@ -279,19 +284,15 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
 
 
 def _evolve_input(
-    state: ThreadState, event: e.InputQueued | e.InputWithdrawn | e.TurnSteered
+    state: ThreadState, event: e.InputQueued | e.InputWithdrawn | e.InputsReordered | e.TurnSteered
 ) -> ThreadState:
     match event:
-        case e.InputQueued():
-            return replace(state, queue=(*state.queue, event))
-        case e.InputWithdrawn():
-            return replace(state, queue=_without(state.queue, (event.item_id,)))
         case e.TurnSteered(cut=None):
             return _with_turn(state, needs_model=True)
         case e.TurnSteered():
             return _with_turn(state, needs_model=True, call=None)
         case _:
-            assert_never(event)
+            return replace(state, queue=evolve_queue(state.queue, event))
 
 
 def _evolve_model(state: ThreadState, event: ModelCallEvent) -> ThreadState:
@@ -390,9 +391,3 @@ def _with_turn(state: ThreadState, **changes: object) -> ThreadState:
     if state.turn is None:
         return state
     return replace(state, turn=replace(state.turn, **changes))
-
-
-def _without(
-    queue: tuple[e.InputQueued, ...], item_ids: tuple[ItemId, ...]
-) -> tuple[e.InputQueued, ...]:
-    return tuple(queued for queued in queue if queued.item_id not in item_ids)

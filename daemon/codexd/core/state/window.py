@@ -171,6 +171,8 @@ def _of_call(
 
 def _of_queue(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWindow:
     match event:
+        case e.HistoryInjected():
+            return _grow_pending(window, sum(map(json_bytes, event.items)))
         case e.InputQueued():
             waiting = (event.item_id, input_bytes(event.content))
             return replace(window, queued=(*window.queued, waiting))

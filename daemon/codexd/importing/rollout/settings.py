@@ -21,6 +21,8 @@ SANDBOX_DEFAULT: SandboxMode = "read-only"
 PROVIDER_DEFAULT = "openai"
 MODEL_UNKNOWN = "unknown"
 TIME_MAX_US = sys.maxsize
+# Programs are named by a word.
+SOURCE_CHARACTERS_MAX = 64
 
 _APPROVALS = defaultdict[str, ApprovalPolicy](
     lambda: APPROVAL_DEFAULT, {word: word for word in get_args(ApprovalPolicy)}
@@ -71,6 +73,8 @@ def started(heading: Heading, daemon_version: str) -> ThreadStarted:
         instructions=_instructions(meta),
         git=_git(members_of(meta.get("git"))),
         thread_source=_source(meta.get("source")),
+        source=_kind(meta.get("source")),
+        history_mode="paginated",
     )
 
 
@@ -106,6 +110,12 @@ def _git(git: Members) -> GitHead | None:
         text_of(git.get("repository_url")) or None,
     )
     return head if head != GitHead() else None
+
+
+def _kind(source: object) -> str:
+    """The program that the session was of; Codex has a table with one word for a program that it does not know."""
+    word = text_of(source) or text_of(members_of(source).get("custom")) or "unknown"
+    return word[:SOURCE_CHARACTERS_MAX]
 
 
 def _source(source: object) -> str | None:

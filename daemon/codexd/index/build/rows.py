@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.session_source import kind_of
 from codexd.projections.summary import Summary
 from codexd_eventstore.event_log import StreamEntry
 from codexd_eventstore.log_reader import LogCursor, is_old
@@ -51,7 +52,7 @@ class Known(msgspec.Struct):
 
 
 COLUMNS: Final = (
-    "archived, path, size, mtime, place, seq, crc, listed, created, updated, cwd, provider, model, originator,"
+    "archived, path, size, mtime, place, seq, crc, listed, source, created, updated, cwd, provider, model, originator,"
     " parent, base, name, title, damage, works, summary"
 )
 UPDATE: Final = (
@@ -76,8 +77,9 @@ def values_of(known: Known) -> tuple[object, ...]:
         known.place,
         known.seq,
         known.crc,
-        (started is not None or (known.damage is not None and is_thread(known.id)))
+        ((started is not None and summary.begun) or _is_damaged_thread(known))
         and not summary.hidden,
+        kind_of(summary.source),
         summary.created_ms or made_ms(known.id),
         summary.updated_ms or made_ms(known.id),
         settings.cwd if settings is not None else None,
@@ -92,6 +94,10 @@ def values_of(known: Known) -> tuple[object, ...]:
         summary.has_work,
         encode_summary(summary),
     )
+
+
+def _is_damaged_thread(known: Known) -> bool:
+    return known.damage is not None and is_thread(known.id)
 
 
 def made_ms(stream: str) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.session_source import INTERACTIVE, kind_of
 from codexd.index.build.rows import SUMMARIES, made_ms, title_of
 from codexd.index.store.schema import Rotten
 from codexd.projections.summary import Summary
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 SortKey = Literal["created", "updated"]
 
-# Every thread of codexd comes from an app server: Codex calls this its source.
-SOURCE: Final = "appServer"
 # Before and after every id.
 FIRST_ID, LAST_ID = "", "~"
 # Of folders that threads work in: a person has some hundreds.
@@ -65,17 +64,20 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     providers: tuple[str, ...] = ()  # these; none: all
     cwds: tuple[str, ...] | None = None  # these exactly; None: all
     term: str = ""  # in name or preview, in upper or lower case
-    sources: tuple[str, ...] = ()  # of these kinds; none: all
+    sources: tuple[str, ...] = INTERACTIVE  # of these kinds; none: all
     originators: tuple[str, ...] = ()  # made by these clients; none: all
     excluded: tuple[str, ...] = ()
+    included: tuple[str, ...] | None = None  # of these alone; None: of all
     meant: str = ""  # a prefix of its id, or its name
     nobody: bool = False  # the filter asks for a property that no thread of codexd has
 
     def has(self, row: Row) -> bool:
         """Whether a thread is shown; the caller checks `archived`."""
         settings, started = row.summary.settings, row.summary.started
-        is_begun = settings is not None and started is not None
-        if not (is_begun or row.damage) or row.summary.hidden or self.is_empty:
+        is_begun = settings is not None and started is not None and row.summary.begun
+        if not (is_begun or row.damage) or row.summary.hidden or self.nobody:
+            return False
+        if self.sources and kind_of(row.summary.source) not in self.sources:
             return False
         name = row.summary.name
         provider, cwd = (settings.provider, settings.cwd) if settings is not None else (None, None)
@@ -86,15 +88,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             and self.term.casefold() in title_of(row.summary)
             and (not self.originators or originator in self.originators)
             and row.thread_id not in self.excluded
+            and (self.included is None or row.thread_id in self.included)
             and (
                 not self.meant or row.thread_id.startswith(self.meant.lower()) or name == self.meant
             )
         )
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no thread can be meant."""
-        return self.nobody or (bool(self.sources) and SOURCE not in self.sources)
 
     def print(self, key: SortKey) -> bytes:
         """A hash of the filter and the order."""
@@ -105,7 +103,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ) -> tuple[str, list[object]]:
         """A page of the list: what follows `FROM thread` in a query, and its values."""
         # Where few threads are meant the order's index would be the long way: the signs keep it away.
-        sign = "+" if self.meant else ""
+        sign = "+" if self.meant or self.included is not None else ""
         parts: list[str] = [f"{sign}thread.archived=? AND {sign}thread.listed=1"]
         values: list[object] = [self.archived]
 
@@ -113,12 +111,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"thread.{column} {word} ({', '.join('?' * len(several))})")
             values.extend(several)
 
-        if self.providers:
-            among("provider", self.providers)
-        if self.cwds is not None:
-            among("cwd", self.cwds)
-        if self.originators:
-            among("originator", self.originators)
+        for column, several in (
+            ("provider", self.providers or None),
+            ("originator", self.originators or None),
+            ("source", self.sources or None),
+            ("cwd", self.cwds),
+            ("id", self.included),
+        ):
+            if several is not None:
+                among(column, several)
         if self.excluded:
             among("id", self.excluded, "NOT IN")
         if self.term:
@@ -131,14 +132,17 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 " UNION ALL SELECT no FROM thread WHERE name=?)"
             )
             values += [self.meant.lower(), self.meant.lower() + LAST_ID, self.meant]
-        if self.is_empty:
+        if self.nobody:
             parts.append("0")
         if start is not None:
             parts.append(f"(thread.{key}, thread.id) {'>' if upwards else '<'} (?, ?)")
             values += [start.key, start.id]
-        order = "ASC" if upwards else "DESC"
-        ordered = f"ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?"
-        return f"WHERE {' AND '.join(parts)} {ordered}", [*values, limit]
+        return f"WHERE {' AND '.join(parts)} {_order(key, upwards)}", [*values, limit]
+
+
+def _order(key: SortKey, upwards: bool) -> str:
+    order = "ASC" if upwards else "DESC"
+    return f"ORDER BY thread.{key} {order}, thread.id {order} LIMIT ?"
 
 
 def page_of_rows(

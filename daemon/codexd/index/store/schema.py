@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 # A new number for every change of the tables' content, including the choice of documents.
-VERSION: Final = 5
+VERSION: Final = 6
 # Threads in one index, and records in one thread, that document numbers have room for: 2^27 and 2^34.
 SEQ_BITS: Final = 36
 PART_BITS: Final = 2
@@ -54,6 +54,7 @@ CREATE TABLE thread(
   seq INTEGER NOT NULL,
   crc INTEGER NOT NULL,
   listed INTEGER NOT NULL,
+  source TEXT NOT NULL,
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
   cwd TEXT,

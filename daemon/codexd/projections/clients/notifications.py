@@ -19,6 +19,7 @@ from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, FileChange, FileUpdate, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
 from codexd.core.values.tool_actions import ToolAction
+from codexd.projections.clients.beside_turns import BesideTurns
 from codexd.projections.clients.deltas import (
     Outgoing,
     ServerNotification,
@@ -90,12 +91,12 @@ class ClientProjection:
         self._changed: Sequence[FileUpdate] = ()  # by the patches of the turn
         self._plan: n.TurnPlanUpdatedNotification | None = None  # of the turn
         self.review: e.ReviewEntered | None = None  # that runs
-        self._withdrawn = 0  # inputs, since a turn began
+        self._beside = BesideTurns(thread_id)
 
     def apply(self, recorded: Recorded) -> list[ServerMessage]:
         """The notifications of an event. The ends of items come first, the starts last."""
         event, at_ms = recorded.event, recorded.at_ms
-        messages: list[ServerMessage] = []
+        messages: list[ServerMessage] = [*self._beside.apply(event, busy=bool(self.turn_id))]
         match event:
             case e.TurnStarted():
                 messages += self._turn_started(event, at_ms)
@@ -158,13 +159,6 @@ class ClientProjection:
                 return [Outgoing("thread/unarchived", back, to_all=True)]
             case e.ThreadWarned():
                 return [Outgoing("warning", n.WarningNotification(event.message, thread_id))]
-            case e.InputWithdrawn():
-                self._withdrawn += 1
-                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
-                return [Outgoing("thread/queue/changed", changed)]
-            case e.InputQueued() if self.turn_id:
-                changed = n.ThreadQueueChangedNotification(thread_id=thread_id)
-                return [Outgoing("thread/queue/changed", changed)]
             case _:
                 pass
         return []
@@ -181,10 +175,9 @@ class ClientProjection:
     def _archived(self) -> list[ServerMessage]:
         gone = n.ThreadArchivedNotification(thread_id=self._thread_id)
         messages: list[ServerMessage] = []
-        if self._withdrawn:
-            words = WITHDRAWN.format(
-                "A prompt" if self._withdrawn == 1 else f"{self._withdrawn} prompts"
-            )
+        withdrawn = len(self._beside.withdrawn)
+        if withdrawn:
+            words = WITHDRAWN.format("A prompt" if withdrawn == 1 else f"{withdrawn} prompts")
             messages.append(Outgoing("warning", n.WarningNotification(words, self._thread_id)))
         return [
             *messages,
@@ -240,11 +233,13 @@ class ClientProjection:
         for recorded in turn_so_far:
             self.apply(recorded)
         self._usage = usage
+        self._beside.start_at(state)
 
     def copy(self) -> ClientProjection:
         """A copy that does not change when this object does."""
         copied = copy(self)
         copied._screen, copied.texts = self._screen.copy(), self.texts.copy()
+        copied._beside = self._beside.copy()
         copied.asks = dict(self.asks)
         return copied
 
@@ -277,7 +272,7 @@ class ClientProjection:
 
     def _turn_started(self, event: e.TurnStarted, at_ms: int) -> list[ServerMessage]:
         self.turn_id, self._turn_started_ms = event.turn_id, at_ms
-        self._withdrawn, self._changed, self._plan = 0, (), None
+        self._changed, self._plan = (), None
         self.texts = self.texts.next_turn(event.turn_id, plans=event.settings.plans)
         self._settings, self._last_message = event.settings, None
         turn = Turn(

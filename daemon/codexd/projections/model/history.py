@@ -235,6 +235,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 return replace(self, queued=self._unqueued(*event.inputs))._with_pending(*asks)
             case e.TurnSteered():
                 return self._with_pending(Said.by_person(event.content, seq))
+            case e.HistoryInjected():
+                return self._with_pending(*[Said(bytes(item)) for item in event.items])
             case e.ThreadTakenIn():
                 history = self._taken_in()
                 note = Said(text_message("developer", TAKEN_IN_NOTE))

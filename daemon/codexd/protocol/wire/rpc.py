@@ -35,6 +35,9 @@ class ErrorData(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     code: str  # stable, snake_case
     codex_error_info: str | dict[str, dict[str, str]] | None = None  # the schema's CodexErrorInfo
     reason: str | None = None  # Codex's own name of the error, if it has one
+    read_state: msgspec.Raw | None = (
+        None  # of a conflict about it: the present one, as the wire has it
+    )
     # The same of an error of `config/value/write` and the like, where Codex has it.
     config_write_error_code: str | None = msgspec.field(
         default=None, name="config_write_error_code"

@@ -22,6 +22,7 @@ from codexd.models.exchange.notes import ExchangeNotes
 from codexd.projections.clients.deltas import TextPart
 from codexd.runtime.actor.crash_files import ProcessFiles, UnfinishedFiles
 from codexd.runtime.actor.lookups import LookupSource
+from codexd.runtime.actor.shared_answers import SharedAnswers
 from codexd.runtime.images.images import ImageCache, Images
 from codexd.runtime.snapshots.folds import Folds
 from codexd.tools.registry import Registry
@@ -159,6 +160,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""  # of the daemon
     lookups: LookupSource = LookupSource()
     image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
+    # What clients of one thread are answered that each ask for its title.
+    titles: SharedAnswers = msgspec.field(default_factory=SharedAnswers)
     resume_on_restart: bool = True
     redact: Callable[[str], str] = str  # a text without the secrets in it
     cleaner: Callable[[], Cleaner] = AsItIs  # the same for a text that grows

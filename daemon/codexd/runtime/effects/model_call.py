@@ -30,7 +30,7 @@ from codexd.core.values.model_output import (
 )
 from codexd.core.values.request_size import RequestSize
 from codexd.core.values.settings import Settings
-from codexd.core.values.tool_actions import ToolAction
+from codexd.core.values.tool_actions import BadCall, ToolAction
 from codexd.core.values.truncate import tokens_of
 from codexd.models.client import ModelError, ModelRequest, RetryBudget
 from codexd.models.exchange.notes import ExchangeNotes
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 BACKOFF_FIRST_MS = 200
 # No wait is longer, or a person would rather know than wait.
 BACKOFF_MS_MAX = 30_000
+# The model's answer to a call that it makes while it is asked for a title.
+NO_TOOLS = "there are no tools here: answer with the title alone"
 # Text that is looked through for secrets, kept and shown in one step of the event loop: 2 to 5 ms.
 TEXT_CHARACTERS_MAX = 64 * 1024
 # Items in one append: a largest item takes some 20 ms to be encoded, sealed and published.
@@ -72,6 +74,8 @@ class ModelCalling:
             return
         try:
             client = self._thread.world.client(self._settings.provider, self._turn_id)
+            if self._makes_title:
+                client = self._thread.world.titles.among(client)
             budget = client.budget
             await self._thread.restore()
             problem = await self._thread.world.tools_ready()
@@ -124,6 +128,10 @@ class ModelCalling:
         return asked(turn)[0]
 
     @property
+    def _makes_title(self) -> bool:
+        return self._thread.summary.makes_title
+
+    @property
     def _compacts(self) -> bool:
         return compacts(self._thread.state.turn)
 
@@ -150,7 +158,9 @@ class ModelCalling:
             input=question(turn, items, thread.folds.history.compaction_keep)
             if summarising
             else items,
-            tools=() if summarising else thread.world.registry.offered(traits, thread.state),
+            tools=()
+            if summarising or self._makes_title
+            else thread.world.registry.offered(traits, thread.state),
             cache_key=thread.thread_id,
             reasons=traits.reasons,
             effort=tuning.effort,
@@ -233,6 +243,10 @@ class ModelCalling:
         if event.call is None or self._compacts:
             return done
         made, thread = event.call, self._thread
+        if self._makes_title:
+            own = CallId(thread.world.new_id())
+            ref = ToolCallRef(own, made.name, made.custom, made.call_id)
+            return c.ToolCallDone(done, ref, BadCall(reason=NO_TOOLS))
         # The model may give two calls one id, or a message's: questions, decisions, runs and items
         # use our own ids.
         own = CallId(thread.world.new_id())

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from codexd.core.events.events import InputQueued, TurnStarted
 from codexd.core.events.record import decode_record
+from codexd.core.state.read_state import ReadState
 from codexd.core.values.ids import ItemId
 from codexd.projections.clients.notifications import ClientProjection
 from codexd.protocol.threads import After
@@ -25,7 +26,8 @@ async def wire_at(thread: ThreadActor, after: After) -> ClientProjection:
     start = await last_turn_before(store, thread_id, after.seq + 1) or 1
     wire = ClientProjection(thread_id, None)
     waiting = await _waiting(thread, start, after.seq)
-    wire.start_at(replace(thread.state, queue=waiting), ())
+    # What was unread at the cursor is not known, and what is unread now is told with the next change.
+    wire.start_at(replace(thread.state, queue=waiting, read=ReadState()), ())
     async for record in records(store, thread_id, after=start - 1, upto=after.seq):
         wire.apply(decode_record(record.line))
     for key, offset in after.items.items():

@@ -28,6 +28,7 @@ def status_of(
     return t.InError() if state.failed else t.Idle()
 
 
+# Longer than the habit: a line for each member.
 def heading(
     thread_id: ThreadId,
     summary: Summary,
@@ -39,7 +40,7 @@ def heading(
     trouble: Trouble | None = None,
 ) -> t.Thread:
     """The thread. `state` is None where it is not loaded."""
-    settings, started, git = summary.settings, summary.started, summary.git
+    settings, started, updated = summary.settings, summary.started, summary.updated_ms // 1000
     if settings is None or started is None:
         return _unknown(thread_id, summary, path, trouble)
     return t.Thread(
@@ -55,17 +56,18 @@ def heading(
         model=settings.model,
         reasoning_effort=settings.effort,
         created_at=summary.created_ms // 1000,
-        updated_at=summary.updated_ms // 1000,
-        recency_at=summary.updated_ms // 1000,
+        updated_at=updated,
+        recency_at=updated,
         status=status_of(state, reviewer_asks=reviewer_asks, trouble=trouble),
         path=path,
         cwd=settings.cwd,
         cli_version=started.daemon_version,
         originator=started.originator,
+        source=_source(summary),
         thread_source=started.thread_source,
-        git_info=git_info(git),
+        git_info=git_info(summary.git),
         name=summary.name,
-        trouble=str(trouble) if trouble is not None else msgspec.UNSET,
+        trouble=_said(trouble),
         imported_from=_imported(summary.brought),
         turns=turns,
     )
@@ -94,6 +96,25 @@ def _unknown(
         name=summary.name,
         trouble=str(trouble),
     )
+
+
+def _said(trouble: Trouble | None) -> str | msgspec.UnsetType:
+    return msgspec.UNSET if trouble is None else str(trouble)
+
+
+def _source(summary: Summary) -> t.SessionSource:
+    """The program that began the thread, as the wire has it."""
+    if summary.hidden:
+        match summary.agent or "review":
+            case "review" | "compact" as agent:
+                return t.NamedSource(sub_agent=agent)
+            case other:
+                return t.NamedSource(sub_agent=t.OtherAgent(other))
+    match summary.source:
+        case "cli" | "vscode" | "exec" | "appServer" | "unknown" as word:
+            return word
+        case other:
+            return t.NamedSource(custom=other)
 
 
 def _imported(brought: Brought | None) -> ImportedFrom | msgspec.UnsetType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
@@ -38,6 +39,9 @@ UNFINISHED_MAX: Final = 20
 RESTART_WAIT_SECONDS_MAX: Final = 600.0
 # The SDK reads the version out of the user agent and switches features by it. This version was measured.
 COMPATIBLE_WITH = "0.169.0"
+# A client of Codex warns of a server that is older than itself, and codexd answers as the newest of them asks.
+_CODEX_CLIENT = re.compile(r"codex[-_]", re.IGNORECASE)
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", re.ASCII)
 
 
 async def initialize(
@@ -49,7 +53,7 @@ async def initialize(
     connection.initialize(params)
     client, system = params.client_info, platform.uname()
     agent = (
-        f"codexd/{COMPATIBLE_WITH} ({system.system} {system.release}; {system.machine}) "
+        f"codexd/{spoken_version(client)} ({system.system} {system.release}; {system.machine}) "
         f"codexd/{services.version} ({client.name}; {client.version})"
     )
     asked = params.capabilities.codexd if params.capabilities is not None else None
@@ -69,6 +73,15 @@ async def initialize(
             services.hub.send(mistake, (connection,))
 
     return MethodResult(response, then)
+
+
+def spoken_version(client: m.ClientInfo) -> str:
+    """The version of Codex that a client is answered as: its own, where it is a newer client of Codex."""
+    own = _VERSION.match(client.version)
+    if _CODEX_CLIENT.match(client.name) is None or own is None:
+        return COMPATIBLE_WITH
+    measured = tuple(map(int, COMPATIBLE_WITH.split(".")))
+    return own[0] if tuple(map(int, own.groups())) > measured else COMPATIBLE_WITH
 
 
 async def server_status(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from codexd.core.state.visibility import Visibility
 from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
+from codexd.core.values.session_source import INTERACTIVE
 from codexd.index.query.listing import (
     FIRST_ID,
     LAST_ID,
@@ -25,6 +28,7 @@ from codexd.index.query.listing import (
 from codexd.index.query.search import FoundThread, Hit, Occurrence, found_threads
 from codexd.index.query.terms import TERM_CHARS_MAX, InvalidTerm, Snippet, read_term
 from codexd.machine.patience import NoAnswer, patiently
+from codexd.projections.clients.beside_turns import shown_read_state
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
@@ -37,8 +41,8 @@ from codexd.server.reads import pages
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
 
-# Codex's figure.
-EXCLUDED_MAX = 100
+# The ids of threads that a list leaves out, or is limited to: Codex's figure.
+IDS_MAX: Final = 100
 
 
 async def thread_list(
@@ -57,6 +61,11 @@ async def thread_list(
         tuple(_shown(services, row) for row in page.rows),
         following if page.more else None,
         backwards,
+        read_states={
+            row.thread_id: shown_read_state(row.summary.read)
+            for row in page.rows
+            if row.summary.read.revision
+        },
         indexing=_indexing(services, connection),
     )
 
@@ -69,9 +78,7 @@ async def thread_search(
         phrases = read_term(params.search_term)
     except InvalidTerm as error:
         raise invalid_params(str(error)) from error
-    wanted = Wanted(
-        archived=bool(params.archived), sources=tuple(sorted(params.source_kinds or ()))
-    )
+    wanted = Wanted(archived=bool(params.archived), sources=_sources(params.source_kinds))
     key, kinds = _key(params.sort_key), params.kinds or ()
     limit, upwards = page_limit(params.limit), params.sort_direction == "asc"
     print_ = _print(wanted.print(key), params.search_term, *kinds)
@@ -151,11 +158,7 @@ async def _same_folders(
 
 def _wanted(params: t.ThreadListParams, cwds: tuple[str, ...] | None) -> Wanted:
     """Which threads a client asks for. Raises: RpcError."""
-    excluded = params.excluded_thread_ids or ()
-    if len(excluded) > EXCLUDED_MAX:
-        raise invalid_params(
-            f"excludedThreadIds: expected at most {EXCLUDED_MAX}, found {len(excluded)}"
-        )
+    excluded, included = params.excluded_thread_ids or (), params.included_thread_ids
     if params.parent_thread_id is not None and params.ancestor_thread_id is not None:
         raise invalid_params(
             "expected parentThreadId or ancestorThreadId, found both; nothing was listed"
@@ -172,20 +175,29 @@ def _wanted(params: t.ThreadListParams, cwds: tuple[str, ...] | None) -> Wanted:
         providers=tuple(sorted(params.model_providers or ())),
         cwds=cwds,
         term=params.search_term or "",
-        sources=tuple(sorted(params.source_kinds or ())),
+        # A thread that is meant by its name is meant whoever began it.
+        sources=() if params.meant and not params.source_kinds else _sources(params.source_kinds),
         originators=tuple(sorted(params.originators or ())),
-        excluded=tuple(sorted(_id(identity) for identity in excluded)),
+        excluded=_ids("excludedThreadIds", excluded),
+        included=None if included is None else _ids("includedThreadIds", included),
         meant=params.meant or "",
         # codexd has no sections, projects or sub-agents: such a list is empty.
         nobody=any(relation is not None for relation in related),
     )
 
 
-def _id(text: str) -> ThreadId:
+def _sources(kinds: Sequence[str] | None) -> tuple[str, ...]:
+    """The kinds of sources that are asked for; where none are, those that people speak in, as in Codex."""
+    return tuple(sorted(set(kinds))) if kinds else INTERACTIVE
+
+
+def _ids(member: str, texts: Sequence[str]) -> tuple[ThreadId, ...]:
+    if len(texts) > IDS_MAX:
+        raise invalid_params(f"{member}: expected at most {IDS_MAX}, found {len(texts)}")
     try:
-        return parse_thread_id(text)
+        return tuple(sorted(parse_thread_id(text) for text in texts))
     except InvalidId as error:
-        raise invalid_params(f"excludedThreadIds: {error}") from error
+        raise invalid_params(f"{member}: {error}") from error
 
 
 def _key(asked: str | None) -> SortKey:

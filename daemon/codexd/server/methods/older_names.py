@@ -326,7 +326,7 @@ def _summary(thread: t.Thread) -> m.ConversationSummary:
         thread.model_provider,
         thread.cwd,
         thread.cli_version,
-        thread.source,
+        thread.source if isinstance(thread.source, str) else "unknown",
         None if git is None else m.ConversationGitInfo(git.sha, git.branch, git.origin_url),
     )
 

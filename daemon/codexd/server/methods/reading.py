@@ -12,6 +12,7 @@ from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom, ThreadLogReadParams, ThreadLogReadResponse
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
+from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.images.images import Images
 from codexd.server.connection.connection import Connection
 from codexd.server.feed.thread_view import heading
@@ -147,12 +148,17 @@ async def thread_loaded_list(
 ) -> t.ThreadLoadedListResponse:
     """The ids of the loaded threads, oldest first; the cursor is the last id of the page before."""
     limit = page_limit(params.limit)
-    begun = [thread for thread in services.supervisor.threads if thread.version]
-    ids = sorted(thread.thread_id for thread in begun if thread.state.reviews is None)
+    ids = sorted(thread.thread_id for thread in services.supervisor.threads if _is_shown(thread))
     if params.cursor is not None:
         ids = [id_ for id_ in ids if id_ > params.cursor]
     page = tuple(ids[:limit])
     return t.ThreadLoadedListResponse(page, page[-1] if len(ids) > limit else None)
+
+
+def _is_shown(thread: ThreadActor) -> bool:
+    """Whether a list of loaded threads shows it: clients read each of these."""
+    summary = thread.summary
+    return summary.begun and not summary.hidden and not summary.makes_title
 
 
 async def thread_log_read(

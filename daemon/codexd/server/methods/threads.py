@@ -9,6 +9,7 @@ import msgspec
 from codexd.core import commands as c
 from codexd.core.values.enforced import beside_plan_mode, enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
+from codexd.core.values.session_source import OF_CLIENTS
 from codexd.core.values.settings import Settings
 from codexd.projections.clients.deltas import Outgoing
 from codexd.projections.clients.turns import TurnProjection
@@ -90,8 +91,9 @@ async def _started(
         developer_instructions=developer_instructions(read, params),
         git=await git_head(settings.cwd),
         ephemeral=bool(params.ephemeral),
-        history_mode=params.history_mode or "legacy",
+        history_mode=params.history_mode or "paginated",
         thread_source=params.thread_source,
+        source=OF_CLIENTS,
     )
     thread_id = named or await _new_id(services, params.idempotency_key)
     return await services.supervisor.start(

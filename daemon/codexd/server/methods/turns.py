@@ -187,7 +187,8 @@ def _repeated(first: Recorded, kind: type[First]) -> First:
     return first.event
 
 
-def _check_input(content: tuple[UserInput, ...]) -> None:
+def check_input(content: tuple[UserInput, ...]) -> None:
+    """Raises: RpcError, for an input that is too large."""
     parts = len(content) + sum(len(getattr(part, "text_elements", ())) for part in content)
     if parts > INPUT_PARTS_MAX:
         raise invalid_params(
@@ -224,7 +225,7 @@ async def _said(
     thread: ThreadActor, command: c.StartTurn | c.SteerTurn, by: str, key: str | None
 ) -> CommandResult:
     """Hand it in, its images stored first. Raises: Rejected, RpcError."""
-    _check_input(command.content)
+    check_input(command.content)
     settings = thread.state.settings
     folder = settings.cwd if settings is not None else "/"
     if isinstance(command, c.StartTurn):
