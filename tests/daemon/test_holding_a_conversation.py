@@ -245,7 +245,7 @@ async def test_a_client_that_left_gets_nothing_more_and_other_clients_get_the_st
                 heard = {
                     note.method for note in peer.notified if note.params.get("threadId") == thread
                 }
-                assert heard == {"thread/status/changed"}
+                assert heard == {"thread/status/changed", "thread/readState/changed"}
             assert far.of("thread/started")[-1].params["thread"]["id"] == thread
             # A turn may be started without attaching.
             await far.start_turn(thread, "from afar")

@@ -81,15 +81,16 @@ async def test_a_new_thread_is_there_after_a_crash_and_can_be_attached_before_it
             daemon.kill()
         home.start()
         async with connected(home.socket) as client:
-            assert await listed(client) == [thread]
+            assert await listed(client) == []  # Nobody has said anything in it.
             await client.call("thread/resume", threadId=thread)
             await client.run_turn(thread, "hello")
             assert answers(client) == ["ok"]
+            assert await listed(client) == [thread]
 
 
 @trio_test
 async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
-    async with scripted_model([OK] * 8) as model:
+    async with scripted_model([OK] * 20) as model:
         home.use_model(model.base_url)
         home.start()
         folder = home.root / "other"
@@ -97,9 +98,11 @@ async def test_a_list_is_sorted_filtered_and_paged(home: Home) -> None:
         async with connected(home.socket) as client:
             threads = [await client.start_thread() for _ in range(4)]
             threads.append(await client.start_thread(cwd=str(folder)))
+            for thread in threads:
+                await client.begin(thread, "find me" if thread == threads[1] else "begin")
             assert await listed(client) == threads[::-1]
             assert await listed(client, sortDirection="asc") == threads
-            await client.run_turn(threads[1], "find me")
+            await client.run_turn(threads[1], "again")
             newest = [threads[1], *[thread for thread in threads[::-1] if thread != threads[1]]]
             for key in ("updated_at", "recency_at"):
                 assert await listed(client, sortKey=key) == newest
@@ -149,7 +152,7 @@ async def test_an_unreadable_log_is_in_lists_with_its_repair(home: Home) -> None
 @trio_test
 async def test_all_clients_get_a_new_name_and_it_stays(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client, connected(daemon.home.socket) as other:
-        thread = await client.start_thread()
+        thread = await client.begin_thread()
         await client.call("thread/name/set", threadId=thread, name="  my \n thread ")
         note = await other.until_notified("thread/name/updated", threadId=thread)
         assert note.params["threadName"] == "my thread"

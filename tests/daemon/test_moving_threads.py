@@ -48,7 +48,8 @@ async def read(client: Client, thread: str) -> Json:
 
 
 async def listed(client: Client, *, archived: bool = False) -> set[str]:
-    answer = await client.call("thread/list", archived=archived, limit=100)
+    kinds = ["cli", "vscode", "exec"]  # a rollout of `exec` is no thread that a person spoke in
+    answer = await client.call("thread/list", archived=archived, limit=100, sourceKinds=kinds)
     return {thread["id"] for thread in answer["data"]}
 
 

@@ -9,6 +9,7 @@ from codexd.core.events import events as e
 from codexd.core.events.events import Event
 from codexd.core.events.history import HistoryReverted, HistoryRevertUndone, ReviewEntered
 from codexd.core.events.record import Recorded
+from codexd.core.state.read_state import ReadState
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.settings import SettingsChange
 from codexd.projections.summary import PREVIEW_CHARACTERS_MAX, Summary
@@ -37,6 +38,8 @@ def test_a_row_has_all_that_a_list_shows() -> None:
         turns=1,
         spending=summary.spending,  # a fold of its own
         running=True,
+        read=ReadState(turn="t1"),
+        begun=True,
     )
     assert summary.git == GIT
 

@@ -358,7 +358,7 @@ def test_a_queued_turn() -> None:
     play.do(ask(2))
     assert heard(play) == ["thread/queue/changed"]
     answer(play)
-    assert heard(play) == [*MESSAGE, USAGE, *END, *BEGIN]
+    assert heard(play) == [*MESSAGE, USAGE, *END, "thread/queue/changed", *BEGIN]
     play.do(ask(3))
     play.do(c.WithdrawInput(item_id=ItemId("u3")))
     assert heard(play) == ["thread/queue/changed", "thread/queue/changed"]

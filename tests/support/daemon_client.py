@@ -261,9 +261,9 @@ class Client:
         await self.begin(thread)
         return thread
 
-    async def begin(self, thread: str) -> None:
+    async def begin(self, thread: str, prompt: str = "begin") -> None:
         """Say something in a thread, and do not wait for an answer."""
-        turn = await self.start_turn(thread, "begin")
+        turn = await self.start_turn(thread, prompt)
         with suppress(Refused):  # It has ended.
             await self.call("turn/interrupt", threadId=thread, turnId=turn)
 
