@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from codexd.models.scripted.scripts import Call, Hang, Say
+from codexd.models.scripted.scripts import Call, Hang, Part, Reply, Say
 from codexd.models.scripted.server import ScriptedModel, scripted_model
 from daemon_client import Client, Json, connected, listed, typed
 from daemon_house import Daemon, Home
@@ -98,7 +98,7 @@ async def test_two_clients_that_mark_a_thread_as_read_meet_no_error(daemon: Daem
                 unread = {"type": "turn", "turnId": first["id"]}
                 assert told.params["readState"]["firstUnread"] == unread
             states = (await beside.call("thread/list"))["readStates"]
-            assert states == {thread: told.params["readState"]}
+            assert states[thread] == told.params["readState"]
             mark: Json = {
                 "threadId": thread,
                 "operation": {"type": "read"},
@@ -135,7 +135,7 @@ async def test_a_title_is_made_once_for_all_clients_and_its_threads_are_in_no_li
     daemon: Daemon,
 ) -> None:
     title = Say(('{"title":"A title"}',))
-    script = [Call("shell_command", '{"command":"touch made"}'), title, title]
+    script: list[Part | Reply] = [Call("shell_command", '{"command":"touch made"}'), title, title]
     async with scripted_model(script) as model, connected(daemon.home.socket) as client:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as other:
@@ -151,7 +151,8 @@ async def test_a_title_is_made_once_for_all_clients_and_its_threads_are_in_no_li
             for who, turn in turns:
                 ended = await who.turn_ended(turn)
                 assert ended["items"][0]["text"] == '{"title":"A title"}'
-                assert who.of("item/commandExecution/outputDelta") == who.asked == []
+                assert who.of("item/commandExecution/outputDelta") == []
+                assert who.asked == []
             assert not (daemon.home.work / "made").exists()
             # One answer, after the refusal of a call: no request has a tool.
             assert [request.get("tools", []) for request in asked_of(model)] == [[], []]

@@ -11,6 +11,7 @@ from typing import get_args
 import msgspec
 
 from codexd.core.events.events import GitHead, ThreadStarted
+from codexd.core.values.session_source import OF_CLIENTS
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode, Settings, SettingsChange
 from codexd.importing.rollout.calls import path_of
 from codexd.importing.rollout.lines import Members, members_of, text_of
@@ -113,7 +114,9 @@ def _git(git: Members) -> GitHead | None:
 
 
 def _kind(source: object) -> str:
-    """The program that the session was of; Codex has a table with one word for a program that it does not know."""
+    """The program that the session was of. The oldest rollouts do not say it, and Codex takes them for its editors'."""
+    if source is None:
+        return OF_CLIENTS
     word = text_of(source) or text_of(members_of(source).get("custom")) or "unknown"
     return word[:SOURCE_CHARACTERS_MAX]
 
