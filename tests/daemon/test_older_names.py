@@ -20,7 +20,7 @@ def text(words: str) -> list[Json]:
 
 @trio_test
 async def test_a_conversation_is_held_by_the_older_names(daemon: Daemon, tmp_path: Path) -> None:
-    script: list[Part | Reply] = [Say(("one",)), Say(("two",)), Hang(("thr",)), Say(("four",))]
+    script: list[Part | Reply] = [Say(("one",)), Say(("two",)), Hang(("thr",)), Hang(("four",))]
     async with scripted_model(script) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:

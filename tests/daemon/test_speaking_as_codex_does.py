@@ -107,6 +107,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
 
 async def choices(client: Client) -> None:
     await client.call("model/list", includeHidden=True)
+    await client.call("collaborationMode/list")
     await client.call("permissionProfile/list")
     await client.call("modelProvider/list")
     await client.call("experimentalFeature/list")
