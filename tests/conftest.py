@@ -61,7 +61,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             continue
         if (why := excuse()) is not None:
             pytest.skip(f"{absent}; {why}")
-        wanted = "run .ci/install-codex, .ci/install-mcp-server and .ci/install-typescript"
+        wanted = "run the scripts .ci/install-*"
         pytest.fail(f"{absent}. With CI set it is expected: {wanted}", pytrace=False)
 
 

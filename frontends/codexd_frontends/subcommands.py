@@ -314,4 +314,9 @@ SUBCOMMANDS = (
         APP_SERVER,
         "app_server",
     ),
+    Subcommand(
+        "acp",
+        "be an agent on stdin and stdout, for editors that speak the Agent Client Protocol",
+        (),
+    ),
 )

@@ -64,6 +64,7 @@ WORDS = (
     ("mcp", "list"),
     ("sandbox", "/bin/true"),
     ("app-server",),
+    ("acp",),
     ("service", "install", "--dry-run"),
     ("service", "logs"),
     ("restart",),

@@ -12,8 +12,8 @@ import pytest
 from codexd.protocol.account import Credits, RateLimits, RateLimitWindow
 from codexd_frontends.client.hidden_line import HiddenLine
 from codexd_frontends.client.passed_env import session_of_turn
-from codexd_frontends.commands.limits import limit_lines
 from codexd_frontends.ctl import main
+from codexd_frontends.screen.account import limit_lines
 
 from .fake_daemon import FakeDaemon, Json
 from .terminal import Terminal

@@ -118,6 +118,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 NOT_DRAWN = {
     "app-server": "copies bytes between a program and the daemon",
+    "acp": "speaks JSON with an editor",
     "sandbox": "becomes the person's command",
     "service": "asks the service manager, and shows a log whose characters are visible already",
 }

@@ -1,5 +1,5 @@
 """Codex itself and its JSON schemas, where `.ci/install-codex` has put them: the contract of the wire. And a server of
-MCP's own, where `.ci/install-mcp-server` has put it.
+MCP's own, where `.ci/install-mcp-server` has put it; and Codex's adapter for editors, of `.ci/install-codex-acp`.
 
 They are not ours to keep here. CODEX_SCHEMA names the folder of the schemas, CODEX_PEER the program. Tests that need
 one of them carry a mark of this file. Where it is absent they are skipped, and the summary of the run counts them;
@@ -34,6 +34,11 @@ EVERYTHING = (
     Path.home()
     / ".cache/codexd-mcp-server/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 )
+# Codex's adapter for the Agent Client Protocol, which editors start.
+ADAPTER = (
+    Path.home()
+    / ".cache/codexd-codex-acp/node_modules/@agentclientprotocol/codex-acp/dist/index.js"
+)
 
 NOT_CHECKED = "the wire contract was not checked"
 
@@ -43,6 +48,7 @@ needs_typescript = pytest.mark.wire_contract("typescript")
 needs_both_programs = pytest.mark.wire_contract("both programs")
 needs_both_schemas = pytest.mark.wire_contract("both schemas")
 needs_everything = pytest.mark.wire_contract("everything")
+needs_adapter = pytest.mark.wire_contract("adapter")
 
 
 def absence(part: str) -> str | None:
@@ -62,6 +68,9 @@ def absence(part: str) -> str | None:
     if part == "everything":
         found = EVERYTHING.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: MCP's server is not installed at {EVERYTHING}"
+    if part == "adapter":
+        found = ADAPTER.is_file() and shutil.which("node") is not None
+        return None if found else f"{NOT_CHECKED}: Codex's adapter is not installed at {ADAPTER}"
     return None if PROGRAM.is_file() else f"{NOT_CHECKED}: Codex is not installed at {PROGRAM}"
 
 

@@ -7,6 +7,8 @@ that cost nothing to import (`codexd_methods`, `usage`): all of its structs take
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -68,6 +70,7 @@ class TurnTrouble(Received, frozen=True, kw_only=True):
 
     message: str
     additional_details: str | None = None
+    codex_error_info: Any = None  # a word, or an object that has it as its member
 
 
 class CommandAction(Received, frozen=True, kw_only=True):
@@ -76,10 +79,18 @@ class CommandAction(Received, frozen=True, kw_only=True):
     command: str = ""
 
 
+class FileKind(msgspec.Struct, frozen=True):
+    """What happens to a file."""
+
+    type: str = "update"  # add, delete, update
+    move_path: str | None = None
+
+
 class FileUpdate(Received, frozen=True, kw_only=True):
     """One file of a patch."""
 
     path: str
+    kind: FileKind = FileKind()
     diff: str = ""
 
 
@@ -158,6 +169,7 @@ class UserInput(Received, frozen=True, kw_only=True):
 
     type: str
     text: str = ""
+    url: str = ""  # image
     path: str = ""
     name: str = ""
 

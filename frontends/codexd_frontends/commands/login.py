@@ -24,7 +24,8 @@ from codexd_frontends.client.errors import CommandError, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.hidden_line import HiddenLine
 from codexd_frontends.commands.browser_login import login_problem, open_page
-from codexd_frontends.commands.whoami import read_account, who
+from codexd_frontends.commands.whoami import read_account
+from codexd_frontends.screen.account import who
 from codexd_frontends.screen.drawn import one_line
 
 VARIABLE: Final = "OPENAI_API_KEY"

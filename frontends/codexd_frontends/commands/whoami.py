@@ -11,14 +11,8 @@ from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, FAILED, Exit
-from codexd_frontends.client.messages import Received
+from codexd_frontends.screen.account import AccountAnswer, who
 from codexd_frontends.screen.drawn import drawn_once, one_line
-
-
-class AccountAnswer(Received, frozen=True, kw_only=True):
-    """The answer to `account/read`."""
-
-    codexd: AccountOwn = AccountOwn()
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:
@@ -33,23 +27,6 @@ def run(_arguments: argparse.Namespace, console: Console) -> Exit:
 def read_account(daemon: Daemon) -> AccountAnswer:
     """The account in use."""
     return daemon.call("account/read", {}, AccountAnswer)
-
-
-def who(account: AccountAnswer) -> str:
-    """The account in a few words."""
-    own = account.codexd
-    match own.method:
-        case "apiKey":
-            return f"API key {one_line(own.masked_key or '', 40)}"
-        case "variable":
-            return (
-                f"API key {one_line(own.masked_key or '', 40)} of ${one_line(own.source or '', 80)}"
-            )
-        case "chatgpt":
-            name = one_line(own.email or "an unnamed person", 80)
-            return f"ChatGPT, {name}, plan {one_line(own.plan or 'unknown', 40)} (as the token says, unverified)"
-        case None:
-            return "nobody"
 
 
 def _lines(account: AccountAnswer) -> list[str]:

@@ -1,0 +1,62 @@
+"""The connection to the daemon, through restarts: what was asked is asked again where that is safe. I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from codexd_frontends.cli.console import Console
+from codexd_frontends.cli.start import reconnect
+from codexd_frontends.cli.watch import Interrupts, Watch
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.errors import CommandError, ConnectionCut
+
+T = TypeVar("T")
+
+# What is the same when it is done twice.
+REPEATABLE: Final = (
+    "/list",
+    "/read",
+    "/resume",
+    "/settings/update",
+    "/name/set",
+    "/interrupt",
+    "/archive",
+    "/unsubscribe",
+    "/logout",
+)
+# A daemon that ends within each of so many calls has something wrong with it.
+TRIES_MAX: Final = 3
+
+
+class Left(CommandError):
+    """A person ended this process while it waited for the daemon."""
+
+
+class Link:
+    """The daemon. `again` brings what followed threads over to another connection."""
+
+    def __init__(self, daemon: Daemon, console: Console, again: Callable[[Daemon], object]) -> None:
+        self.daemon = daemon
+        self._console, self._again = console, again
+        daemon.connect_again = None  # Another connection would not follow the threads.
+
+    def call(self, method: str, params: Mapping[str, object], answer: type[T]) -> T:
+        """Ask, again after a restart. Raises: RequestRefused, ConnectionCut, Unreachable."""
+        again = "idempotencyKey" in params or method.endswith(REPEATABLE)
+        for _ in range(TRIES_MAX - 1):
+            try:
+                return self.daemon.call(method, params, answer)
+            except ConnectionCut as cut:
+                self.reconnect(cut)
+                if not again:
+                    raise
+        return self.daemon.call(method, params, answer)
+
+    def reconnect(self, cut: ConnectionCut) -> None:
+        """Connect again, and go on after the cursors. Raises: Unreachable, Left."""
+        self._console.talk(f"codexctl: {cut}; reconnecting")
+        with Interrupts() as interrupts:
+            stayed = reconnect(self.daemon, self._console, Watch(interrupts), self._again)
+        if not stayed:
+            raise Left("interrupted while the daemon was away")

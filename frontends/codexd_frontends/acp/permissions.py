@@ -1,0 +1,276 @@
+"""Questions to a person: the daemon's approvals as the editor's permissions, and questions of MCP servers.
+
+The first valid answer of any frontend counts. A question that is answered elsewhere is withdrawn here; an editor that
+answers with an error has not answered, and the question stays open for others.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from codexd_frontends.acp.editor import COMPLAINT_CHARACTERS_MAX, Editor
+from codexd_frontends.acp.translation.tool_calls import TITLE_CHARACTERS_MAX, fenced, text_content
+from codexd_frontends.acp.translation.wire import (
+    ElicitationAnswer,
+    ElicitationCapability,
+    PermissionAnswer,
+    Update,
+)
+from codexd_frontends.cli.questions import (
+    ALWAYS,
+    NEVER,
+    Question,
+    Verdict,
+    can_have_rule,
+    how_to_answer,
+    read_question,
+)
+from codexd_frontends.cli.streams import talk_on_stderr
+from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.client.client import Daemon
+from codexd_frontends.client.messages import (
+    ItemNote,
+    Message,
+    Received,
+    RequestId,
+    ResolvedNote,
+)
+from codexd_frontends.screen.drawn import one_line
+
+RULE_CHARACTERS_MAX: Final = 80
+
+A = TypeVar("A", PermissionAnswer, ElicitationAnswer)
+
+
+class Option(NamedTuple):
+    """One answer that the person may pick."""
+
+    id: str
+    name: str
+    kind: str  # of the editor: allow_once, allow_always, reject_once, reject_always
+    decision: str  # of the daemon
+
+    @property
+    def wire(self) -> dict[str, str]:
+        return {"optionId": self.id, "name": self.name, "kind": self.kind}
+
+
+ONCE: Final = Option("allow_once", "Yes, this once", "allow_once", "accept")
+SESSION: Final = Option(
+    "allow_for_session",
+    "Yes, and do not ask again about this in this session",
+    "allow_always",
+    "acceptForSession",
+)
+DECLINE: Final = Option("decline", "No, and go on without it", "reject_once", "decline")
+STOP: Final = Option("cancel", "No, and stop the turn", "reject_once", "cancel")
+
+
+class _Schema(Received, frozen=True, kw_only=True):
+    """The parts of a server's question that go on to the editor as they are."""
+
+    requested_schema: Raw = Raw(b'{"type":"object","properties":{}}')
+    elicitation_id: str | None = None
+    url: str | None = None
+
+
+class _Open(NamedTuple):
+    question: Question
+    asked: RequestId | None  # by this number of the editor; None: it cannot ask this
+
+
+class Permissions:
+    """The open questions of a session."""
+
+    def __init__(
+        self, editor: Editor, session_id: str, elicits: ElicitationCapability | None
+    ) -> None:
+        self._editor, self._session_id = editor, session_id
+        self._elicits = elicits or ElicitationCapability()
+        self._open: dict[
+            str, _Open
+        ] = {}  # by approval: asked again after a restart, it is the same
+
+    def ask(self, daemon: Daemon, asked: Message) -> str | None:
+        """Put a question of the daemon's; where the editor cannot ask it, words that say how to answer it."""
+        question = read_question(asked)
+        if question is None:
+            return None
+        approval_id = question.request.approval_id
+        known = self._open.get(approval_id)
+        if known is not None and known.question.request == question.request:
+            self._open[approval_id] = _Open(question, known.asked)
+            return None
+        self._close(approval_id)
+        request_id: RequestId | None
+        if question.request.elicits and not self._asks_as_permission(question.request):
+            request_id = self._elicit(daemon, asked, approval_id)
+        else:
+            request_id = self._ask_permission(daemon, question.request)
+        self._open[approval_id] = _Open(question, request_id)
+        return _elsewhere(question.request) if request_id is None else None
+
+    def resolved(self, message: Message) -> None:
+        """Withdraw the question that was answered, here or elsewhere."""
+        request_id = msgspec.json.decode(message.params, type=ResolvedNote).request_id
+        for approval_id, held in list(self._open.items()):
+            if held.question.id == request_id:
+                self._close(approval_id)
+
+    def item_ended(self, message: Message) -> None:
+        """Withdraw the questions about an item that has ended, as while no daemon was connected."""
+        item_id = msgspec.json.decode(message.params, type=ItemNote).read_item().id
+        for approval_id, held in list(self._open.items()):
+            if held.question.request.item_id == item_id:
+                self._close(approval_id)
+
+    def forget_servers(self) -> None:
+        """After a restart: what MCP servers asked is asked again, or is over."""
+        for approval_id, held in list(self._open.items()):
+            if held.question.request.elicits:
+                self._close(approval_id)
+
+    def close(self) -> None:
+        """Withdraw all: others may still answer them."""
+        for approval_id in list(self._open):
+            self._close(approval_id)
+
+    def _close(self, approval_id: str) -> None:
+        held = self._open.pop(approval_id, None)
+        if held is not None and held.asked is not None:
+            self._editor.withdraw(held.asked)
+
+    def _asks_as_permission(self, request: ApprovalRequest) -> bool:
+        """Whether a server's question is yes or no, and the editor has no better way to ask it."""
+        can_ask = self._elicits.url if request.url else self._elicits.form
+        return can_ask is None and not request.fields
+
+    def _ask_permission(self, daemon: Daemon, request: ApprovalRequest) -> RequestId:
+        options = options_of(request)
+        params = {
+            "sessionId": self._session_id,
+            "toolCall": _call(request),
+            "options": [option.wire for option in options],
+        }
+
+        def answered(message: Message) -> None:
+            answer = _read_answer(message, PermissionAnswer)
+            if answer is None:
+                return
+            picked = next((o for o in options if o.id == answer.outcome.option_id), None)
+            if answer.outcome.outcome == "cancelled":
+                picked = STOP
+            if picked is None:
+                _complain(f"expected one of the options, found {answer.outcome.option_id!r}")
+            else:
+                self._decide(daemon, request.approval_id, Verdict(picked.decision))
+
+        return self._editor.ask("session/request_permission", params, answered)
+
+    def _elicit(self, daemon: Daemon, asked: Message, approval_id: str) -> RequestId | None:
+        request = msgspec.json.decode(asked.params, type=ApprovalRequest)
+        raw = msgspec.json.decode(asked.params, type=_Schema)
+        params: dict[str, object] = {
+            "sessionId": self._session_id,
+            "message": f"{one_line(request.server_name or '', 80)}: {request.message or ''}",
+        }
+        if raw.url is not None:
+            if self._elicits.url is None:
+                return None
+            params |= {"mode": "url", "url": raw.url, "elicitationId": raw.elicitation_id or ""}
+        else:
+            if self._elicits.form is None:
+                return None
+            params |= {"mode": "form", "requestedSchema": raw.requested_schema}
+
+        def answered(message: Message) -> None:
+            answer = _read_answer(message, ElicitationAnswer)
+            if answer is not None and answer.action in ("accept", "decline", "cancel"):
+                verdict = Verdict(answer.action, content=answer.content)
+                self._decide(daemon, approval_id, verdict)
+
+        return self._editor.ask("elicitation/create", params, answered)
+
+    def _decide(self, daemon: Daemon, approval_id: str, verdict: Verdict) -> None:
+        """Answer the daemon, which may have been restarted since it asked."""
+        held = self._open.pop(approval_id, None)
+        if held is not None:
+            daemon.answer(held.question.id, held.question.answer(verdict))
+
+
+def options_of(request: ApprovalRequest) -> list[Option]:
+    """The answers to a question, those that allow first."""
+    if request.elicits:
+        return [Option("allow_once", "Yes", "allow_once", "accept"), DECLINE, STOP]
+    if request.host is not None:
+        host = one_line(request.host, RULE_CHARACTERS_MAX)
+        always = Option("allow_host", f"Yes, and always allow {host}", "allow_always", ALWAYS)
+        never = Option("reject_host", f"No, and never allow {host}", "reject_always", NEVER)
+        return [ONCE, SESSION, always, DECLINE, never]
+    rules = []
+    if can_have_rule(request):
+        words = one_line(shlex.join(request.proposed_rule or ()), RULE_CHARACTERS_MAX)
+        name = f"Yes, and always allow commands that begin with `{words}`"
+        rules = [Option("accept_execpolicy_amendment", name, "allow_always", ALWAYS)]
+    return [ONCE, SESSION, *rules, DECLINE, STOP]
+
+
+def _call(request: ApprovalRequest) -> Update:
+    """The tool call that the question is about: with all that would be done."""
+    reasons = [reason for reason in (request.own_reason, request.model_says) if reason]
+    shown = request.shown or ""
+    call: Update = {
+        "toolCallId": request.item_id or request.approval_id,
+        "status": "pending",
+        "title": one_line(_title(request), TITLE_CHARACTERS_MAX),
+        "content": [
+            *([text_content(fenced(shown))] if shown else []),
+            *(
+                [text_content("\n\n".join(one_line(reason) for reason in reasons))]
+                if reasons
+                else []
+            ),
+        ],
+    }
+    if request.shell_line is not None:
+        call["kind"] = "execute"
+        call["rawInput"] = {"command": request.shell_line, "cwd": request.cwd}
+    return call
+
+
+def _title(request: ApprovalRequest) -> str:
+    if request.host is not None:
+        return f"Connect to {request.host}"
+    if request.permissions is not None:
+        return "Do more than the sandbox allows"
+    if request.elicits:
+        return f"{request.server_name} asks"
+    if request.server_name is not None:
+        return f"{request.server_name}: call a tool"
+    return " ".join((request.shell_line or "Change files").split("\n"))
+
+
+def _elsewhere(request: ApprovalRequest) -> str:
+    """What the person is told where the editor has no form for the question."""
+    line = how_to_answer(request)[0].strip()
+    return f"An MCP server asks for values, which this editor cannot ask for. In a terminal: `{line}`\n"
+
+
+def _read_answer(message: Message, kind: type[A]) -> A | None:
+    if message.error is not None:
+        _complain(f"the editor answered a question with an error: {message.error.message}")
+        return None
+    try:
+        return msgspec.json.decode(message.result, type=kind)
+    except msgspec.DecodeError as error:
+        _complain(f"the editor's answer to a question cannot be read: {error}")
+        return None
+
+
+def _complain(problem: str) -> None:
+    """On stderr, which editors keep in a log; the question stays open for other frontends."""
+    talk_on_stderr(f"codexctl: {one_line(problem, COMPLAINT_CHARACTERS_MAX)}\n")
