@@ -20,6 +20,7 @@ LAUNCHERS = "frontends/codexd_frontends/launchers"
 EXECUTABLE = {
     "check",
     ".ci/install-codex",
+    ".ci/install-codex-acp",
     ".ci/install-mcp-server",
     ".ci/install-typescript",
     ".ci/run",

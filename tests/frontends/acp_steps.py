@@ -249,6 +249,7 @@ async def a_session_is_loaded_with_its_history(at: At) -> None:
     session = await at.session()
     await at.editor.prompt(session, "think 2\nsay 2 4\nrun echo in the past")
     await at.editor.prompt(session, "say 3 4")
+    live = [at.editor.text(session), at.editor.calls(session)]
     await at.editor.agent.close_session(session_id=session)
     at.editor.forget()
     loaded = await at.editor.agent.load_session(
@@ -264,6 +265,7 @@ async def a_session_is_loaded_with_its_history(at: At) -> None:
     assert "pondering it" in at.editor.text(session, "agent_thought_chunk")
     (call,) = at.editor.calls(session)
     assert call["status"] == "completed"
+    assert not at.is_ours or live == [at.editor.text(session), at.editor.calls(session)]
     assert "in the past" in json.dumps(at.editor.of(session))
     assert (await at.editor.prompt(session, "say 1 4")).stop_reason == "end_turn"
 

@@ -95,6 +95,18 @@ def test_what_others_do_on_a_thread_is_seen_in_the_editor(home: Home) -> None:
 
             hanging = asyncio.create_task(at.prompt(session, "hang 60"))
             await at.until(lambda: at.text(session).endswith("waiting "))
+            async with editor(*command("acp"), env=home.env, cwd=home.work) as late:
+                await late.agent.load_session(
+                    session_id=session, cwd=str(home.work), mcp_servers=[]
+                )
+                await late.until(lambda: late.text(session).endswith("waiting "))
+                assert late.text(session).count("waiting ") == 1
+                prompts = [
+                    seen["content"]["text"] for seen in late.of(session, "user_message_chunk")
+                ]
+                assert prompts[0] == "say 2 4"
+                assert prompts[-1] == "hang 60"
+                assert late.calls(session)[0]["status"] == "completed"
             deleted = await asyncio.to_thread(codexctl, home, "delete", "--yes", session)
             assert deleted.code == 0, deleted
             with pytest.raises(RequestError) as gone:

@@ -449,9 +449,14 @@ def members_of_frontends() -> set[str]:
 
 
 def structs_of_frontends() -> set[type[msgspec.Struct]]:
-    """The structs in the modules of frontends, and those that their members are made of."""
+    """The structs in the modules of frontends, and those that their members are made of.
+
+    Not those of the agent for editors, which draws nothing: it speaks JSON with an editor.
+    """
     found: set[type[msgspec.Struct]] = set()
     for module in pkgutil.walk_packages(codexd_frontends.__path__, "codexd_frontends."):
+        if module.name.startswith("codexd_frontends.acp"):
+            continue
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, msgspec.Struct):
                 found |= _within(msgspec.inspect.type_info(value))
