@@ -8,9 +8,11 @@ it begins like a line of ours.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +58,7 @@ THE_END = "the end of all that is said"
 PREFIX = said.THREAD[:12]
 COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "send": (("hello",), ("--oss", "hello"), ("--last", "hello"), ("--thread", PREFIX, "hello")),
+    "exec": (("hello",),),
     "attach": ((PREFIX, "--no-input"),),
     "list": ((), ("--archived",)),
     "search": (("word",),),
@@ -334,7 +337,13 @@ def child() -> Iterator[int]:
 
 
 def run(fake: FakeDaemon, *words: str) -> int:
-    return main(["--socket", fake.path, *words])
+    """Run a command, with nothing on its stdin."""
+    with open(os.devnull, encoding="utf-8") as nothing:
+        before, sys.stdin = sys.stdin, nothing
+        try:
+            return main(["--socket", fake.path, *words])
+        finally:
+            sys.stdin = before
 
 
 def said_by(capfd: Captured) -> str:

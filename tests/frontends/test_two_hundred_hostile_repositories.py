@@ -90,8 +90,8 @@ WORDS = (
 )
 RING = len(WORDS) - 1
 PLAIN = [words for words in WORDS if not {"T", "F", "PROMPT"} & {*words}]
-# These go on until somebody ends them, end the daemon, or become another program: they are run by `test_a_hostile_folder_runs_nothing.py`.
-ELSEWHERE = {"acp", "attach", "app-server", "restart", "sandbox", "service", "stop"}
+# These go on until somebody ends them, read stdin, end the daemon, or become another program: they are run by `test_a_hostile_folder_runs_nothing.py`.
+ELSEWHERE = {"acp", "attach", "exec", "app-server", "restart", "sandbox", "service", "stop"}
 
 
 class Commands:
