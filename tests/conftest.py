@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+import wire_spool
 from installed_codex import NOT_CHECKED, absence, excuse
+
+if TYPE_CHECKING:
+    from wire_verdict import Verdict
+
+VERDICT: pytest.StashKey[Verdict] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
         from coverage_of_rooms import measure
 
         measure(config)
+    if not hasattr(config, "workerinput"):
+        os.environ[wire_spool.SPOOL] = tempfile.mkdtemp(prefix="codexd-wire-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(wire_spool.SPOOL), ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,6 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose part of Codex, or of MCP, is absent."""
+    wire_spool.begin_test(item.nodeid)
     for mark in item.iter_markers("wire_contract"):
         absent = absence(*mark.args)
         if absent is None:
@@ -65,8 +83,31 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"{absent}. With CI set it is expected: {wanted}", pytrace=False)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line that cannot be overlooked, for the tests that were skipped so."""
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Once all workers are done: whether all that daemons have sent in this run is valid."""
+    kept = wire_spool.kept_in(Path(os.environ[wire_spool.SPOOL]))
+    if hasattr(session.config, "workerinput") or not kept:
+        return
+    from wire_verdict import judge
+
+    verdict = judge(kept)
+    session.config.stash[VERDICT] = verdict
+    if verdict.faults or (absence("schemas") is not None and excuse() is None):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What was sent, and a line that cannot be overlooked for what was not checked."""
+    verdict = config.stash.get(VERDICT, None)
+    if verdict is not None:
+        terminalreporter.section("messages of daemons", red=bool(verdict.faults))
+        terminalreporter.write_line(str(verdict))
+        if (absent := absence("schemas")) is not None:
+            why = excuse() or "with CI set they are expected: run .ci/install-codex"
+            terminalreporter.line(f"{absent}; {why}", yellow=True)
     reasons = [
         str(report.longrepr[2]).removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])

@@ -18,6 +18,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, Message, Re
 
 from daemon_house import PATIENCE_SECONDS, alone
 from item_law import ItemLaw
+from wire_spool import spool_here
 
 Json = dict[str, Any]
 Framing = Literal["lines", "websocket"]
@@ -285,6 +286,8 @@ class Client:
         return await self.turn_ended(await self.start_turn(thread, prompt, **params))
 
     def _heard(self, message: Json) -> None:
+        if (spool := spool_here()) is not None and ("method" in message or self._knows(message)):
+            spool.take(message, self._methods.get(message.get("id"), ""))
         if "method" in message and "id" in message:
             self.asked.append(Asked(message["id"], message["method"], message["params"]))
         elif "method" in message:
@@ -299,6 +302,9 @@ class Client:
             if "result" in message and message["id"] in self._methods:
                 self.results.append((self._methods[message["id"]], message["result"]))
                 self.law.follows(*self.results[-1])
+
+    def _knows(self, answer: Json) -> bool:
+        return "error" in answer or answer["id"] in self._methods
 
     def _notify(self) -> None:
         self._news.set()

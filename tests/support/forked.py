@@ -33,6 +33,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
+from wire_spool import SPOOL, collect_frames, known_words
+
 CAN_FORK = sys.platform == "linux"
 PACKAGES = ("codexd", "codexd_eventstore", "codexd_frontends")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -86,6 +88,7 @@ def fork(
     if not _servers:
         _servers.append(_Server())
     request = {"module": module, "words": words, "env": dict(env), "cwd": str(cwd)}
+    request |= {"worker": os.getpid()}
     return Forked(_servers[0].fork(json.dumps(request).encode(), streams))
 
 
@@ -123,7 +126,8 @@ class _Server:
 
     def __init__(self) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        kept = ("PATH", "HOME", SPOOL, "CODEX_SCHEMA", "CODEX_SCHEMA_NEWEST")
+        env = {name: os.environ[name] for name in kept if name in os.environ}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(theirs.fileno())],
@@ -163,6 +167,8 @@ def _serve(asks: socket.socket) -> None:
         ):
             if not found.name.endswith("__main__") or package == "codexd":
                 importlib.import_module(found.name)
+    if SPOOL in os.environ:
+        known_words()
     gc.freeze()
     while True:
         request, streams, _, _ = socket.recv_fds(asks, _REQUEST_BYTES_MAX, 3)
@@ -193,6 +199,8 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     if os.isatty(0):
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    if request["module"] == "codexd.__main__":
+        collect_frames(request["worker"])
     # What there is knows of the old files whether they can be sought in, and whether they are terminals.
     sys.stdin = open(0, encoding="utf-8", errors=sys.stdin.errors, closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors=sys.stdout.errors, closefd=False)  # noqa: SIM115

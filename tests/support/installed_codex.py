@@ -1,7 +1,8 @@
 """Codex itself and its JSON schemas, where `.ci/install-codex` has put them: the contract of the wire. And a server of
 MCP's own, where `.ci/install-mcp-server` has put it; and Codex's adapter for editors, of `.ci/install-codex-acp`.
 
-They are not ours to keep here. CODEX_SCHEMA names the folder of the schemas, CODEX_PEER the program. Tests that need
+They are not ours to keep here. CODEX_SCHEMA and CODEX_SCHEMA_NEWEST name the folders of the schemas, CODEX_PEER the
+program. Tests that need
 one of them carry a mark of this file. Where it is absent they are skipped, and the summary of the run counts them;
 with CI set they fail instead, unless there is no node, or CODEX_UNREACHABLE says that npm reached no registry.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -26,7 +28,8 @@ def _program_in(folder: Path) -> Path:
 SCHEMAS = Path(os.environ.get("CODEX_SCHEMA") or FOLDER / "schema")
 PROGRAM = Path(os.environ.get("CODEX_PEER") or _program_in(FOLDER))
 # The newest version that codexd is tested with; codexd says that it is compatible with the other one.
-NEWEST_SCHEMAS, NEWEST_PROGRAM = NEWEST_FOLDER / "schema", _program_in(NEWEST_FOLDER)
+NEWEST_SCHEMAS = Path(os.environ.get("CODEX_SCHEMA_NEWEST") or NEWEST_FOLDER / "schema")
+NEWEST_PROGRAM = _program_in(NEWEST_FOLDER)
 # The compiler that reads the types of ours.
 TSC = Path.home() / ".cache/codexd-typescript/node_modules/typescript/bin/tsc"
 # MCP's server for tests of clients: all that a server may do.
@@ -38,6 +41,25 @@ EVERYTHING = (
 ADAPTER = (
     Path.home()
     / ".cache/codexd-codex-acp/node_modules/@agentclientprotocol/codex-acp/dist/index.js"
+)
+
+
+
+class Version(NamedTuple):
+    """A version of Codex, and the folder of its schemas."""
+
+    name: str
+    schemas: Path
+
+    @property
+    def is_here(self) -> bool:
+        """Whether they are installed."""
+        return (self.schemas / "v2").is_dir()
+
+
+VERSIONS = (
+    Version("0.169", SCHEMAS),
+    Version("0.171", NEWEST_SCHEMAS),
 )
 
 NOT_CHECKED = "the wire contract was not checked"
@@ -53,15 +75,12 @@ needs_adapter = pytest.mark.wire_contract("adapter")
 
 def absence(part: str) -> str | None:
     """Why a test that needs this part cannot run here; None where it can."""
-    if part == "schemas":
-        found = (SCHEMAS / "v2").is_dir()
-        return None if found else f"{NOT_CHECKED}: Codex's schemas are not in {SCHEMAS}"
+    if part in ("schemas", "both schemas"):
+        folders = [version.schemas for version in VERSIONS if not version.is_here]
+        return f"{NOT_CHECKED}: Codex's schemas are not in {folders[0]}" if folders else None
     if part == "typescript":
         found = TSC.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: TypeScript is not installed at {TSC}"
-    if part == "both schemas":
-        missing = [path for path in (SCHEMAS, NEWEST_SCHEMAS) if not (path / "v2").is_dir()]
-        return f"{NOT_CHECKED}: Codex's schemas are not in {missing[0]}" if missing else None
     if part == "both programs":
         missing = [path for path in (PROGRAM, NEWEST_PROGRAM) if not path.is_file()]
         return f"{NOT_CHECKED}: Codex is not installed at {missing[0]}" if missing else None

@@ -10,9 +10,9 @@ import jsonschema  # type: ignore[import-untyped]  # it has no types, and its st
 
 from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
-from installed_codex import SCHEMAS
+from installed_codex import VERSIONS, Version
 
-_RENAMED = {
+RENAMED = {
     "AccountLoginCancelResponse": "CancelLoginAccountResponse",
     "AccountLoginStartResponse": "LoginAccountResponse",
     "AccountLogoutResponse": "LogoutAccountResponse",
@@ -79,10 +79,18 @@ def check_user_input_asked(params: dict[str, Any]) -> None:
 
 
 def _check(name: str, value: dict[str, Any]) -> None:
-    _validator(_RENAMED.get(name, name)).validate(value)
+    name = RENAMED.get(name, name)
+    validators = [_validator(version, name) for version in VERSIONS]
+    assert any(validators), f"expected a schema {name}, found none"
+    for validator in filter(None, validators):
+        validator.validate(value)
 
 
 @functools.cache
-def _validator(name: str) -> Any:
-    (file,) = [path for part in ("v2", "v1", ".") for path in (SCHEMAS / part).glob(f"{name}.json")]
-    return jsonschema.Draft7Validator(json.loads(file.read_bytes()))
+def _validator(version: Version, name: str) -> Any:
+    """None where a version has no such schema."""
+    parts = ("v2", "v1", ".")
+    for path in (version.schemas / part / f"{name}.json" for part in parts):
+        if path.is_file():
+            return jsonschema.Draft7Validator(json.loads(path.read_bytes()))
+    return None
