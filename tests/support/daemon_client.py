@@ -286,8 +286,7 @@ class Client:
         return await self.turn_ended(await self.start_turn(thread, prompt, **params))
 
     def _heard(self, message: Json) -> None:
-        if (spool := spool_here()) is not None and ("method" in message or self._knows(message)):
-            spool.take(message, self._methods.get(message.get("id"), ""))
+        self._collect(message)
         if "method" in message and "id" in message:
             self.asked.append(Asked(message["id"], message["method"], message["params"]))
         elif "method" in message:
@@ -303,8 +302,11 @@ class Client:
                 self.results.append((self._methods[message["id"]], message["result"]))
                 self.law.follows(*self.results[-1])
 
-    def _knows(self, answer: Json) -> bool:
-        return "error" in answer or answer["id"] in self._methods
+    def _collect(self, message: Json) -> None:
+        """For the end of the run, but for answers to what a test has written by itself."""
+        answers = "" if "result" not in message else self._methods.get(message["id"])
+        if answers is not None and (spool := spool_here()) is not None:
+            spool.take(message, answers)
 
     def _notify(self) -> None:
         self._news.set()

@@ -87,8 +87,8 @@ def fork(
     """Run the `main` of a module in a process of its own. One on a terminal leads a session, and is controlled by it."""
     if not _servers:
         _servers.append(_Server())
-    request = {"module": module, "words": words, "env": dict(env), "cwd": str(cwd)}
-    request |= {"worker": os.getpid()}
+    request: dict[str, object] = {"module": module, "words": words, "env": dict(env)}
+    request |= {"cwd": str(cwd), "worker": os.getpid()}
     return Forked(_servers[0].fork(json.dumps(request).encode(), streams))
 
 

@@ -44,7 +44,6 @@ ADAPTER = (
 )
 
 
-
 class Version(NamedTuple):
     """A version of Codex, and the folder of its schemas."""
 

@@ -125,7 +125,7 @@ def collect_frames(worker: int) -> None:
         finally:
             answering.pop()
 
-    Connection._answer = answered  # type: ignore[method-assign]
+    Connection._answer = answered  # type: ignore[method-assign, assignment]
 
 
 def _before(first: Callable[[Any], None], then: Any) -> Any:
@@ -172,7 +172,9 @@ def known_words() -> frozenset[str]:
     found: set[str] = set()
     for version in VERSIONS:
         for file in version.schemas.glob("codex_app_server_protocol.schemas.json"):
-            for named in re.findall(rb'"(?:enum|const)":\s*(\[[^\]]*\]|"[^"]*")', file.read_bytes()):
+            for named in re.findall(
+                rb'"(?:enum|const)":\s*(\[[^\]]*\]|"[^"]*")', file.read_bytes()
+            ):
                 found |= {word.decode() for word in re.findall(rb'"([^"]*)"', named)}
     catalogue = Catalogue(protocol_messages())
     waiting = [member.kind for struct in catalogue.structs for member in catalogue.members(struct)]
