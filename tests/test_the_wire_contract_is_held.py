@@ -42,7 +42,7 @@ def test_in_ci_a_test_without_schemas_fails_where_node_is_there(tmp_path: Path) 
     done = run(tmp_path, CI="true")
     assert done.returncode == 1, done.stdout
     assert "the wire contract was not checked: Codex's schemas are not in" in done.stdout
-    assert "run .ci/install-codex" in done.stdout
+    assert "run the scripts .ci/install-" in done.stdout
 
 
 @pytest.mark.parametrize(
