@@ -1,11 +1,22 @@
-"""The arguments of `kill` and `type`."""
+"""The arguments of `kill` and `type`, and of `queue`."""
 
 from __future__ import annotations
 
-from codexd_frontends.cli.argument import Argument
+from functools import partial
+
+from codexd_frontends.cli.argument import Argument, count
 
 _NUMBER = "the number that `codexctl ps` shows"
 
+PLACE = Argument(
+    "place",
+    metavar="PLACE",
+    type=partial(count, least=1),
+    help="the prompt, by its place in `codexctl queue list`",
+)
+TO_PLACE = Argument(
+    "to", metavar="TO", type=partial(count, least=1), help="the place that it is to have"
+)
 ENDED = (
     Argument("session", metavar="SESSION", nargs="?", help=_NUMBER),
     Argument("--all", action="store_true", help="all of the thread, or all"),

@@ -131,6 +131,21 @@ SUBCOMMANDS = (
         (arg.LAST_OR_THREAD, arg.PREVIEW, arg.UNDO_COMPACTION, arg.JSON),
     ),
     Subcommand(
+        "queue",
+        "show and change the prompts of a thread that wait for their turns",
+        (),
+        below=(
+            Subcommand("list", "show them, in the order of their turns", (arg.THREAD, arg.JSON)),
+            Subcommand("add", "queue a prompt", (arg.THREAD, arg.PROMPT, arg.JSON)),
+            Subcommand("remove", "withdraw a prompt", (arg.THREAD, session.PLACE, arg.JSON)),
+            Subcommand(
+                "move",
+                "give a prompt another place",
+                (arg.THREAD, session.PLACE, session.TO_PLACE, arg.JSON),
+            ),
+        ),
+    ),
+    Subcommand(
         "pin", "keep a record in every compaction of a thread", (arg.THREAD, arg.PINNED, arg.JSON)
     ),
     Subcommand("unpin", "remove the pin of a record", (arg.THREAD, arg.UNPINNED, arg.JSON), "pin"),

@@ -13,6 +13,8 @@ from builders import STARTED, begun, queued
 from codexd.core.events.events import ThreadRenamed
 from codexd.models.scripted.scripts import Call, Say
 from codexd.models.scripted.server import scripted_model
+from codexd.protocol.wire.rpc import RpcError
+from codexd.server.searches import RunningSearches
 from daemon_client import Client, connected, listed
 from daemon_house import PATIENCE_SECONDS, Daemon, Home
 from indexing import LogFile, stream
@@ -171,6 +173,50 @@ async def test_pages_hold_while_threads_come(daemon: Daemon) -> None:
         for cursor in ("", "rubbish", "AAAA", page["nextCursor"][4:]):
             refused = await client.refused("thread/list", cursor=cursor)
             assert "invalid cursor" in refused.message
+
+
+@trio_test
+async def test_a_search_streams_what_it_has_found(home: Home) -> None:
+    threads = [stream(number) for number in range(25)]
+    for thread in threads:
+        LogFile(home.path, thread).add(STARTED, queued(1, "needle"), begun(1))
+    home.start()
+    async with connected(home.socket) as client:
+        await until_listed(client, threads[::-1])
+        plain = await client.call("thread/search", searchTerm="needle", limit=22)
+        streamed = await client.call("thread/search/stream", searchTerm="needle", limit=22)
+        assert streamed == plain
+        assert len(plain["data"]) == 22
+        told = client.of("thread/search/partial")
+        assert [len(note.params["data"]) for note in told] == [10, 10]
+        found = [result for note in told for result in note.params["data"]]
+        assert found == plain["data"][:20]
+        assert len({note.params["requestId"] for note in told}) == 1
+        rest = await client.call(
+            "thread/search/stream", searchTerm="needle", cursor=plain["nextCursor"]
+        )
+        assert len(rest["data"]) == 3
+        for method in ("thread/search/cancel", "thread/search/stream/cancel"):
+            assert await client.call(method, requestId="over") == {}
+        for term in ("", "x" * 70_000):
+            refused = await client.refused("thread/search/stream", searchTerm=term)
+            assert "searchTerm" in refused.message
+
+
+@trio_test
+async def test_a_search_that_is_cancelled_says_so() -> None:
+    searches = RunningSearches()
+
+    async def search() -> None:
+        with searches.running("codex-tui:1", 7):
+            searches.cancel("codex-tui:2", 7)  # Another connection's.
+            await trio.lowlevel.checkpoint()
+            searches.cancel("codex-tui:1", 7)
+            await trio.sleep_forever()
+
+    with pytest.raises(RpcError, match="the search was cancelled"):
+        await search()
+    searches.cancel("codex-tui:1", 7)
 
 
 @trio_test

@@ -262,3 +262,35 @@ async def test_what_is_injected_reaches_the_model_and_no_screen(daemon: Daemon) 
         assert item in asked_of(model)[0]["input"]
         shown = (await client.call("thread/items/list", threadId=thread))["data"]
         assert [entry["item"]["type"] for entry in shown] == ["userMessage", "agentMessage"]
+        turn = shown[0]["turnId"]
+        ids = [entry["item"]["id"] for entry in shown]
+        asked: Json = {"threadId": thread, "turnId": turn}
+        for wanted, expected in (([ids[1]], shown[1:]), (["none"], []), (ids[::-1], shown)):
+            read = await client.call("thread/items/read", **asked, itemIds=wanted)
+            assert read["data"] == expected
+        for wanted in ([], ["x"] * 101):
+            refused = await client.refused("thread/items/read", **asked, itemIds=wanted)
+            assert "itemIds: expected 1 to 100" in refused.message
+
+
+@trio_test
+async def test_a_setting_of_what_codexd_does_not_have_is_refused(daemon: Daemon) -> None:
+    async with connected(daemon.home.socket) as client:
+        thread = await client.start_thread()
+        for params, word in (
+            ({"approvalsReviewer": "auto_review", "effort": "high"}, "no agent that reviews"),
+            ({"disabledPluginIds": ["p"]}, "no plugins"),
+            ({"permissions": ":nope"}, ":nope"),
+            ({"environments": [{"environmentId": "cloud", "cwd": "/"}]}, "cloud"),
+        ):
+            refused = await client.refused("thread/settings/update", threadId=thread, **params)
+            assert (refused.code, word in refused.message) == (-32600, True), refused.message
+        harmless: Json = {
+            "approvalsReviewer": "user",
+            "disabledPluginIds": [],
+            "personality": "none",
+        }
+        await client.call("thread/settings/update", threadId=thread, **harmless)
+        assert client.of("thread/settings/updated") == []
+        refused = await client.refused("turn/settings/update", threadId=thread, turnId="t")
+        assert "step_model_switching" in refused.message

@@ -169,7 +169,7 @@ async def everything(client: Client) -> None:
         await client.call("thread/read", threadId=thread, includeTurns=include)
     for view in ("full", "summary", "notLoaded"):
         await client.call("thread/turns/list", threadId=thread, itemsView=view)
-    await client.call("thread/items/list", threadId=thread)
+    await the_items(client, thread)
     await client.call("thread/resume", threadId=thread, initialTurnsPage={})
     child = (await client.call("thread/fork", threadId=thread))["thread"]["id"]
     await client.call("thread/unsubscribe", threadId=child)
@@ -182,6 +182,12 @@ async def everything(client: Client) -> None:
     await client.call("thread/loaded/list")
     await client.call("thread/delete", threadId=child)
     await the_account(client)
+
+
+async def the_items(client: Client, thread: str) -> None:
+    items = (await client.call("thread/items/list", threadId=thread))["data"]
+    first = {"turnId": items[0]["turnId"], "itemIds": [items[0]["item"]["id"]]}
+    await client.call("thread/items/read", threadId=thread, **first)
 
 
 async def the_queue(client: Client, thread: str) -> None:

@@ -30,6 +30,7 @@ WORDS = (
     ("usage", "T"),
     ("fork", "T"),
     ("rename", "T", "name"),
+    ("queue", "list", "T"),
     ("pin", "T", "1"),
     ("unpin", "T", "1"),
     ("attach", "T"),

@@ -80,6 +80,12 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "fsck": ((), ("--sweep", "--salvage"), (PREFIX,)),
     "revert": (("--to", "0"), ("--undo",), (PREFIX, "--to", said.TURN[:8])),
     "compact": ((), ("--preview",), (PREFIX, "--undo")),
+    "queue": (
+        ("list", PREFIX),
+        ("add", PREFIX, "word"),
+        ("remove", PREFIX, "1"),
+        ("move", PREFIX, "1", "2"),
+    ),
     "pin": ((PREFIX,), (PREFIX, "3")),
     "unpin": ((PREFIX, "3"),),
     "review": ((), ("-t", PREFIX)),

@@ -58,6 +58,7 @@ WORDS = (
     ("type", "1", "word"),
     ("fork", "T", "--json"),
     ("rename", "T", "a name"),
+    ("queue", "list", "T"),
     ("pin", "T", "1"),
     ("unpin", "T", "1"),
     ("review", "--uncommitted"),

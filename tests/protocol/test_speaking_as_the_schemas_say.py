@@ -481,6 +481,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     ],
     "thread/delete": [threads.ThreadDeleteResponse()],
     "thread/fork": settled(threads.ThreadForkResponse),
+    "thread/items/read": [threads.ThreadItemsReadResponse(ENTRIES)],
     "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
     "thread/inject_items": [injecting.ThreadInjectItemsResponse()],
     "thread/list": [
@@ -697,6 +698,7 @@ OWN_METHODS = (
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",
     "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
+    *("thread/search/cancel", "thread/search/stream", "thread/search/stream/cancel"),  # the same
     "thread/backgroundTerminals/resize",
     "thread/backgroundTerminals/write",
 )
@@ -795,7 +797,11 @@ def test_params_have_the_names_of_the_schemas(method: str) -> None:
     assert required <= required_by(theirs)
 
 
-@pytest.mark.parametrize("method", NOTIFICATIONS)
+# Of Codex 0.171; the schemas are those of 0.169.
+LATER = {"thread/search/partial"}
+
+
+@pytest.mark.parametrize("method", sorted(NOTIFICATIONS.keys() - LATER))
 def test_a_notification(method: str) -> None:
     of = schema(NOTIFICATIONS[method].__name__)
     for told in TOLD[method]:

@@ -43,6 +43,8 @@ OWN_METHODS = {
     "mcpServer/config/remove",
     "mcpServer/oauth/logout",
     "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
+    # The same.
+    *("thread/search/cancel", "thread/search/stream", "thread/search/stream/cancel"),
     "thread/backgroundTerminals/resize",
     "thread/backgroundTerminals/write",
 }

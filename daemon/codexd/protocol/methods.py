@@ -217,6 +217,9 @@ METHODS: dict[str, Method] = {
     "thread/items/list": Method(
         t.ThreadItemsListParams, t.ThreadItemsListResponse, looks=True, large=True
     ),
+    "thread/items/read": Method(
+        t.ThreadItemsReadParams, t.ThreadItemsReadResponse, looks=True, large=True
+    ),
     "thread/list": Method(t.ThreadListParams, t.ThreadListResponse, looks=True),
     "thread/loaded/list": Method(t.ThreadLoadedListParams, t.ThreadLoadedListResponse, looks=True),
     "thread/log/read": Method(
@@ -242,6 +245,13 @@ METHODS: dict[str, Method] = {
     "thread/read": Method(t.ThreadReadParams, t.ThreadReadResponse, looks=True, large=True),
     "thread/resume": Method(t.ThreadResumeParams, t.ThreadResumeResponse, large=True),
     "thread/search": Method(s.ThreadSearchParams, s.ThreadSearchResponse, looks=True),
+    "thread/search/cancel": Method(
+        s.ThreadSearchCancelParams, s.ThreadSearchCancelResponse, looks=True
+    ),
+    "thread/search/stream": Method(s.ThreadSearchStreamParams, s.ThreadSearchResponse, looks=True),
+    "thread/search/stream/cancel": Method(
+        s.ThreadSearchCancelParams, s.ThreadSearchCancelResponse, looks=True
+    ),
     "thread/searchOccurrences": Method(
         s.ThreadSearchOccurrencesParams, s.ThreadSearchOccurrencesResponse, looks=True
     ),
@@ -306,8 +316,9 @@ EMPTY_ANSWERS: dict[str, bytes] = {
 }
 
 
-# Methods about accounts that codexd cannot have: why they are refused, in Codex's words where it refuses them too.
+# Methods for what codexd cannot have: why they are refused, in Codex's words where it refuses them too.
 REFUSALS: dict[str, str] = {
+    "turn/settings/update": "turn settings updates require the step_model_switching feature",
     "account/bedrock/setup": "codexd has no logins for Amazon Bedrock; nothing was done",
     "account/gatewayOAuth/login": "The selected provider does not use gateway OAuth",
     "account/gcp/setup": "codexd has no logins for Google Cloud; nothing was done",

@@ -17,6 +17,7 @@ from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.read_state import ThreadReadStateChangedNotification
+from codexd.protocol.searching import ThreadSearchPartialNotification
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
 from codexd.protocol.turns import CollaborationMode, Turn
 from codexd.protocol.usage import ThreadTokenUsage
@@ -258,6 +259,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/queue/changed": ThreadQueueChangedNotification,
     "thread/readState/changed": ThreadReadStateChangedNotification,
     "thread/reverted": ThreadRevertedNotification,
+    "thread/search/partial": ThreadSearchPartialNotification,
     "thread/settings/updated": ThreadSettingsUpdatedNotification,
     "thread/started": ThreadStartedNotification,
     "thread/status/changed": ThreadStatusChangedNotification,

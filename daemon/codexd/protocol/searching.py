@@ -11,6 +11,7 @@ import msgspec
 
 from codexd.protocol.codexd_methods import Indexing, SearchHit, TextRange
 from codexd.protocol.threads import SortDirection, Thread
+from codexd.protocol.wire.request_ids import RequestId
 
 Kind = Literal["name", "prompt", "answer", "path", "command", "reasoning", "output"]
 
@@ -29,6 +30,22 @@ class ThreadSearchParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tr
     hits: bool | None = None  # codexd only: whether each thread comes with its matches
 
 
+class ThreadSearchStreamParams(ThreadSearchParams, frozen=True, kw_only=True):
+    """Search threads, and be told of results before all are found."""
+
+    request_id: RequestId | None = None  # of the request itself, whatever a client sends here
+
+
+class ThreadSearchCancelParams(msgspec.Struct, frozen=True, rename="camel"):
+    """End a search of this connection."""
+
+    request_id: RequestId
+
+
+class ThreadSearchCancelResponse(msgspec.Struct, frozen=True):
+    """Done, also where the search had ended."""
+
+
 class ThreadSearchResult(msgspec.Struct, frozen=True, rename="camel"):
     """A thread, and the best text that matched."""
 
@@ -44,6 +61,13 @@ class ThreadSearchResponse(msgspec.Struct, frozen=True, rename="camel"):
     next_cursor: str | None = None
     backwards_cursor: str | None = None
     indexing: Indexing | msgspec.UnsetType = msgspec.UNSET  # codexd only, as in thread/list
+
+
+class ThreadSearchPartialNotification(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Some results of a search that goes on; its answer has them too."""
+
+    request_id: RequestId
+    data: tuple[ThreadSearchResult, ...]
 
 
 class ThreadSearchOccurrencesParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

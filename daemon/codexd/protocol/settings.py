@@ -7,6 +7,7 @@ takes precedence over the members beside it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -35,6 +36,9 @@ class ThreadSettingsUpdateParams(SettingsParams, frozen=True, kw_only=True):
     """Change settings from the next turn on; members that are absent or null change nothing."""
 
     model_provider: str | None = None  # codexd only
+    # Who is asked: codexd has no agent that reviews, and refuses any other than the person.
+    approvals_reviewer: Literal["user", "auto_review", "guardian_subagent"] | None = None
+    disabled_plugin_ids: tuple[str, ...] | None = None  # codexd has no plugins
 
 
 class ThreadSettingsUpdateResponse(msgspec.Struct, frozen=True):

@@ -376,6 +376,20 @@ class ThreadItemEntry(msgspec.Struct, frozen=True, rename="camel"):
     completed_at_ms: int | None = None
 
 
+class ThreadItemsReadParams(msgspec.Struct, frozen=True, rename="camel"):
+    """Read some items of a turn."""
+
+    thread_id: str
+    turn_id: str
+    item_ids: tuple[str, ...]  # 1 to 100
+
+
+class ThreadItemsReadResponse(msgspec.Struct, frozen=True):
+    """Those of the items that the turn has, in its order."""
+
+    data: tuple[ThreadItemEntry | Raw, ...]
+
+
 class ThreadItemsListResponse(msgspec.Struct, frozen=True, rename="camel"):
     """A page of items."""
 

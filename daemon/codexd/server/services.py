@@ -30,6 +30,7 @@ from codexd.server.account_host import AccountHost
 from codexd.server.hub import Hub
 from codexd.server.mcp_host import McpHost
 from codexd.server.reads.directory import Directory
+from codexd.server.searches import RunningSearches
 from codexd.server.sweeper import Sweeper
 from codexd.server.thread_keys import ThreadKeys
 from codexd.service.lifetime import Lifetime
@@ -83,6 +84,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     one_off: OneOffCommands
     lifetime: Lifetime  # of this process
     telemetry: Callable[[], TelemetryStatus]
+    searches: RunningSearches = msgspec.field(default_factory=RunningSearches)
     recent_log: Callable[[], bytes]  # the daemon's, its newest entries
 
     @property

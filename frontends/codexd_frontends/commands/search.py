@@ -13,7 +13,7 @@ from codexd.protocol.codexd_methods import SearchHit
 from codexd_frontends.cli.arguments import SEARCH_LIMIT_DEFAULT
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import indexed, short_id_chars
+from codexd_frontends.cli.thread_ref import SOURCE_KINDS, indexed, short_id_chars
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.messages import RawPage, Thread
@@ -96,6 +96,7 @@ def _found(
             "kinds": arguments.kinds,
             "hits": True,
             "sortKey": "updated_at",
+            "sourceKinds": SOURCE_KINDS,
             "limit": min(PAGE, limit - given),
             "cursor": cursor,
         }

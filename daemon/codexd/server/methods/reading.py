@@ -21,6 +21,7 @@ from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX, PAGE_BYTES_MAX
 from codexd.server.reads.images import encoded, page_of_entries, page_of_turns, turns_with_images
 from codexd.server.reads.pages import (
     INCLUSIVE,
+    PAGE_MAX,
     TurnCursor,
     all_turns,
     item_cursor,
@@ -33,6 +34,8 @@ from codexd.server.reads.turns import TurnReader
 from codexd.server.services import Services
 from codexd_eventstore.store import EventStore, Record, StoreError
 
+# Items that are asked for by their ids: Codex's figure.
+ITEMS_READ_MAX = 100
 # Records in one answer of the raw log.
 LOG_PAGE_MAX = 1000
 
@@ -130,6 +133,30 @@ async def thread_items_list(
     items = await page_of_entries(page.items, _images(services, thread_id))
     following = page.next_cursor(len(items))
     return t.ThreadItemsListResponse(items, following, page.backwards_cursor)
+
+
+async def thread_items_read(
+    services: Services, connection: Connection, params: t.ThreadItemsReadParams
+) -> t.ThreadItemsReadResponse:
+    """Those of some items that a turn has."""
+    if not 1 <= len(params.item_ids) <= ITEMS_READ_MAX:
+        raise invalid_params(
+            f"itemIds: expected 1 to {ITEMS_READ_MAX}, found {len(params.item_ids)}"
+        )
+    thread_id = thread_id_of(params.thread_id)
+    past, wanted = await _past(services, thread_id), set(params.item_ids)
+    found: list[t.ThreadItemEntry] = []
+    place: TurnCursor | None = None
+    while len(found) < len(wanted):
+        page = await items_page(past, place, PAGE_MAX, "asc", params.turn_id)
+        found += [entry for entry in page.items if getattr(entry.item, "id", None) in wanted]
+        following = page.next_cursor(len(page.items))
+        if following is None:
+            break
+        place = read_cursor(following)
+    return t.ThreadItemsReadResponse(
+        await page_of_entries(tuple(found), _images(services, thread_id))
+    )
 
 
 async def _items_place(past: TurnReader, params: t.ThreadItemsListParams) -> TurnCursor | None:

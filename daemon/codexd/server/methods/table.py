@@ -27,6 +27,7 @@ from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, REFUSALS, known_methods, read_params
 from codexd.protocol.notifications import WarningNotification
 from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
+from codexd.protocol.searching import ThreadSearchStreamParams
 from codexd.protocol.turns import TurnStartParams
 from codexd.protocol.user_input import UserInputAnswer
 from codexd.protocol.wire.rpc import (
@@ -168,6 +169,8 @@ class Dispatcher:
         params = read_params(request.method, method.params, request.params)
         if isinstance(params, TurnStartParams) and request.trace:
             params = replace(params, traceparent=traceparent_in(request.trace))
+        if isinstance(params, ThreadSearchStreamParams):
+            params = replace(params, request_id=request.id)
         thread_id = getattr(params, "thread_id", None)
         if isinstance(thread_id, str):
             thread_id = thread_id.lower()  # Two spellings of an id are the same thread.

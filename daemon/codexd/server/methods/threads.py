@@ -54,10 +54,27 @@ async def thread_settings_update(
     services: Services, connection: Connection, params: s.ThreadSettingsUpdateParams
 ) -> s.ThreadSettingsUpdateResponse:
     """Change a thread's settings; a turn that runs keeps those that it began with."""
+    _refuse_absent(params)
     thread = await open_thread(services, params.thread_id)
     change = await asked_change(services, params, thread)
     await thread.submit(c.ChangeSettings(change=change), by=connection.by)
     return s.ThreadSettingsUpdateResponse()
+
+
+def _refuse_absent(params: s.ThreadSettingsUpdateParams) -> None:
+    """Raises: RpcError, for a setting of a part that codexd does not have: nobody is to rely on it."""
+    if params.approvals_reviewer not in (None, "user"):
+        raise state_error(
+            f"approvalsReviewer: expected `user`, found `{params.approvals_reviewer}`: codexd has no agent that "
+            "reviews, and asks the person; nothing was changed",
+            "no_such_reviewer",
+        )
+    if params.disabled_plugin_ids:
+        raise state_error(
+            f"disabledPluginIds: expected none, found {len(params.disabled_plugin_ids)}: codexd has no plugins; "
+            "nothing was changed",
+            "no_plugins",
+        )
 
 
 async def thread_start(
