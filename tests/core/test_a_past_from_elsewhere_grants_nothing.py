@@ -21,8 +21,9 @@ from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ToolStarted
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.due import due
+from codexd.core.state.foreign import Foreign
 from codexd.core.state.known_context import KnownContext
-from codexd.core.state.state import Foreign, ThreadState, distrusted, evolve, fold
+from codexd.core.state.state import ThreadState, distrusted, evolve, fold
 from codexd.core.values.settings import SettingsChange
 from codexd.core.values.taken_from import TakenFrom
 from codexd.projections.model.history import TAKEN_IN_NOTE, ModelHistory

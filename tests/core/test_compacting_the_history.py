@@ -196,14 +196,29 @@ def test_nothing_can_be_added_to_a_compaction_and_the_next_turn_waits_for_it() -
     assert play.turn.turn_id == "t2"
 
 
-@pytest.mark.parametrize("tokens", [0, 100])
-def test_by_hand_it_is_refused_where_there_is_nothing_to_compact(tokens: int) -> None:
+def test_by_hand_an_empty_history_is_compacted_without_a_request() -> None:
     play = Play(AROUND)
-    if tokens:
-        play.do(ask(1))
-    with pytest.raises(c.Rejected) as refused:
-        play.do(c.CompactThread(turn_id=TurnId("k1")))
-    assert refused.value.code == ("turn_in_progress" if tokens else "nothing_to_compact")
+    play.do(c.CompactThread(turn_id=TurnId("k1")))
+    assert [event.type for event in play.events[-3:]] == [
+        "turn.started",
+        "compaction.started",
+        "turn.completed",
+    ]
+
+
+def test_by_hand_on_a_busy_thread_it_waits_for_its_turn_and_several_requests_are_one() -> None:
+    play = Play(AROUND)
+    play.do(ask(1))
+    for n in (1, 2):
+        play.do(c.CompactThread(turn_id=TurnId(f"k{n}")))
+    play.do(ask(2))
+    answer(play, 900)
+    assert (play.turn.turn_id, play.turn.kind) == ("k1", "compact")
+    before = len(play.events)
+    play.do(c.CompactThread(turn_id=TurnId("k3")))
+    assert len(play.events) == before
+    play.summarise("So far.")
+    assert play.turn.turn_id == "t2"
 
 
 def test_an_earlier_summary_is_no_persons_words_and_is_not_kept() -> None:

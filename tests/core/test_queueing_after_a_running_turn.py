@@ -19,7 +19,7 @@ from builders import (
     report,
 )
 from codexd.core import commands as c
-from codexd.core.decide.decide import QUEUE_INPUTS_MAX
+from codexd.core.decide.beside_turns import QUEUE_TURNS_MAX
 from codexd.core.events.events import (
     InputsReordered,
     InputWithdrawn,
@@ -120,7 +120,7 @@ def test_an_input_is_withdrawn_once() -> None:
 
 
 def test_after_the_most_that_may_wait_the_next_is_refused() -> None:
-    waiting = tuple(queued(n) for n in range(2, 2 + QUEUE_INPUTS_MAX))
+    waiting = tuple(queued(n) for n in range(2, 2 + QUEUE_TURNS_MAX))
     given(*FIRST_TURN, *waiting).when(ask(99)).then_rejected("queue_full")
     given(*FIRST_TURN, *waiting[1:]).when(ask(99)).then(queued(99))
 

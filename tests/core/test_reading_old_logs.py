@@ -458,6 +458,7 @@ AS_A_TASK: list[Event] = [
 EVERY = [
     *(*AS_A_TASK, *WAITING),
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
+    *(e.TurnQueued(T1, "compact"), e.TurnWithdrawn(T1)),
     *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED, *BY_A_PERSON),
 ]
 UNKNOWN = Unknown("later.kind", 1, RAW(b'{"anything":[1,{"two":null}]}'))

@@ -10,29 +10,35 @@ from msgspec.structs import replace
 from builders import (
     ABORTED,
     BROKEN,
+    ENDED,
     ENVIRONMENT,
+    FINISHED,
     FIRST_TURN,
     SETTINGS,
     STARTED,
     ask,
     begun,
     calling,
+    finished_message,
     queued,
-    streaming,
+    report,
+    said,
 )
 from codexd.core import commands as c
 from codexd.core.decide.lookups import Titles
 from codexd.core.events.events import (
     Event,
-    ItemCut,
     ThreadArchived,
     ThreadForked,
     TurnCompleted,
     TurnFailed,
     TurnInterrupted,
+    TurnQueued,
     TurnStarted,
+    TurnWithdrawn,
 )
 from codexd.core.events.history import ReviewEntered, ReviewExited
+from codexd.core.events.waiting import ReviewAsked
 from codexd.core.prompts.review_results import (
     DONE,
     FAILED,
@@ -46,8 +52,9 @@ from codexd.core.state.due import CallModel, RunReview
 from codexd.core.state.state import fold
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.items import TurnError
 from codexd.core.values.review_findings import ReviewOutput
-from codexd.core.values.review_target import BaseBranch, ReviewOf, UncommittedChanges
+from codexd.core.values.review_target import BaseBranch, ReviewOf
 from codexd.core.values.settings import SettingsChange
 from codexd.core.values.usage import Tokens
 from codexd.runtime.actor.lookups import LookupSource
@@ -55,13 +62,9 @@ from lookups import decide_with
 from spec import given
 
 CHILD, OTHER = ThreadId("child"), ThreadId("other")
-REVIEW = c.StartReview(
-    turn_id=TurnId("r1"),
-    target=BaseBranch(" main "),
-    child_id=CHILD,
-    child_turn_id=TurnId("rt"),
-    today="2026-11-21",
-)
+ASKED = ReviewAsked(BaseBranch("main"), CHILD, TurnId("rt"), "2026-11-21")
+REVIEW = c.StartReview(turn_id=TurnId("r1"), asked=replace(ASKED, target=BaseBranch(" main ")))
+QUEUED = TurnQueued(TurnId("r1"), "review", ASKED)
 BEGUN = TurnStarted(TurnId("r1"), SETTINGS, kind="review")
 ENTERED = ReviewEntered(
     ItemId("r1/review"),
@@ -102,33 +105,49 @@ def test_another_model_may_review() -> None:
     assert entered == replace(ENTERED, model="critic")
 
 
-def test_a_turn_that_runs_makes_way() -> None:
-    given(*FIRST_TURN).when(replace(REVIEW, open_items=(streaming("m1", "Half a"),))).then(
-        ItemCut(ItemId("m1"), "message", "interrupted", "Half a"),
-        ABORTED,
-        TurnInterrupted("replaced"),
-        BEGUN,
-        ENTERED,
+def test_on_a_busy_thread_it_waits_for_its_turn() -> None:
+    given(*FIRST_TURN).when(REVIEW).then(QUEUED).then_due(CallModel(ModelCallId("t1/1"), 1))
+    given(*FIRST_TURN, QUEUED).when(report("t1/1", finished_message("m1", "Bye."), FINISHED)).then(
+        said("m1", "Bye."), ENDED, TurnCompleted(), BEGUN, ENTERED
     ).then_due(RunReview(CHILD))
 
 
-def test_a_review_makes_way_for_another() -> None:
-    again = replace(REVIEW, turn_id=TurnId("r2"), child_id=OTHER, target=UncommittedChanges())
-    given(*IN_REVIEW).when(again).then(
-        STOPPED_EXIT,
-        ABORTED,
-        TurnInterrupted("replaced"),
-        replace(BEGUN, turn_id=TurnId("r2")),
-        ReviewEntered(
-            ItemId("r2/review"),
-            "current changes",
-            UncommittedChanges(),
-            OTHER,
-            TurnId("rt"),
-            "m-1",
-            "2026-11-21",
-        ),
-    ).then_due(RunReview(OTHER))
+def test_inputs_before_it_come_first_and_inputs_after_it_later() -> None:
+    busy = (*FIRST_TURN, queued(2), QUEUED, queued(3))
+    first = given(*busy).when(c.InterruptTurn()).events
+    assert first[-2:] == [begun(2), calling("t2/1")]
+    second = given(*busy, *first).when(c.InterruptTurn()).events
+    assert second[-2:] == [BEGUN, ENTERED]
+    third = given(*busy, *first, *second).when(c.InterruptTurn()).events
+    assert third[-2:] == [begun(3), calling("t3/1")]
+
+
+def test_a_review_that_waits_is_withdrawn_by_an_interrupt_of_its_turn_and_by_the_archive() -> None:
+    gone = TurnWithdrawn(TurnId("r1"))
+    given(*FIRST_TURN, QUEUED).when(c.InterruptTurn(turn_id=TurnId("r1"))).then(gone)
+    given(*FIRST_TURN, QUEUED).when(c.ArchiveThread()).then(
+        ABORTED, TurnInterrupted("archived"), gone, ThreadArchived()
+    )
+
+
+def test_a_crash_leaves_it_in_its_place() -> None:
+    restarted = given(*FIRST_TURN, QUEUED).when(c.Recover(resume=False)).events
+    assert restarted[-2:] == [BEGUN, ENTERED]
+
+
+def test_a_review_of_nothing_begins_and_fails() -> None:
+    why = "sha: expected a branch or commit of the repository at /work, found 'x': unknown"
+    missing = replace(REVIEW, asked=replace(ASKED, problem=why))
+    given(STARTED).when(missing).then(
+        BEGUN,
+        ENTERED,
+        ReviewExited(END, FAILED_FOR_PEOPLE, told=user_action(FAILED, NO_RESULTS)),
+        TurnFailed(TurnError(f"{why}; nothing was reviewed", "badRequest")),
+    ).then_due()
+    blank = replace(REVIEW, asked=replace(ASKED, target=BaseBranch("  ")))
+    failed = given(STARTED).when(blank).events[-1]
+    assert isinstance(failed, TurnFailed)
+    assert failed.error.message.startswith("branch: expected something to review")
 
 
 def test_its_answer_ends_it() -> None:
@@ -188,11 +207,9 @@ def test_a_fork_leaves_the_reviewer_to_its_parent() -> None:
 def test_nothing_can_be_added_to_it() -> None:
     steer = c.SteerTurn(expected_turn=TurnId("r1"), item_id=ItemId("s1"), content=ask(1).content)
     given(*IN_REVIEW).when(steer).then_rejected("turn_not_steerable")
-    given(*IN_REVIEW).when(c.CompactThread(turn_id=TurnId("k"))).then_rejected("turn_in_progress")
 
 
-def test_there_must_be_something_to_review() -> None:
-    given(STARTED).when(replace(REVIEW, target=BaseBranch(" "))).then_rejected("empty_review")
+def test_the_thread_must_be_open() -> None:
     given(STARTED, ThreadArchived()).when(REVIEW).then_rejected("thread_archived")
 
 

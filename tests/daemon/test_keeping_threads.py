@@ -162,7 +162,11 @@ async def test_all_clients_get_a_new_name_and_it_stays(daemon: Daemon) -> None:
         await client.call("thread/name/set", threadId=thread, name="")
         read = await client.call("thread/read", threadId=thread)
         assert read["thread"]["name"] is None
-        await client.refused("thread/name/set", threadId=thread, name="x" * 1000)
+        await client.call("thread/name/set", threadId=thread, name="x" * 100_000)
+        warned = await client.until_notified("warning")
+        assert "has 100000 characters" in warned.params["message"]
+        read = await client.call("thread/read", threadId=thread)
+        assert read["thread"]["name"] == "x" * 199 + "…"
 
 
 @trio_test

@@ -255,29 +255,32 @@ async def test_an_interrupt_ends_the_reviewer_and_its_commands_too(
 
 
 @trio_test
-async def test_a_second_review_replaces_the_first_and_a_turn_makes_way_too(
-    daemon: Daemon,
-) -> None:
-    replies: list[Reply] = [(Hang(("Hm",)),), (Hang(("Hm",)),), (answered(),)]
-    async with scripted_model(replies) as model:
+async def test_on_a_busy_thread_it_waits_and_ends_nobodys_turn(daemon: Daemon) -> None:
+    """Points 7 and 19 of what Codex does badly: nobody's turn is interrupted, and a review has one id."""
+    replies: Script = [Held(Say(("one", "!")), after=1), answered(), answered(), Say(("two",))]
+    async with held_model(replies) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
-            first = await client.start_turn(thread, "hello")
-            await model.wait_requests(1)
-            second = await start(client, thread)
-            assert (await client.turn_ended(first))["status"] == "interrupted"
-            await model.wait_requests(2)
-            third = await start(client, thread)
-            assert (await client.turn_ended(second))["status"] == "interrupted"
-            assert (await client.turn_ended(third))["status"] == "completed"
-            reasons = [
-                event["data"].get("reason")
-                for event in await events(client, thread)
-                if event["type"] == "turn.interrupted"
+            running_turn = await client.start_turn(thread, "hello")
+            await model.holding.wait()
+            target = {"type": "custom", "instructions": "look"}
+            reviews = [
+                await client.call("review/start", threadId=thread, target=target) for _ in range(3)
             ]
-            assert reasons == ["replaced", "replaced"]
-            exited = client.of("item/completed", turnId=third)[-2].params["item"]
+            assert [review["queued"] for review in reviews] == [True] * 3
+            turns = [review["turn"]["id"] for review in reviews]
+            after = await client.start_turn(thread, "and then?")
+            withdrawn = turns.pop(1)
+            answer = await client.call("turn/interrupt", threadId=thread, turnId=withdrawn)
+            assert answer == {"withdrawn": True}
+            model.resume()
+            for turn in (running_turn, *turns, after):
+                assert (await client.turn_ended(turn))["status"] == "completed"
+            begun = [note.params["turn"]["id"] for note in client.of("turn/started")]
+            ended = [note.params["turn"]["id"] for note in client.of("turn/completed")]
+            assert begun == ended == [running_turn, *turns, after]
+            exited = client.of("item/completed", turnId=turns[0])[-2].params["item"]
             assert exited["output"]["findings"][0]["priority"] == 1
 
 
@@ -331,8 +334,10 @@ async def test_a_reviewer_that_fails_says_why(daemon: Daemon) -> None:
 async def test_there_must_be_something_to_review(daemon: Daemon, target: Json) -> None:
     async with connected(daemon.home.socket) as client:
         thread = await client.start_thread()
-        refusal = await client.refused("review/start", threadId=thread, target=target)
-        assert refusal.data["code"] == "empty_review"
+        turn = (await client.call("review/start", threadId=thread, target=target))["turn"]["id"]
+        ended = await client.turn_ended(turn)
+        assert ended["status"] == "failed"
+        assert "expected something to review" in ended["error"]["message"]
 
 
 @pytest.mark.slow

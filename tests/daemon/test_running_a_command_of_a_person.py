@@ -218,7 +218,12 @@ async def test_where_it_cannot_be_run_the_client_is_told_and_its_request_is_answ
                 "thread/shellCommand", threadId=thread, command="touch made", idempotencyKey="k"
             )
             assert "is archived" in refused.message
-            await client.refused("thread/shellCommand", threadId=thread, command=" ")
+            assert await shell(client, thread, " ") == {}
+            warned = await client.until_notified("warning", times=2)
+            assert "expected a shell line" in warned.params["message"]
+            await client.refused(
+                "thread/shellCommand", threadId=thread, command=" ", idempotencyKey="e"
+            )
             assert not (home.root / "made").exists()
 
 

@@ -203,7 +203,13 @@ def test_a_command_that_is_allowed() -> None:
     assert heard(play) == ["settled", "thread/status/changed active"]
     end(play, "c1")
     answer(play)
-    assert heard(play) == ["item/completed commandExecution", *MESSAGE, USAGE, *END]
+    assert heard(play) == [
+        "item/commandExecution/outputDelta",  # what was not streamed of its output
+        "item/completed commandExecution",
+        *MESSAGE,
+        USAGE,
+        *END,
+    ]
 
 
 def test_a_command_that_is_declined() -> None:

@@ -7,6 +7,7 @@ A client that resumes a thread, or asks for a fork, is told again of what is ope
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 Json = dict[str, Any]
@@ -19,8 +20,10 @@ _DELTAS: Final = {
 }
 # After these requests the daemon tells a client of open items once more, or of none.
 _FOLLOWING: Final = {"thread/resume", "thread/fork", "thread/unsubscribe", "thread/start"}
-# What stands between the ends of an output that is too long for its item, which then names the record with the rest.
-_SHORTENED: Final = "outputSeq"
+# The sources of commands that may go on after their turn.
+_IN_BACKGROUND: Final = {"unifiedExecStartup", "userShell"}
+# What stands between the ends of an output that is too long for its item.
+_LEFT_OUT: Final = re.compile(r"\n\[… \d+ bytes not shown here …\]\n")
 
 
 class _Open(NamedTuple):
@@ -43,7 +46,7 @@ class ItemLaw:
     def asks(self, method: str, params: Json) -> None:
         """The client sends a request."""
         if method == "initialize":
-            self._hears_all = not params["capabilities"].get("optOutNotificationMethods")
+            self._hears_all = not params.get("capabilities", {}).get("optOutNotificationMethods")
         if method == "thread/resume" and params.get("after") is not None:
             self._known.add(params["threadId"])
 
@@ -111,20 +114,36 @@ class ItemLaw:
             case "reasoning":
                 whole = {("summary", n): text for n, text in enumerate(item["summary"])}
                 whole |= {("content", n): text for n, text in enumerate(item["content"])}
-            case "commandExecution" if _SHORTENED not in item:
-                whole = {("output", 0): item["aggregatedOutput"] or ""}
+            case "commandExecution":
+                whole = {("output", 0): _whole_output(found, item["aggregatedOutput"] or "")}
             case _:
                 return
         told = {key: text for key, text in found.texts.items() if text}
         expected = {key: text for key, text in whole.items() if text}
         if told != expected:
-            self.broken.append(f"{_name(item)}: deltas {told}, and the whole item {expected}")
+            parts = [
+                f"{key}: {told.get(key, '')[-80:]!r}, and whole {expected.get(key, '')[-80:]!r}"
+                for key in sorted({*told, *expected})
+                if told.get(key) != expected.get(key)
+            ]
+            self.broken.append(f"{_name(item)}: the deltas do not add up; {'; '.join(parts)}")
 
     def _turn_completed(self, params: Json) -> None:
         turn = params["turn"]["id"]
         for found in self._open.get(params["threadId"], {}).values():
-            if found.turn == turn and found.item.get("source") != "unifiedExecStartup":
+            if found.turn == turn and found.item.get("source") not in _IN_BACKGROUND:
                 self.broken.append(f"{_name(found.item)} is open at the end of its turn {turn}")
+
+
+def _whole_output(found: _Open, output: str) -> str:
+    """The output of a command. Of a long one the item has the beginning and the end; the deltas have the middle, too, or
+    have stopped before the end.
+    """
+    told = found.texts.get(("output", 0), "")
+    found_at = _LEFT_OUT.search(output)
+    if found_at is None:
+        return output
+    return told if told.startswith(output[: found_at.start()]) else output
 
 
 def _name(item: Json) -> str:

@@ -44,6 +44,7 @@ from codexd.core.events.events import (
 from codexd.core.events.history import HistoryCompacted, HistoryRevertUndone
 from codexd.core.events.record import Recorded
 from codexd.core.events.tools import ProcessEnded, ToolEnded
+from codexd.core.events.waiting import ReviewAsked
 from codexd.core.policy.approval import action_hash
 from codexd.core.state.processes import OpenProcess
 from codexd.core.state.state import ThreadState, evolve
@@ -622,10 +623,12 @@ class Play:
         self.do(
             c.StartReview(
                 turn_id=TurnId(name),
-                target=UncommittedChanges() if self._names % 2 else Custom("the parser"),
-                child_id=ThreadId(f"reviewer {name}"),
-                child_turn_id=TurnId(f"{name}'s"),
-                open_items=self.open_items(),
+                asked=ReviewAsked(
+                    UncommittedChanges() if self._names % 2 else Custom("the parser"),
+                    ThreadId(f"reviewer {name}"),
+                    TurnId(f"{name}'s"),
+                    problem=None if self._names % 3 else "sha: it is not there",
+                ),
             )
         )
 

@@ -164,7 +164,8 @@ class Reading:
             whole |= {(item.id, "content", i): words for i, words in enumerate(item.content)}
         else:
             shown = {}
-        assert shown == {key: words for key, words in whole.items() if words}
+        expected = {key: words for key, words in whole.items() if words}
+        assert shown == expected, f"{item}: {shown}"
         self.items[item.id] = item
 
 

@@ -23,6 +23,7 @@ from codexd.core.commands_on_hold import (
 )
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.history import KeptItems
+from codexd.core.events.waiting import ReviewAsked
 from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import (
     ApprovalId,
@@ -36,7 +37,7 @@ from codexd.core.values.ids import (
 from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.model_output import ItemKind, ModelItemDone, ModelResponseDone
 from codexd.core.values.request_size import RequestSize, Shorter
-from codexd.core.values.review_target import ReviewOf, ReviewTarget
+from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.taken_from import TakenFrom
 from codexd.core.values.tool_actions import (
@@ -95,14 +96,10 @@ class StartTurn(CommandBase, frozen=True, kw_only=True):
 
 
 class StartReview(CommandBase, frozen=True, kw_only=True):
-    """Start a review, in a turn of its own; a running turn is interrupted."""
+    """Start a review, in a turn of its own, now or when the turns before it have ended."""
 
     turn_id: TurnId
-    target: ReviewTarget
-    child_id: ThreadId  # of the reviewer's thread, and of its turn
-    child_turn_id: TurnId
-    today: str | None = None
-    open_items: tuple[OpenItem, ...] = ()
+    asked: ReviewAsked
 
 
 class RunPersonCommand(CommandBase, frozen=True, kw_only=True):
@@ -117,7 +114,7 @@ class RunPersonCommand(CommandBase, frozen=True, kw_only=True):
 
 
 class CompactThread(CommandBase, frozen=True, kw_only=True):
-    """Compact the model's history, in a turn of its own."""
+    """Compact the model's history, in a turn of its own, now or when the turns before it have ended."""
 
     turn_id: TurnId
 

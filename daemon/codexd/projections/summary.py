@@ -13,7 +13,6 @@ from codexd.core.events.record import Recorded
 from codexd.core.events.title import request_in
 from codexd.core.state.read_state import ReadState
 from codexd.core.state.visibility import Reverts
-from codexd.core.values.ids import ItemId
 from codexd.core.values.items import plain_text
 from codexd.core.values.session_source import OF_CLIENTS, TITLE_THREAD, WORDS
 from codexd.core.values.settings import Settings
@@ -61,7 +60,9 @@ class Summary(msgspec.Struct):
     brought: Brought | None = None
     taken: tuple[RevertedRange, ...] = ()  # by each revert that was not undone, oldest first
     running: bool = False  # a turn has begun, and has not ended
-    queued: tuple[ItemId, ...] = ()  # inputs that wait for their turn
+    queued: tuple[
+        str, ...
+    ] = ()  # ids of the inputs that wait, and of the turns that wait without any
     read: ReadState = ReadState()
     source: str = OF_CLIENTS  # the kind of program that began it
     begun: bool = False  # something was said or done in it; else it is in no list
@@ -86,12 +87,15 @@ class Summary(msgspec.Struct):
                 self._begin(lambda: request_in(plain_text(event.content)))
             case e.ReviewEntered():
                 self._begin(lambda: f"review of: {event.review}")
-            case e.InputWithdrawn():
-                self.queued = tuple(item for item in self.queued if item != event.item_id)
+            case e.TurnQueued():
+                self.queued = (*self.queued, event.turn_id)
+            case e.InputWithdrawn(item_id=gone) | e.TurnWithdrawn(turn_id=gone):
+                self.queued = tuple(waits for waits in self.queued if waits != gone)
             case e.TurnStarted():
                 self.turns, self.failed, self.running = self.turns + 1, False, True
                 self.begun = True
-                self.queued = tuple(item for item in self.queued if item not in event.inputs)
+                begun = (event.turn_id, *event.inputs)
+                self.queued = tuple(waits for waits in self.queued if waits not in begun)
             case e.TurnCompleted() | e.TurnInterrupted():
                 self.running = False
             case e.TurnFailed():
@@ -184,6 +188,8 @@ TELLING_TYPES = MARKER_TYPES | frozenset(
         e.InputQueued,
         e.InputWithdrawn,
         e.ReadStateSet,
+        e.TurnQueued,
+        e.TurnWithdrawn,
         e.ReviewEntered,
         e.TurnStarted,
         e.TurnCompleted,

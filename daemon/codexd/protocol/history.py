@@ -8,13 +8,20 @@ from codexd.protocol.threads import Thread, ThreadIdParams
 
 
 class ThreadCompactStartParams(ThreadIdParams, frozen=True):
-    """Compact the thread's history now, in a turn of its own."""
+    """Compact the thread's history in a turn of its own, now or after the turns before it."""
+
+    # codexd only. Without one the daemon answers a request that it cannot take with a warning, and not with an error:
+    # a terminal of Codex exits where this is refused.
+    idempotency_key: str | None = None
 
 
 class ThreadCompactStartResponse(msgspec.Struct, frozen=True, rename="camel"):
-    """The compaction has begun."""
+    """The compaction has begun, or waits for its turn."""
 
-    turn_id: str  # codexd only
+    turn_id: str | msgspec.UnsetType = (
+        msgspec.UNSET
+    )  # codexd only; absent: a warning says why there is none
+    queued: bool | msgspec.UnsetType = msgspec.UNSET  # codexd only: it begins after other turns
 
 
 class ThreadCompactPreviewParams(ThreadIdParams, frozen=True):

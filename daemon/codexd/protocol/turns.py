@@ -165,3 +165,4 @@ class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):
 
     turn: Turn
     review_thread_id: str
+    queued: bool | msgspec.UnsetType = msgspec.UNSET  # codexd only: it begins after other turns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import uuid
 
 import msgspec
 from msgspec import Raw
@@ -61,7 +62,8 @@ def compact(daemon: Daemon, thread_id: str, console: Console) -> Exit:
     with Interrupts() as interrupts:
         followed.attach(daemon)
         params = {"threadId": thread_id}
-        turn_id = daemon.call("thread/compact/start", params, CompactStarted).turn_id
+        asked = params | {"idempotencyKey": str(uuid.uuid4())}
+        turn_id = daemon.call("thread/compact/start", asked, CompactStarted).turn_id
         if console.json:
             console.document({"threadId": thread_id, "turnId": turn_id})
         shows = AsJson(console) if console.json else OnScreen(console, turn_screen(console))

@@ -1,4 +1,4 @@
-"""Rules for what goes on beside turns: inputs that wait, what was seen, and titles that a model makes."""
+"""Rules for what goes on beside turns: inputs and turns that wait, what was seen, and titles that a model makes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.events.title import PROMPT_CHARACTERS_MAX, request_in, title_of
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import TurnId
 from codexd.core.values.items import TextInput, UserInput, plain_text
 
 OnHold = c.WithdrawInput | c.ReviseInput | c.ReorderInputs | c.MarkRead | c.InjectItems
 # The words by which clients of Codex know that another client has marked the thread meanwhile.
 READ_STATE_CHANGED: Final = "read_state_conflict"
+# Inputs and turns that may wait for a running turn: enough for a person's evening, and a bound for a program's mistake.
+QUEUE_TURNS_MAX = 64
 
 
 def decide_on_hold(transition: Transition, command: OnHold) -> None:
@@ -90,6 +94,47 @@ def _mark(transition: Transition, command: c.MarkRead) -> None:
     if command.revision != read.revision:
         raise Rejected(READ_STATE_CHANGED, "read state changed")
     transition.add(e.ReadStateSet(command.unread))
+
+
+def refuse_if_full(transition: Transition) -> None:
+    """Raises: Rejected."""
+    if len(transition.state.queue) + len(transition.state.waiting) >= QUEUE_TURNS_MAX:
+        raise Rejected(
+            "queue_full",
+            f"{QUEUE_TURNS_MAX} inputs already wait for their turn: this input was not accepted",
+        )
+
+
+def must_wait(state: ThreadState) -> bool:
+    """Whether a turn that begins comes after others."""
+    return state.turn is not None or bool(state.queue or state.waiting)
+
+
+def queue_turn(transition: Transition, queued: e.TurnQueued) -> None:
+    """Let a turn wait for those before it. Raises: Rejected."""
+    refuse_if_full(transition)
+    transition.add(queued)
+
+
+def withdraw_turn(transition: Transition, turn_id: TurnId | None) -> bool:
+    """Withdraw what a waiting turn would begin with; False if no such turn waits."""
+    for queued in transition.state.queue:
+        if queued.turn_id == turn_id:
+            transition.add(e.InputWithdrawn(queued.item_id))
+            return True
+    for entry in transition.state.waiting:
+        if entry.queued.turn_id == turn_id:
+            transition.add(e.TurnWithdrawn(entry.queued.turn_id))
+            return True
+    return False
+
+
+def withdraw_all(transition: Transition) -> None:
+    """Nothing that waits will run."""
+    for queued in transition.state.queue:
+        transition.add(e.InputWithdrawn(queued.item_id))
+    for entry in transition.state.waiting:
+        transition.add(e.TurnWithdrawn(entry.queued.turn_id))
 
 
 def request_title(transition: Transition, queued: e.InputQueued, titles: Titles | None) -> None:

@@ -90,6 +90,18 @@ def begin_compaction(
     other: Settings | None = None,
 ) -> None:
     """Request a summary, in the running turn; `other` are the settings of another model to ask."""
+    start_compaction(transition, lookups, reason, phase, other)
+    call_model(transition, compacts=True)
+
+
+def start_compaction(
+    transition: Transition,
+    lookups: Lookups,
+    reason: Reason,
+    phase: Phase,
+    other: Settings | None = None,
+) -> None:
+    """A compaction begins; no model is asked yet."""
     turn, state = transition.turn, transition.state
     transition.add(
         e.CompactionStarted(
@@ -104,7 +116,6 @@ def begin_compaction(
             lookups.of(other).tuned.tuning if other is not None else None,
         )
     )
-    call_model(transition, compacts=True)
 
 
 def call_model(transition: Transition, *, compacts: bool = False) -> None:

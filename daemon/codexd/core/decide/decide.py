@@ -17,7 +17,10 @@ from codexd.core.decide.beside_turns import (
     end_title,
     give_title_up,
     refuse_empty,
+    refuse_if_full,
     request_title,
+    withdraw_all,
+    withdraw_turn,
 )
 from codexd.core.decide.compaction import (
     begin_compaction,
@@ -32,9 +35,9 @@ from codexd.core.decide.effect_reports import (
     decide_recovery,
     decide_tools,
 )
-from codexd.core.decide.history import decide_keeping, decide_taking_back
+from codexd.core.decide.history import begin_compact_turn, decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
-from codexd.core.decide.review import end_review, start_review
+from codexd.core.decide.review import begin_review, end_review, start_review
 from codexd.core.decide.take_in import take_in
 from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writing, end_processes
 from codexd.core.events import events as e
@@ -44,12 +47,11 @@ from codexd.core.rules.prefix_rules import complaints_about
 from codexd.core.state.known_context import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
+from codexd.core.state.waiting import next_waiting
 from codexd.core.values.enforced import unenforced
 from codexd.core.values.settings import SettingsChange, at_tier
 from codexd.core.values.tool_actions import PersonCommand
 
-# Inputs that may wait for a running turn: enough for a person's evening, and a bound for a program's mistake.
-QUEUE_INPUTS_MAX = 64
 # Commands that people run in a thread at a time, beside those of the model: as many as sessions of the model.
 PERSON_COMMANDS_MAX = 64
 
@@ -159,19 +161,14 @@ def _archive(transition: Transition, command: c.ArchiveThread) -> None:
         return
     if transition.state.turn is not None:
         transition.interrupt(command.open_items, "archived")
-    end_processes(transition, ABORTED_CALL)
-    for queued in transition.state.queue:
-        transition.add(e.InputWithdrawn(queued.item_id))
+    end_processes(transition, ABORTED_CALL, command.open_items)
+    withdraw_all(transition)
     transition.add(e.ThreadArchived())
 
 
 def _start_turn(transition: Transition, command: c.StartTurn) -> None:
     refuse_empty(command.content)
-    if len(transition.state.queue) >= QUEUE_INPUTS_MAX:
-        raise Rejected(
-            "queue_full",
-            f"{QUEUE_INPUTS_MAX} inputs already wait for their turn: this input was not accepted",
-        )
+    refuse_if_full(transition)
     transition.add(
         e.InputQueued(
             command.item_id,
@@ -245,11 +242,9 @@ def _steer(transition: Transition, command: c.SteerTurn) -> None:
 
 
 def _interrupt(transition: Transition, command: c.InterruptTurn) -> None:
-    """Interrupt the running turn; the input of a queued turn is withdrawn."""
-    for queued in transition.state.queue:
-        if queued.turn_id == command.turn_id:
-            transition.add(e.InputWithdrawn(queued.item_id))
-            return
+    """Interrupt the running turn; a queued turn is withdrawn."""
+    if withdraw_turn(transition, command.turn_id):
+        return
     running(transition.state, command.turn_id, "interrupt")
     transition.interrupt(command.open_items, command.reason)
 
@@ -281,9 +276,8 @@ def settle(transition: Transition, lookups: Lookups) -> None:
     while not transition.state.archived and not transition.state.fork_open:
         turn = transition.state.turn
         if turn is None:
-            if not transition.state.queue:
+            if not _begin_next(transition, lookups):
                 return
-            _begin_turn(transition, transition.state.queue[0], lookups)
         elif (
             turn.call is not None
             or turn.open_calls
@@ -295,6 +289,19 @@ def settle(transition: Transition, lookups: Lookups) -> None:
             _go_on(transition, lookups)
         else:
             transition.add(e.TurnCompleted())
+
+
+def _begin_next(transition: Transition, lookups: Lookups) -> bool:
+    """Begin the turn that waits first; False if none waits."""
+    state = transition.state
+    waiting = next_waiting(state.waiting, state.queue)
+    if waiting is not None and waiting.kind == "review":
+        begin_review(transition, waiting, lookups)
+    elif waiting is not None:
+        begin_compact_turn(transition, waiting, lookups)
+    elif state.queue:
+        _begin_turn(transition, state.queue[0], lookups)
+    return waiting is not None or bool(state.queue)
 
 
 def _runs_person_command(state: ThreadState, turn: Turn) -> bool:

@@ -256,7 +256,7 @@ def decide_recovery(transition: Transition, command: c.Recover) -> None:
     A model call in flight is made again; for a running tool its row in the table of kinds decides.
     An open question stays open, queued input stays queued.
     """
-    end_processes(transition, RESTARTED, but_adopted=True)
+    end_processes(transition, RESTARTED, command.open_items, but_adopted=True)
     for process in transition.state.processes:
         if process.is_of_person and process.call.action is not None:
             started = e.ToolStarted(process.call.call_id, process.call.action, again="adopt")

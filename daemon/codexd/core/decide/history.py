@@ -10,13 +10,15 @@ from typing import Final, assert_never
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
-from codexd.core.decide.compaction import begin_compaction
+from codexd.core.decide.beside_turns import must_wait, queue_turn
+from codexd.core.decide.compaction import begin_compaction, start_compaction
 from codexd.core.decide.context import new_instructions
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
-from codexd.core.events.events import TurnStarted
+from codexd.core.events.events import TurnQueued, TurnStarted
 from codexd.core.events.history import PinAdded, PinRemoved
+from codexd.core.state.waiting import waiting_compaction
 from codexd.core.state.window import json_bytes
 from codexd.core.values.truncate import tokens_of
 
@@ -48,20 +50,23 @@ def decide_keeping(transition: Transition, command: _Asked, lookups: Lookups) ->
 
 
 def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups) -> None:
+    """Accept a compaction: it begins now, or after the turns that run and wait; several requests are one."""
+    state = transition.state
+    queued = TurnQueued(command.turn_id, "compact")
+    runs = state.turn is not None and state.turn.kind == "compact"
+    if not must_wait(state):
+        begin_compact_turn(transition, queued, lookups)
+    elif not runs and waiting_compaction(state.waiting) is None:
+        queue_turn(transition, queued)
+
+
+def begin_compact_turn(transition: Transition, queued: TurnQueued, lookups: Lookups) -> None:
+    """The turn of a compaction begins. Without a history it is over at once, and no model is asked."""
     state, settings = transition.state, transition.settings
-    if state.turn is not None:
-        raise Rejected(
-            "turn_in_progress",
-            f"turn {state.turn.turn_id} is running: expected a thread at rest; nothing was compacted",
-        )
-    if not state.turns_started or not (state.window.context_tokens or state.window.full):
-        raise Rejected(
-            "nothing_to_compact", "the model's history is empty: there is nothing to compact"
-        )
     known = lookups.of(settings)
     transition.add(
         TurnStarted(
-            command.turn_id,
+            queued.turn_id,
             settings,
             kind="compact",
             limits=known.limits,
@@ -69,7 +74,10 @@ def _compact(transition: Transition, command: c.CompactThread, lookups: Lookups)
             instructions=new_instructions(state, known.instructions),
         )
     )
-    begin_compaction(transition, lookups, "user", "standalone")
+    if state.window.context_tokens or state.window.full:
+        begin_compaction(transition, lookups, "user", "standalone")
+    else:
+        start_compaction(transition, lookups, "user", "standalone")
 
 
 def _pin(transition: Transition, command: c.PinRecord, lookups: Lookups) -> None:

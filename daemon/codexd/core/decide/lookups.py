@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Command
+from codexd.core.decide.transition import cuts_answer
 from codexd.core.policy.approval import permitted, repository_in_question
 from codexd.core.prompts.compaction import COMPACTION_PROMPT
 from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
@@ -119,6 +120,8 @@ def questions(state: ThreadState, command: Command) -> Questions:
     settings = set(beginning)
     if isinstance(command, c.CompactThread | c.PinRecord | c.StartReview):
         settings.add(state.settings)
+    if state.waiting and _goes_on(state, command):
+        settings.add(_settings_after(state.settings, command))  # A waiting turn begins with them.
     if beginning and state.last_settings is not None:
         settings.add(state.last_settings)  # The model of the last turn may have to summarise.
     return Questions(
@@ -128,7 +131,9 @@ def questions(state: ThreadState, command: Command) -> Questions:
         instructions=bool(folders) and state.reviews is None,  # A reviewer is not given any.
         repositories=_repositories(state, command),
         rules=bool(beginning) or _calls_a_tool(command),
-        compaction=bool(settings) or (state.turn is not None and _goes_on(state, command)),
+        compaction=bool(settings)
+        or (state.turn is not None and _goes_on(state, command))
+        or (isinstance(command, c.SteerTurn) and cuts_answer(state.turn)),
         here=isinstance(command, c.Recover),
     )
 
@@ -161,13 +166,11 @@ def _goes_on(state: ThreadState, command: Command) -> bool:
 
 
 def _beginning(state: ThreadState, command: Command) -> list[Settings]:
-    """The settings of the turns that may begin; at most one turn does."""
+    """The settings of the turns of inputs that may begin; at most one turn does."""
     assert state.settings is not None
     if not _goes_on(state, command):
         return []
-    settings = state.settings
-    if isinstance(command, c.ChangeSettings):
-        settings = command.change.applied(settings)
+    settings = _settings_after(state.settings, command)
     # This command may withdraw the first.
     changes = [(queued.change, queued.service_tier) for queued in state.queue[:2]]
     if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
@@ -177,6 +180,10 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
     return [
         at_tier((change or SettingsChange()).applied(settings), tier) for change, tier in changes
     ]
+
+
+def _settings_after(settings: Settings, command: Command) -> Settings:
+    return command.change.applied(settings) if isinstance(command, c.ChangeSettings) else settings
 
 
 def _context_again(state: ThreadState, command: Command) -> set[str]:

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected
+from codexd.core.decide.beside_turns import must_wait, queue_turn
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition
-from codexd.core.events.events import TurnFailed, TurnStarted
+from codexd.core.events.events import TurnFailed, TurnQueued, TurnStarted
 from codexd.core.events.history import ReviewEntered, ReviewExited
 from codexd.core.prompts.review_results import (
     DONE,
@@ -24,29 +25,42 @@ from codexd.core.prompts.review_results import (
     user_action,
 )
 from codexd.core.values.enforced import enforced_sandbox, sandbox_of
+from codexd.core.values.items import TurnError
 from codexd.core.values.review_findings import read_output, render
 from codexd.core.values.review_target import blank_in, hint_of, trimmed
 from codexd.core.values.settings import NO_PROFILE, Collaboration, Settings
+from codexd.core.values.usage import Tokens
 
 
 def start_review(transition: Transition, command: c.StartReview, lookups: Lookups) -> None:
-    """Start a review; a running turn is interrupted, as clients of Codex expect. Raises: Rejected."""
-    target = trimmed(command.target)
-    blank = blank_in(target)
-    if blank is not None:
-        raise Rejected(
-            "empty_review", f"{blank}: expected something to review, found nothing; no review began"
-        )
+    """Accept a review: it begins now, or after the turns that run and wait. Raises: Rejected.
+
+    Clients of Codex exit where a review is refused. So a review of nothing begins, and fails.
+    """
     if transition.state.reviews is not None:
         raise Rejected(
             "is_a_review", "this thread is a review, and is not reviewed itself; no review began"
         )
-    if transition.state.turn is not None:
-        transition.interrupt(command.open_items, "replaced")
-    settings = transition.settings
+    target = trimmed(command.asked.target)
+    blank = blank_in(target)
+    problem = command.asked.problem
+    if blank is not None:
+        problem = f"{blank}: expected something to review, found nothing"
+    asked = replace(command.asked, target=target, problem=problem)
+    queued = TurnQueued(command.turn_id, "review", asked)
+    if must_wait(transition.state):
+        queue_turn(transition, queued)
+    else:
+        begin_review(transition, queued, lookups)
+
+
+def begin_review(transition: Transition, queued: TurnQueued, lookups: Lookups) -> None:
+    """The turn of a review begins."""
+    asked, settings = queued.review, transition.settings
+    assert asked is not None
     transition.add(
         TurnStarted(
-            command.turn_id,
+            queued.turn_id,
             settings,
             kind="review",
             limits=lookups.of(settings).limits,
@@ -55,15 +69,24 @@ def start_review(transition: Transition, command: c.StartReview, lookups: Lookup
     )
     transition.add(
         ReviewEntered(
-            entered_item(command.turn_id),
-            hint_of(target),
-            target,
-            command.child_id,
-            command.child_turn_id,
+            entered_item(queued.turn_id),
+            hint_of(asked.target),
+            asked.target,
+            asked.child_id,
+            asked.child_turn_id,
             lookups.review_model or settings.model,
-            command.today,
+            asked.today,
         )
     )
+    if asked.problem is not None:
+        _fail(transition, TurnError(f"{asked.problem}; nothing was reviewed", "badRequest"))
+
+
+def _fail(transition: Transition, error: TurnError, used: Tokens | None = None) -> None:
+    item_id = exited_item(transition.turn.turn_id)
+    message = user_action(FAILED, NO_RESULTS)
+    transition.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=message, used=used))
+    transition.add(TurnFailed(error))
 
 
 def end_review(transition: Transition, command: c.ReportReview) -> None:
@@ -78,9 +101,7 @@ def end_review(transition: Transition, command: c.ReportReview) -> None:
     item_id = exited_item(turn.turn_id)
     if command.ended == "failed":
         assert command.error is not None
-        message = user_action(FAILED, NO_RESULTS)
-        transition.add(ReviewExited(item_id, FAILED_FOR_PEOPLE, told=message, used=command.used))
-        transition.add(TurnFailed(command.error))
+        _fail(transition, command.error, command.used)
         return
     output = read_output(command.answer)
     text = render(output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from codexd.core.commands import OpenItem
+from codexd.core.decide.beside_turns import withdraw_all
 from codexd.core.decide.lookups import Here, Lookups
 from codexd.core.decide.transition import Transition
 from codexd.core.events import events as e
@@ -37,8 +38,7 @@ def take_in(
     dropped = _dropped(state)
     if state.turn is not None:
         transition.interrupt(items, "forked" if state.fork_open else "restarted")
-    for queued in state.queue:
-        transition.add(e.InputWithdrawn(queued.item_id))
+    withdraw_all(transition)
     own = state.foreign if state.foreign is not None and state.foreign.settings else None
     here = lookups.here
     settings = own.settings if own is not None else None
@@ -71,7 +71,13 @@ def brings(state: ThreadState, here: Here) -> bool:
     """
     if state.settings is None:
         return False
-    if state.turn is not None or state.queue or state.title or state.allowed_for_session:
+    if (
+        state.turn is not None
+        or state.queue
+        or state.waiting
+        or state.title
+        or state.allowed_for_session
+    ):
         return True
     there = state.settings
     policies = (there.approval_policy, there.sandbox, there.access)
@@ -94,7 +100,7 @@ def _found(state: ThreadState) -> TakenFrom:
 
 def _dropped(state: ThreadState) -> tuple[str, ...]:
     """The settings and approvals that are dropped, for people."""
-    inputs = len(state.queue)
+    inputs = len(state.queue) + len(state.waiting)
     return tuple(
         words
         for words, is_there in (

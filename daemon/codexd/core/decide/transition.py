@@ -215,13 +215,22 @@ def session_call(state: ThreadState, session: ProcessId) -> SessionCall | None:
     return None
 
 
-def end_processes(transition: Transition, answer: str, *, but_adopted: bool = False) -> None:
-    """End all processes that outlived their calls; `but_adopted` leaves those that a tool will adopt."""
+def end_processes(
+    transition: Transition,
+    answer: str,
+    items: tuple[OpenItem, ...],
+    *,
+    but_adopted: bool = False,
+) -> None:
+    """End all processes that outlived their calls, with what they had printed; `but_adopted` leaves those that a tool
+    will adopt.
+    """
     for process in transition.state.processes:
         action = process.call.action
         adopted = action is not None and after_crash(action) == "adopt"
         if not (but_adopted and adopted):
-            transition.add(process_ended(process, ToolResult("aborted", answer)))
+            printed = printed_by(process.call.call_id, items)
+            transition.add(process_ended(process, ToolResult("aborted", answer, printed)))
 
 
 def process_ended(process: OpenProcess, result: ToolResult) -> e.ProcessEnded:

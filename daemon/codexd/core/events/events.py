@@ -55,6 +55,7 @@ from codexd.core.events.tools import (
     ToolTaskCreated,
     decode_present,
 )
+from codexd.core.events.waiting import TurnQueued, TurnWithdrawn
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
@@ -231,6 +232,8 @@ Event = (
     | InputQueued
     | InputWithdrawn
     | InputsReordered
+    | TurnQueued
+    | TurnWithdrawn
     | TurnSteered
     | TurnStarted
     | TurnCompleted

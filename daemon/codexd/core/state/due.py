@@ -53,7 +53,8 @@ Effect = CallModel | AwaitRetry | RunTool | AskForTitle | RunReview
 
 def has_work(state: ThreadState) -> bool:
     """Whether a daemon that starts must resume the thread."""
-    waits = state.turn is not None or bool(state.queue or state.processes or state.title)
+    waits = state.turn is not None or bool(state.queue or state.waiting)
+    waits = waits or bool(state.processes or state.title)
     return waits and not state.archived
 
 

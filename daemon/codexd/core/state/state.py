@@ -17,6 +17,7 @@ from codexd.core.events.events import given
 from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
+from codexd.core.state.foreign import Foreign
 from codexd.core.state.known_context import KnownContext
 from codexd.core.state.processes import (
     OpenProcess,
@@ -39,6 +40,7 @@ from codexd.core.state.turn import (
     evolve_tool,
     host_question,
 )
+from codexd.core.state.waiting import WaitingTurns, queued_behind, without_turn
 from codexd.core.state.window import ContextWindow, fold_window
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
@@ -46,17 +48,6 @@ from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
 from codexd.core.values.tool_actions import AskPermissions, PersonCommand
 from codexd.core.values.truncate import tokens_of
-
-
-class Foreign(msgspec.Struct, frozen=True):
-    """The log has foreign records that were not taken in yet.
-
-    `before` is the state before the first foreign record; None if the log begins with it.
-    """
-
-    settings: Settings | None = None
-    instructions: str | None = None
-    developer_instructions: str | None = None
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -78,6 +69,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     turn: Turn | None = None
     processes: tuple[OpenProcess, ...] = ()
     queue: tuple[e.InputQueued, ...] = ()
+    waiting: WaitingTurns = ()
     allowed_for_session: frozenset[str] = frozenset()
     base_instructions: str | None = None  # the daemon's, as last sent to the model
     known_context: KnownContext = KnownContext()  # reset when the model's history loses it
@@ -128,6 +120,8 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
         case e.ToolStarted() | e.ToolSpawned() | e.ToolEnded() | e.ProcessEnded():
             return _evolve_tools(state, event)
         case e.InputQueued() | e.InputWithdrawn() | e.InputsReordered() | e.TurnSteered():
+            return _evolve_input(state, event)
+        case e.TurnQueued() | e.TurnWithdrawn():
             return _evolve_input(state, event)
         case e.ContextAdded():
             return replace(state, known_context=state.known_context.after(event))
@@ -222,6 +216,7 @@ def _forked(state: ThreadState, event: e.ThreadForked) -> ThreadState:
         allowed_for_session=frozenset(),
         processes=(),
         queue=(),
+        waiting=(),
         title=None,
         fork_open=state.turn is not None,
         reviews=None,
@@ -238,6 +233,7 @@ def _taken_in(state: ThreadState, event: e.ThreadTakenIn) -> ThreadState:
         turn=None,
         processes=(),
         queue=(),
+        waiting=(),
         allowed_for_session=frozenset(),
         base_instructions=None,
         known_context=KnownContext(),
@@ -271,6 +267,7 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
                 last_settings=state.last_settings if event.kind == "shell" else event.settings,
                 last_limits=state.last_limits if event.kind == "shell" else event.limits,
                 queue=without(state.queue, event.inputs),
+                waiting=without_turn(state.waiting, event.turn_id),
                 turns_started=state.turns_started + 1,
                 base_instructions=event.instructions or state.base_instructions,
                 failed=False,
@@ -283,10 +280,15 @@ def _evolve_turn(state: ThreadState, event: _TurnEvent) -> ThreadState:
             assert_never(event)
 
 
-def _evolve_input(
-    state: ThreadState, event: e.InputQueued | e.InputWithdrawn | e.InputsReordered | e.TurnSteered
-) -> ThreadState:
+_Waits = e.InputQueued | e.InputWithdrawn | e.InputsReordered | e.TurnQueued | e.TurnWithdrawn
+
+
+def _evolve_input(state: ThreadState, event: _Waits | e.TurnSteered) -> ThreadState:
     match event:
+        case e.TurnQueued():
+            return replace(state, waiting=queued_behind(state.waiting, event, state.queue))
+        case e.TurnWithdrawn():
+            return replace(state, waiting=without_turn(state.waiting, event.turn_id))
         case e.TurnSteered(cut=None):
             return _with_turn(state, needs_model=True)
         case e.TurnSteered():

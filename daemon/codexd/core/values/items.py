@@ -196,7 +196,7 @@ class WebSearch(_Item, frozen=True, kw_only=True, tag="webSearch"):
 class ContextCompaction(_Item, frozen=True, kw_only=True, tag="contextCompaction"):
     """The point where the model's history was compacted."""
 
-    # codexd only: it came to nothing, and the history is as it was.
+    # codexd only: it came to nothing, though there was a history, which is as it was.
     status: Literal["failed", "interrupted"] | msgspec.UnsetType = msgspec.UNSET
 
 

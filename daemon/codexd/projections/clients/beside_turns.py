@@ -55,7 +55,7 @@ class BesideTurns:
                 self.withdrawn |= {event.item_id}
                 self._waiting -= {event.item_id}
                 return True
-            case e.InputsReordered():
+            case e.InputsReordered() | e.TurnQueued() | e.TurnWithdrawn():
                 return True
             case e.TurnStarted():
                 started = self._waiting.intersection(event.inputs)

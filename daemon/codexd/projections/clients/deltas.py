@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import (
     AgentMessage,
+    CommandExecution,
     McpCall,
     Plan,
     Reasoning,
@@ -238,6 +239,9 @@ class Texts:
             messages += self._begun_late(item)
         for part, index, text in _texts(item):
             messages += self._plain_rest(item.id, part, index, text, at_ms)
+        if isinstance(item, CommandExecution) and item.output_seq is msgspec.UNSET:
+            output = item.aggregated_output or ""
+            messages += self.output_rest(CallId(item.id), output, at_ms)
         self._open.pop(item.id, None)
         turn_id = self._left.pop(item.id, self._turn_id)
         params = n.ItemCompletedNotification(item, self._thread_id, turn_id, at_ms)

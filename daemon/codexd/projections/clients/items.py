@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from copy import copy
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -145,9 +144,9 @@ class ItemProjection:
             case e.ModelCallStarted():  # A request for a summary does not contain steered input.
                 return self._taken_in() if event.purpose != "compact" else []
             case e.CompactionFailed():
-                return self._not_compacted("failed", at_ms)
+                return self._not_compacted(event, at_ms)
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
-                return [*self._not_compacted("interrupted", at_ms), *self._taken_in()]
+                return [*self._not_compacted(event, at_ms), *self._taken_in()]
             case e.ItemCut():
                 return _cut(event, at_ms, plans=self._plans)
             case e.HistoryCompacted():
@@ -201,13 +200,17 @@ class ItemProjection:
             ContextCompaction(id=event.item_id, started_at_ms=at_ms, completed_at_ms=at_ms)
         )
 
-    def _not_compacted(
-        self, status: Literal["failed", "interrupted"], at_ms: int
-    ) -> list[ItemChange]:
+    def _not_compacted(self, event: e.Event, at_ms: int) -> list[ItemChange]:
+        """The end of a compaction that has changed nothing."""
         begun, self.compaction = self.compaction, None
         if begun is None:
             return []
-        return [ItemDone(replace(begun, completed_at_ms=at_ms, status=status), begun=True)]
+        done = replace(begun, completed_at_ms=at_ms)
+        if isinstance(event, e.CompactionFailed):
+            done = replace(done, status="failed")
+        elif not isinstance(event, e.TurnCompleted):  # Else there was nothing to compact.
+            done = replace(done, status="interrupted")
+        return [ItemDone(done, begun=True)]
 
     def _inputs(self, event: e.TurnStarted, at_ms: int) -> list[ItemChange]:
         shown: list[ItemChange] = []

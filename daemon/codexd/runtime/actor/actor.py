@@ -172,7 +172,7 @@ class ThreadActor:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or waits for its turn."""
-        waits = self.state.queue or self._deferred
+        waits = self.state.queue or self.state.waiting or self._deferred
         return self.state.turn is None and not waits and not self._running
 
     @property
@@ -302,7 +302,7 @@ class ThreadActor:
     def _with_what_stands(self, command: Command) -> Command:
         """Add the texts to a command that cuts items, and the kept items to a command that compacts."""
         match command:
-            case c.InterruptTurn() | c.ArchiveThread() | c.StartReview():
+            case c.InterruptTurn() | c.ArchiveThread():
                 return replace(command, open_items=self.streaming.freeze(outputs=True))
             case c.DecideApproval() if command.decision == "cancel":
                 return replace(command, open_items=self.streaming.freeze(outputs=True))

@@ -37,7 +37,7 @@ class Folds(msgspec.Struct, array_like=True):
     @property
     def between_turns(self) -> bool:
         """Whether nothing is open and nothing waits, so that the next event begins something new."""
-        return self.state.turn is None and not self.state.queue
+        return self.state.turn is None and not self.state.queue and not self.state.waiting
 
     def apply(self, recorded: Recorded, visibility: Visibility = ALL_COUNT) -> None:
         """Apply the next event; `visibility` says what the history gets of it after reverts."""

@@ -104,6 +104,7 @@ class Feed:
         wire.start_at(state, turn_so_far)
         self.lag_all()
         self._wire, self._seq = wire, thread.version
+        self.open_texts(wire.texts)  # What the daemon before has shown is no news.
         if state.reviews is not None and state.turn is not None:
             review_projection = ReviewProjection(self.thread_id, state.reviews)
             review_projection.start_at(state, turn_so_far, thread.version)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from codexd.core import commands as c
-from codexd.core.events.events import InputQueued, TurnStarted
+from codexd.core.events.events import InputQueued, TurnQueued, TurnStarted
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolEnded
 from codexd.core.state.visibility import Visibility
+from codexd.core.state.waiting import waiting_compaction
 from codexd.core.state.window import json_bytes
 from codexd.core.values.ids import TurnId
 from codexd.core.values.provider_items import (
@@ -34,7 +35,8 @@ from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStart
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection
-from codexd.server.methods.lookup import open_thread
+from codexd.server.methods.lookup import open_thread, thread_id_of
+from codexd.server.methods.refusals import REFUSALS, warn_or_raise
 from codexd.server.services import Services
 from codexd_eventstore.reading import record_at, records, records_back
 
@@ -48,11 +50,27 @@ _PAGE_RECORDS = 500
 async def thread_compact_start(
     services: Services, connection: Connection, params: ThreadCompactStartParams
 ) -> ThreadCompactStartResponse:
-    """Compact the history, in a turn of its own."""
-    thread = await open_thread(services, params.thread_id)
-    turn_id = TurnId(services.new_id())
-    await thread.submit(c.CompactThread(turn_id=turn_id), by=connection.by)
-    return ThreadCompactStartResponse(turn_id)
+    """Compact the history in a turn of its own, after the turns before it; several requests are one."""
+    thread_id_of(params.thread_id)
+    key = params.idempotency_key
+    try:
+        thread = await open_thread(services, params.thread_id)
+        command = c.CompactThread(turn_id=TurnId(services.new_id()))
+        answer = await thread.submit(command, by=connection.by, key=key)
+    except REFUSALS as refusal:
+        words = "The history was not compacted"
+        warn_or_raise(services, connection, params.thread_id, words, refusal, key=key)
+        return ThreadCompactStartResponse()
+    first = answer.repeated.event if answer.repeated is not None else None
+    if isinstance(first, TurnStarted | TurnQueued):
+        return ThreadCompactStartResponse(first.turn_id)
+    turn = thread.state.turn
+    if turn is not None and turn.kind == "compact":
+        return ThreadCompactStartResponse(turn.turn_id)
+    waiting = waiting_compaction(thread.state.waiting)
+    if waiting is None:  # There was nothing to compact: it is over.
+        return ThreadCompactStartResponse(command.turn_id)
+    return ThreadCompactStartResponse(waiting, queued=True)
 
 
 async def thread_compact_preview(

@@ -139,7 +139,9 @@ def _unfinished(services: Services) -> Iterator[c.UnfinishedThread]:
 def _doing(state: ThreadState) -> str:
     turn = state.turn
     if turn is None:
-        return "queued" if state.queue else "session" if state.processes else "title"
+        return (
+            "queued" if state.queue or state.waiting else "session" if state.processes else "title"
+        )
     if turn.waits_for_person:
         return "approval"
     return "tool" if any(call.running for call in turn.open_calls) else "model"

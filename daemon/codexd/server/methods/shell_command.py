@@ -5,24 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from codexd.core import commands as c
-from codexd.core.commands import Rejected
 from codexd.core.events.record import Recorded, decode_record
 from codexd.core.events.tools import ToolStarted
 from codexd.core.values.ids import CallId, ThreadId, TurnId
 from codexd.core.values.tool_actions import PersonCommand
-from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol import turns as t
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX
-from codexd.protocol.notifications import WarningNotification
-from codexd.protocol.wire.rpc import RpcError, invalid_params
-from codexd.runtime.supervisor import ThreadGone
+from codexd.protocol.wire.rpc import invalid_params
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import open_thread, thread_id_of
+from codexd.server.methods.refusals import REFUSALS, warn_or_raise
 from codexd.server.methods.terminals import check_authority
 from codexd.server.methods.turns import checked_passed
 from codexd.server.services import Services
 from codexd_eventstore.reading import records
-from codexd_eventstore.store import NotFound, StoreError
 
 TIMEOUT_MS_DEFAULT: Final = 3_600_000  # Codex's figure
 
@@ -32,23 +28,19 @@ async def thread_shell_command(
 ) -> t.ThreadShellCommandResponse:
     """Run a person's command.
 
-    A terminal of Codex exits where this is refused, and loses what its person has typed. So where the request is right
-    and only the thread cannot take it now, the client gets a warning; a request with an idempotencyKey gets the error.
+    Where it cannot be run, the client gets a warning; a request with an idempotencyKey gets the error.
     """
     check_authority(connection)
-    _check(params)
     thread_id_of(params.thread_id)
+    key = params.idempotency_key
     try:
+        _check(params)
         turn_id = await _begin(services, connection, params)
-    except (Rejected, StoreError, ThreadGone, RpcError) as problem:
-        if params.idempotency_key is not None or isinstance(problem, NotFound):
-            raise
-        words = f"The command was not run: {problem}"
-        services.hub.tell_one(
-            connection, Outgoing("warning", WarningNotification(words, params.thread_id))
-        )
+    except REFUSALS as refusal:
+        words = "The command was not run"
+        warn_or_raise(services, connection, params.thread_id, words, refusal, key=key)
         return t.ThreadShellCommandResponse()
-    if params.idempotency_key is None:
+    if key is None:
         return t.ThreadShellCommandResponse()
     return t.ThreadShellCommandResponse(turn_id)
 

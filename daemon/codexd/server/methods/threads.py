@@ -37,6 +37,7 @@ from codexd.server.methods.lookup import (
     thread_id_of,
 )
 from codexd.server.methods.new_settings import new_settings
+from codexd.server.methods.refusals import warn
 from codexd.server.reads.answer_size import ENTRIES_BYTES_MAX
 from codexd.server.reads.git import git_head
 from codexd.server.reads.images import bytes_of, page_of_turns
@@ -194,13 +195,13 @@ async def thread_fork(
 async def thread_name_set(
     services: Services, connection: Connection, params: t.ThreadSetNameParams
 ) -> t.ThreadSetNameResponse:
-    """Name it; an empty name takes the name away."""
+    """Name it; an empty name takes the name away, and of a long one the beginning is used."""
     name = " ".join(params.name.split())
-    if len(name) > NAME_CHARACTERS_MAX:
-        raise invalid_params(
-            f"name: expected at most {NAME_CHARACTERS_MAX} characters, found {len(name)}"
-        )
     thread = await open_thread(services, params.thread_id)
+    if len(name) > NAME_CHARACTERS_MAX:
+        words = f"The name has {len(name)} characters; its first {NAME_CHARACTERS_MAX - 1} are used"
+        warn(services, connection, thread.thread_id, words)
+        name = f"{name[: NAME_CHARACTERS_MAX - 1]}…"
     await thread.submit(c.RenameThread(name=name or None), by=connection.by)
     return t.ThreadSetNameResponse()
 

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from codexd.core import commands as c
 from codexd.core.events.events import InputQueued, InvalidEvent, TurnSteered
 from codexd.core.events.record import Recorded
+from codexd.core.events.waiting import ReviewAsked
+from codexd.core.state.waiting import is_waiting
 from codexd.core.values.ids import ItemId, ThreadId, TurnId
 from codexd.core.values.images import BadImage
 from codexd.core.values.items import TextInput, UserInput, UserMessage
@@ -119,7 +121,7 @@ async def turn_interrupt(
 ) -> t.TurnInterruptResponse:
     """Stop the turn that runs, or withdraw the prompt of a queued one."""
     thread = await open_thread(services, params.thread_id)
-    is_queued = any(queued.turn_id == params.turn_id for queued in thread.state.queue)
+    is_queued = is_waiting(thread.state.waiting, thread.state.queue, params.turn_id)
     # Some clients do not know the turn's id yet, and send an empty one.
     await thread.submit(
         c.InterruptTurn(turn_id=TurnId(params.turn_id) if params.turn_id else None),
@@ -131,47 +133,47 @@ async def turn_interrupt(
 async def review_start(
     services: Services, connection: Connection, params: t.ReviewStartParams
 ) -> t.ReviewStartResponse:
-    """Begin a review, in a turn of its own; a turn that runs makes way for it."""
+    """Begin a review in a turn of its own, or queue it after the turns before it."""
     thread = await open_thread(services, params.thread_id)
-    await _check_commit(thread, trimmed(params.target))
     turn_id = TurnId(services.new_id())
-    command = c.StartReview(
-        turn_id=turn_id,
+    asked = ReviewAsked(
         target=params.target,
         child_id=ThreadId(services.new_id()),
         child_turn_id=TurnId(services.new_id()),
         today=services.today(),
+        problem=await _why_not_there(thread, trimmed(params.target)),
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
     passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
     keys = _checked_keys(services, connection, params.provider_keys)
-    services.account.payments.begin(command.child_turn_id, keys)
-    services.passed.begin(command.child_id, command.child_turn_id, passed)
+    services.account.payments.begin(asked.child_turn_id, keys)
+    services.passed.begin(asked.child_id, asked.child_turn_id, passed)
     if params.interrupt_on_disconnect:
         _tie(services, connection, thread.thread_id, turn_id)
-    await thread.submit(command, by=connection.by)
+    await thread.submit(c.StartReview(turn_id=turn_id, asked=asked), by=connection.by)
     said = UserMessage(id=ItemId(turn_id), content=(TextInput(hint_of(trimmed(params.target))),))
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress", items=(said,))
-    return t.ReviewStartResponse(turn, thread.thread_id)
+    queued = is_waiting(thread.state.waiting, thread.state.queue, turn_id)
+    return t.ReviewStartResponse(turn, thread.thread_id, queued=queued or msgspec.UNSET)
 
 
-async def _check_commit(thread: ThreadActor, target: ReviewTarget) -> None:
-    """A model is not asked about a commit that is not there. Raises: RpcError."""
+async def _why_not_there(thread: ThreadActor, target: ReviewTarget) -> str | None:
+    """Why a review has nothing to look at: a model is not asked about a commit that is not there."""
     match target:
         case BaseBranch(name):
             member = "branch"
         case Commit(name):
             member = "sha"
         case _:
-            return
+            return None
     assert thread.state.settings is not None
     cwd = thread.state.settings.cwd
     why = await why_no_commit(cwd, name) if name else None
-    if why is not None:
-        raise invalid_params(
-            f"{member}: expected a branch or commit of the repository at {cwd}, found {name!r}: {why}; "
-            "no review began"
-        )
+    if why is None:
+        return None
+    return (
+        f"{member}: expected a branch or commit of the repository at {cwd}, found {name!r}: {why}"
+    )
 
 
 First = TypeVar("First", InputQueued, TurnSteered)

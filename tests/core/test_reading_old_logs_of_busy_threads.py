@@ -1,0 +1,58 @@
+"""Reading old logs: answers that were cut off for a person's input, and turns that waited for their turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from builders import text
+from codexd.core.events.events import (
+    Event,
+    ItemCut,
+    TurnQueued,
+    TurnSteered,
+    TurnWithdrawn,
+    encode_event,
+)
+from codexd.core.events.record import decode_record
+from codexd.core.events.waiting import ReviewAsked
+from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.review_target import Commit
+
+GOLDEN = Path(__file__).parent / "golden"
+AT_MS = 1794830400000
+STEERED: list[Event] = [
+    ItemCut(ItemId("m1"), "message", "interrupted", "I will", started_ms=AT_MS, in_history=True),
+    ItemCut(ItemId("ws1"), "other", "interrupted", started_ms=AT_MS),
+    TurnSteered(ItemId("s1"), text("stop"), "c-2", cut=ModelCallId("t1/1")),
+]
+WAITING: list[Event] = [
+    TurnQueued(TurnId("k1"), "compact"),
+    TurnQueued(
+        TurnId("r1"),
+        "review",
+        ReviewAsked(
+            Commit("0f3a9c1", "Fix it"),
+            ThreadId("child"),
+            TurnId("rt"),
+            "2026-11-28",
+            "sha: it is not there",
+        ),
+    ),
+    TurnWithdrawn(TurnId("r1")),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "events"), [("steering-v1.jsonl", STEERED), ("waiting-v1.jsonl", WAITING)]
+)
+def test_they_are_read_and_would_be_written_the_same_today(file: str, events: list[Event]) -> None:
+    crc = crc32(b"golden")
+    for line, event in zip((GOLDEN / file).read_bytes().splitlines(), events, strict=True):
+        assert decode_record(line).event == event
+        assert b'"data":%b' % encode_event(event) in line
+        body, _, end = line.rpartition(b',"crc":')
+        crc = crc32(body, crc)
+        assert end == b'"%08x"}' % crc
