@@ -14,7 +14,7 @@ import pytest
 
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.overriding import LINE_BYTES_MAX, Overriding, settings_of
-from codexd_frontends.client.stdio import bridge
+from codexd_frontends.commands.stdio import bridge
 from daemon_house import Home
 
 from .codexctl import codexctl

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codexd_frontends.client.follow import Cursor, Followed
+from codexd_frontends.client.follow import Followed
+from codexd_frontends.client.session import Cursor
 
 from . import said
 from .said import Json

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from codexd.protocol.account import Credits, RateLimits, RateLimitWindow
-from codexd_frontends.client.hidden_line import HiddenLine
 from codexd_frontends.client.passed_env import session_of_turn
+from codexd_frontends.commands.hidden_line import HiddenLine
 from codexd_frontends.ctl import main
 from codexd_frontends.screen.account import limit_lines
 

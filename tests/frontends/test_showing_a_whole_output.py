@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codexd.models.scripted.scripts import Call, Say
-from codexd_frontends.client.outputs import OutputPart
+from codexd_frontends.commands.outputs import OutputPart
 from codexd_frontends.commands.show import drawn_output
 from codexd_frontends.screen.style import Style
 from codexd_frontends.screen.whole_output import PART_CHARACTERS_MAX, WholeOutput

@@ -19,8 +19,9 @@ from codexd_frontends.acp.translation.choices import Choices, Chosen, Models, Op
 from codexd_frontends.acp.translation.tool_calls import TITLE_CHARACTERS_MAX as CALL_TITLE_MAX
 from codexd_frontends.acp.translation.tool_calls import text_content
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused
-from codexd_frontends.client.follow import TURN_PAGE, Cursor, Followed, read_answer
+from codexd_frontends.client.follow import TURN_PAGE, Followed, read_answer
 from codexd_frontends.client.messages import RawPage, Received, Thread, Turn
+from codexd_frontends.client.session import Cursor
 from codexd_frontends.screen.drawn import one_line, title
 
 LIST_LIMIT: Final = 50

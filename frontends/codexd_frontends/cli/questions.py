@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd_frontends.cli.elicited import elicited
-from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.client.approval_messages import ALWAYS, NEVER, ApprovalRequest
 from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
 from codexd_frontends.screen.drawn import one_line
 
@@ -31,10 +31,6 @@ DECISIONS: Mapping[str, str] = {
     "n": "decline",
     "c": "cancel",
 }
-# A rule is added; the wire has no words for these, but objects.
-ALWAYS = "acceptWithExecpolicyAmendment"
-HOST_RULE = "applyNetworkPolicyAmendment"
-NEVER = "deny for ever"
 # Longer words for the model are refused by the daemon; they are a prompt of their own.
 INSTEAD_CHARACTERS_MAX = 4000
 _INSTEAD = re.compile(
@@ -82,31 +78,10 @@ class Question(msgspec.Struct, frozen=True):
         """An answer, which names the approval and what would run."""
         if self.request.elicits:
             return {"action": verdict.decision, "content": verdict.content}
-        answer: dict[str, object] = {"decision": verdict.decision}
+        answer = self.request.answer(verdict.decision, verdict.instead)
         if self.answers or self.asks_more:
             answer["answers"] = {name: {"answers": given} for name, given in self.answers.items()}
-        if self.request.server_name is not None:  # As Codex's clients answer such a request.
-            accepts = verdict.decision in ("accept", "acceptForSession")
-            answer["action"] = "accept" if accepts else "decline"
-        if verdict.decision in (ALWAYS, NEVER):
-            answer["decision"] = self._with_rule(verdict.decision)
-        if self.request.permissions is not None:
-            granted = verdict.decision in ("accept", "acceptForSession")
-            answer["permissions"] = self.request.permissions if granted else {}
-            answer["scope"] = "session" if verdict.decision == "acceptForSession" else "turn"
-        if verdict.instead is not None:
-            answer["instead"] = verdict.instead
-        asked = self.request.codexd
-        if asked is not None:
-            answer |= {"approvalId": asked.approval_id, "actionHash": asked.action_hash}
         return answer
-
-    def _with_rule(self, decision: str) -> dict[str, object]:
-        if self.request.host is None:
-            return {ALWAYS: {"execpolicy_amendment": self.request.proposed_rule}}
-        action = "allow" if decision == ALWAYS else "deny"
-        rule = {"action": action, "host": self.request.host}
-        return {HOST_RULE: {"network_policy_amendment": rule}}
 
 
 def read_question(message: Message) -> Question | None:

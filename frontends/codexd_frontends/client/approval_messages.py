@@ -6,6 +6,11 @@ from collections.abc import Mapping
 
 from codexd_frontends.client.messages import CommandAction, Received
 
+# A rule is added; the wire has no words for these, but objects.
+ALWAYS = "acceptWithExecpolicyAmendment"
+HOST_RULE = "applyNetworkPolicyAmendment"
+NEVER = "deny for ever"
+
 
 class AskedByCodexd(Received, frozen=True, kw_only=True):
     """codexd's additional members of Codex's approval request."""
@@ -167,6 +172,37 @@ class ApprovalRequest(Received, frozen=True, kw_only=True):
             return _with_options(self.questions[0])
         own = self.codexd
         return self.shell_line or (None if own is None else own.call or own.diff)
+
+    def answer(self, decision: str, instead: str | None = None) -> dict[str, object]:
+        """The result for a decision, which names the approval and what would run.
+
+        `decision`: a word of the wire, `ALWAYS` or `NEVER`; `instead`: what the model is to do instead, with a refusal.
+        """
+        if self.elicits:
+            return {"action": decision, "content": None}
+        accepts = decision in ("accept", "acceptForSession")
+        answer: dict[str, object] = {"decision": decision}
+        if self.server_name is not None:  # As Codex's clients answer such a request.
+            answer["action"] = "accept" if accepts else "decline"
+        if decision in (ALWAYS, NEVER):
+            answer["decision"] = self._with_rule(decision)
+        if self.permissions is not None:
+            answer["permissions"] = self.permissions if accepts else {}
+            answer["scope"] = "session" if decision == "acceptForSession" else "turn"
+        if instead is not None:
+            answer["instead"] = instead
+        if self.codexd is not None:
+            answer |= {
+                "approvalId": self.codexd.approval_id,
+                "actionHash": self.codexd.action_hash,
+            }
+        return answer
+
+    def _with_rule(self, decision: str) -> dict[str, object]:
+        if self.host is None:
+            return {ALWAYS: {"execpolicy_amendment": self.proposed_rule}}
+        action = "allow" if decision == ALWAYS else "deny"
+        return {HOST_RULE: {"network_policy_amendment": {"action": action, "host": self.host}}}
 
     @property
     def _asked_for(self) -> list[str]:

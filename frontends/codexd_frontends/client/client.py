@@ -6,32 +6,21 @@ messages are kept, in order, for `receive`.
 
 from __future__ import annotations
 
-import collections
-import itertools
 import os
-import re
 import select
 import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Self, TypeVar
 
 import msgspec
 
-from codexd import __version__
 from codexd.machine.paths import SOCKET_PATH_BYTES_MAX
-from codexd.protocol.wire.framing import Lines
-from codexd.protocol.wire.rpc import INVALID_PARAMS, METHOD_NOT_FOUND
-from codexd_frontends.client.errors import (
-    ConnectionCut,
-    Forbidden,
-    RequestRefused,
-    Unreachable,
-    UsageError,
-)
-from codexd_frontends.client.messages import Message, Received, RequestId, read_message
+from codexd_frontends.client.errors import ConnectionCut, Forbidden, Unreachable
+from codexd_frontends.client.messages import Message, RequestId
+from codexd_frontends.client.session import Params, Session, may_be_repeated, version_advice
 
 # A request that takes longer has been lost; the slowest, reading a thread of many turns, takes seconds.
 CALL_SECONDS_MAX = 60.0
@@ -41,41 +30,23 @@ SLOW_SECONDS = 2.0
 CONNECT_SECONDS_MAX = 5.0
 # One read of a burst of deltas: as much as the kernel keeps for a Unix socket by default.
 READ_BYTES = 1 << 18
-# A whole thread can be one line; a longer line is an error of the daemon.
-LINE_BYTES_MAX = 1 << 30
 FRONTEND = "codexctl"  # what it calls itself
-
-# The version in what a daemon calls itself, and the numbers in that.
-_VERSION = re.compile(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})")
-_NUMBER = re.compile(r"[0-9]+")
 
 T = TypeVar("T")
 
-Params = Mapping[str, object]
 Heard = Callable[[Message], bool]  # returns whether the message was for this receiver
-
-
-class _Own(Received, frozen=True):
-    key_variables: tuple[str, ...] = ()
 
 
 class Daemon:
     """A connection that has been initialized."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, frontend: str = FRONTEND) -> None:
         self._socket = connection
-        self._ids = itertools.count(1)
-        self._lines = Lines(LINE_BYTES_MAX)
-        self._arrived: collections.deque[Message] = collections.deque()
-        self._answers: dict[RequestId, Message] = {}
-        self._unwanted: set[RequestId] = set()  # requests whose answers are ignored
+        self._session = Session(frontend, follows=False)
         self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
         # Brings another connection where this one is cut. None: what this one follows would be lost with it.
         self.connect_again: Callable[[], Daemon] | None = None
-        self.version = ""  # the daemon's
         self.slow_seconds = SLOW_SECONDS
-        # Those whose values a turn may bring along, for requests to providers.
-        self.key_variables: tuple[str, ...] = ()
 
     @classmethod
     def connect(cls, path: str, *, frontend: str = FRONTEND) -> Self:
@@ -86,37 +57,38 @@ class Daemon:
             Forbidden: the socket, or the process that listens there, is another user's.
             ConnectionCut: the daemon closed the connection, or did not answer.
         """
-        daemon = cls(open_socket(path))
+        daemon = cls(open_socket(path), frontend)
         try:
-            daemon._initialize(frontend)
+            daemon._greet()
         except BaseException:
             daemon.close()
             raise
         return daemon
 
-    def _initialize(self, frontend: str) -> None:
-        answer = self.call(
-            "initialize",
-            {
-                "clientInfo": {"name": frontend, "title": None, "version": __version__},
-                "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
-            },
-            Greeting,
-            seconds=CONNECT_SECONDS_MAX,
-        )
-        self.key_variables, self.version = answer.codexd.key_variables, answer.version
-        self._send({"method": "initialized"})
+    @property
+    def version(self) -> str:
+        """The daemon's."""
+        return self._session.version
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The variables whose values a turn may bring along, for requests to providers."""
+        return self._session.key_variables
+
+    def _greet(self) -> None:
+        self._session.begin()
+        self._flush()
+        deadline = time.monotonic() + CONNECT_SECONDS_MAX
+        while not self._session.is_greeted:
+            if not self._read(max(0.0, deadline - time.monotonic())):
+                raise ConnectionCut(
+                    f"the daemon did not answer initialize within {CONNECT_SECONDS_MAX:g} s"
+                )
 
     def adopt(self, other: Daemon) -> None:
         """Go on over another's connection, which is this one's from here on. Answers of the old one are lost."""
         self._socket.close()
-        self._socket, self._ids, self._lines = other._socket, other._ids, other._lines
-        self._arrived, self._answers, self._unwanted = (
-            other._arrived,
-            other._answers,
-            other._unwanted,
-        )
-        self.key_variables, self.version = other.key_variables, other.version
+        self._socket, self._session = other._socket, other._session
 
     def __enter__(self) -> Self:
         return self
@@ -171,15 +143,15 @@ class Daemon:
             try:
                 return self._call(method, params, seconds, heard)
             except ConnectionCut:
-                if self.connect_again is None or not _may_be_repeated(method, params):
+                if self.connect_again is None or not may_be_repeated(method, params):
                     raise
                 self.adopt(self.connect_again())
 
     def _call(self, method: str, params: Params, seconds: float, heard: Heard | None) -> Message:
-        request_id = next(self._ids)
-        self._send({"id": request_id, "method": method, "params": params})
+        request_id = self._session.ask(method, params)
+        self._flush()
         asked, is_slow = time.monotonic(), seconds <= self.slow_seconds
-        while request_id not in self._answers:
+        while not self._session.is_answered(request_id):
             waits = seconds if is_slow else self.slow_seconds
             if not self._read(max(0.0, asked + waits - time.monotonic())):
                 if is_slow:
@@ -188,18 +160,10 @@ class Daemon:
                 if self.when_slow is not None:
                     self.when_slow()
             if heard is not None:
-                self._arrived = collections.deque(
-                    waiting for waiting in self._arrived if not heard(waiting)
-                )
-        message = self._answers.pop(request_id)
-        if message.error is not None:
-            refusal = message.error
-            reason = None if refusal.data is None else refusal.data.code
-            text = refusal.message
-            if refusal.code in (METHOD_NOT_FOUND, INVALID_PARAMS):
-                text += version_advice(self.version)
-            raise RequestRefused(refusal.code, text, reason)
-        return message
+                arrived = list(self._session.arrived)
+                self._session.arrived.clear()
+                self._session.arrived += [waiting for waiting in arrived if not heard(waiting)]
+        return self._session.take_answer(request_id)
 
     def pages(
         self, method: str, params: Params, page: type[T], *, by: str = "cursor"
@@ -215,41 +179,35 @@ class Daemon:
 
     def post(self, method: str, params: Params) -> None:
         """Send a request and do not wait: its result is seen in notifications. Raises: ConnectionCut."""
-        request_id = next(self._ids)
-        self._unwanted.add(request_id)
-        self._send({"id": request_id, "method": method, "params": params})
+        self._session.post(method, params)
+        self._flush()
 
     def answer(self, request_id: RequestId, result: Params) -> None:
         """Answer a request of the daemon's. Raises: ConnectionCut."""
-        self._send({"id": request_id, "result": result})
+        self._session.reply(request_id, result)
+        self._flush()
 
     @property
     def has_heard(self) -> bool:
         """Whether a notification or request came with what was read already."""
-        return bool(self._arrived)
+        return bool(self._session.arrived)
 
     def receive(self, seconds: float | None = None) -> Message | None:
         """The next notification or request; None if none came in `seconds`. Raises: ConnectionCut."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self._arrived:
+        while not self._session.arrived:
             left = None if deadline is None else deadline - time.monotonic()
             if not self._read(left):
                 return None
-        return self._arrived.popleft()
+        return self._session.arrived.popleft()
 
     def receive_nowait(self) -> Message | None:
         """The next notification or request that is already here, read from the socket or not."""
         return self.receive(0)
 
-    def _send(self, message: Params) -> None:
+    def _flush(self) -> None:
         try:
-            line = msgspec.json.encode(message) + b"\n"
-        except UnicodeEncodeError as error:  # The name of a file or a folder can be any bytes.
-            raise UsageError(
-                f"expected names in UTF-8, found {error.object!r}; the daemon was not asked"
-            ) from error
-        try:
-            self._socket.sendall(line)
+            self._socket.sendall(self._session.outgoing())
         except TimeoutError as error:
             raise ConnectionCut("the daemon does not read what it is sent") from error
         except OSError as error:
@@ -265,55 +223,8 @@ class Daemon:
             raise ConnectionCut(f"the connection to the daemon was cut: {error}") from error
         if not data:
             raise ConnectionCut("the daemon closed the connection")
-        for line in self._lines.feed(data):
-            if not isinstance(line, bytes):
-                raise ConnectionCut(f"the daemon said too much at once: {line}")
-            self._sort(line)
+        self._session.feed(data)
         return True
-
-    def _sort(self, line: bytes) -> None:
-        try:
-            message = read_message(line)
-        except msgspec.DecodeError as error:
-            raise ConnectionCut(f"the daemon sent a line that cannot be read: {error}") from error
-        if not message.is_answer:
-            self._arrived.append(message)
-        elif message.id in self._unwanted:
-            self._unwanted.discard(message.id)
-        elif message.id is not None:
-            self._answers[message.id] = message
-
-
-class Greeting(Received, frozen=True):
-    """What the daemon answers to `initialize`, as far as it is read here."""
-
-    codexd: _Own = _Own()
-    user_agent: str = ""
-
-    @property
-    def version(self) -> str:
-        """The daemon's own version; before it stands that of the program whose protocol it speaks."""
-        found = _VERSION.findall(self.user_agent)
-        return str(found[-1]) if found else ""
-
-
-def version_advice(daemon: str) -> str:
-    """What to do where the daemon is of another version than this program; "" where it is not."""
-    if daemon in ("", __version__):
-        return ""
-    said = f" (codexd {daemon} runs, and this is codexctl {__version__}: "
-    if _numbers(daemon) < _numbers(__version__):
-        return f"{said}`codexctl restart` starts the newer one, and running turns go on)"
-    return f"{said}use the codexctl of codexd {daemon}, or install that version here too)"
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in _NUMBER.findall(version)[:3]]
-
-
-def _may_be_repeated(method: str, params: Params) -> bool:
-    """Whether a request whose answer was lost can be sent again: it only looks, or has a key by which it is known."""
-    return "idempotencyKey" in params or method.endswith(("/list", "/read", "/status", "/search"))
 
 
 def _readable(connection: socket.socket, seconds: float | None) -> bool:

@@ -13,51 +13,11 @@ from msgspec import Raw
 from codexd.protocol.codexd_methods import ServerStatusResponse, ThreadLogReadResponse
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, RequestRefused, ThreadDeleted, UsageError
-from codexd_frontends.client.messages import (
-    DeltaNote,
-    ItemNote,
-    Message,
-    RawPage,
-    ThreadAnswer,
-    ThreadNote,
-    Turn,
-)
+from codexd_frontends.client.messages import Message, RawPage, ThreadAnswer, ThreadNote, Turn
+from codexd_frontends.client.session import Cursor
 
 RECORD_PAGE = 500  # records an answer; a record has some hundred bytes, now and then many more
 TURN_PAGE = 100  # turns an answer; keeps one line of the wire in the megabytes at most
-
-
-_items = msgspec.json.Decoder(ItemNote)
-_deltas = msgspec.json.Decoder(DeltaNote)
-
-
-class Cursor(msgspec.Struct, frozen=True):
-    """The last `seq` seen, and of each open item the bytes of its text that are here."""
-
-    seq: int = 0
-    items: Mapping[str, int] = {}
-
-    def past(self, message: Message) -> Cursor:
-        """The cursor after a notification of this thread."""
-        return Cursor(seq=max(self.seq, message.seq or 0), items=self._items_past(message))
-
-    def _items_past(self, message: Message) -> Mapping[str, int]:
-        match message.method:
-            case "item/completed":
-                done = _items.decode(message.params).read_item().id
-                return {item: have for item, have in self.items.items() if item != done}
-            case str(method) if method.endswith(("Delta", "/delta")):
-                delta = _deltas.decode(message.params)
-                offset = message.offset if message.offset is not None else delta.offset
-                return self.items if offset is None else {**self.items, delta.item_id: offset}
-            case "turn/completed":
-                return {}
-            case _:
-                return self.items
-
-    def as_params(self) -> dict[str, object]:
-        """The `after` of thread/resume."""
-        return {"seq": self.seq, "items": dict(self.items)}
 
 
 class Followed:

@@ -11,7 +11,7 @@ from codexd_frontends.cli.streams import writing_stdout
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.overriding import settings_of
-from codexd_frontends.client.stdio import bridge
+from codexd_frontends.commands.stdio import bridge
 from codexd_frontends.screen.drawn import one_line
 
 STDIO = "stdio://"  # where an app server answers its client

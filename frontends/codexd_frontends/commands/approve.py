@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from codexd_frontends.cli.answering import Answering
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.questions import (
-    ALWAYS,
     INSTEAD_CHARACTERS_MAX,
     Question,
     Questions,
@@ -35,6 +34,7 @@ from codexd_frontends.cli.watch import (
     Typed,
     Watch,
 )
+from codexd_frontends.client.approval_messages import ALWAYS
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, ConnectionCut, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, WAITING, Exit

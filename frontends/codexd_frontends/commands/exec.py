@@ -19,9 +19,10 @@ from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, INTERRUPTED, LEFT, Exit
-from codexd_frontends.client.follow import Cursor, Followed, begun_thread
+from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import RawPage, Thread, ThreadAnswer, TurnAnswer
 from codexd_frontends.client.passed_env import session_of_turn
+from codexd_frontends.client.session import Cursor
 from codexd_frontends.commands.send import directory, find_local
 from codexd_frontends.exec.asked import (
     Asked,

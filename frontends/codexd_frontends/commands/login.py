@@ -22,8 +22,8 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, UsageError
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.hidden_line import HiddenLine
 from codexd_frontends.commands.browser_login import login_problem, open_page
+from codexd_frontends.commands.hidden_line import HiddenLine
 from codexd_frontends.commands.whoami import read_account
 from codexd_frontends.screen.account import who
 from codexd_frontends.screen.drawn import one_line

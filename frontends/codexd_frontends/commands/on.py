@@ -13,7 +13,7 @@ from codexd_frontends.cli.start import connect
 from codexd_frontends.cli.thread_ref import find_thread_id
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.client.moments import moment_ms
+from codexd_frontends.commands.moments import moment_ms
 from codexd_frontends.screen.drawn import one_line
 
 

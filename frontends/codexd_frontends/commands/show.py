@@ -20,7 +20,7 @@ from codexd_frontends.client.errors import RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import Item, RawThreadAnswer, Thread, Turn
-from codexd_frontends.client.outputs import OutputPart, output_parts
+from codexd_frontends.commands.outputs import OutputPart, output_parts
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import ModelInstructions
 from codexd_frontends.screen.items import command_end_line, command_lines

@@ -6,9 +6,9 @@ import argparse
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
-from codexd_frontends.client.client import version_advice
 from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import server_status
+from codexd_frontends.client.session import version_advice
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:

@@ -11,10 +11,11 @@ from codexd.protocol.codexd_methods import ServerStatusResponse, Telemetry, Thre
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect_running, default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
-from codexd_frontends.client.client import Daemon, version_advice
+from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, NotListening, Unreachable
 from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
+from codexd_frontends.client.session import version_advice
 from codexd_frontends.screen.drawn import one_line
 
 

@@ -14,8 +14,9 @@ from codexd.protocol.doctor import FAIL, OK, WARN, Finding, ServerDoctorResponse
 from codexd.protocol.wire.rpc import METHOD_NOT_FOUND
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import is_stopped, running_daemon, running_keeper
-from codexd_frontends.client.client import Daemon, version_advice
+from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, Forbidden, RequestRefused, Unreachable
+from codexd_frontends.client.session import version_advice
 
 # The checks are bounded by 2.5 s. A start of Python with its libraries takes a second on a slow machine.
 ANSWER_SECONDS_MAX = 10.0
