@@ -21,8 +21,6 @@ from codexd_frontends.acp.translation.wire import (
     Update,
 )
 from codexd_frontends.cli.questions import (
-    ALWAYS,
-    NEVER,
     Question,
     Verdict,
     can_have_rule,
@@ -30,7 +28,7 @@ from codexd_frontends.cli.questions import (
     read_question,
 )
 from codexd_frontends.cli.streams import talk_on_stderr
-from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.client.approval_messages import ALWAYS, NEVER, ApprovalRequest
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.messages import (
     ItemNote,
