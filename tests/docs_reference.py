@@ -35,7 +35,7 @@ from codexd.core.events.events import EVENTS
 from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
-from codexd.protocol.notifications import NOTIFICATIONS
+from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema import comments
 from codexd.protocol.schema.comments import StructType, sentence
@@ -183,9 +183,9 @@ def messages_page() -> str:
         f"Result:\n\n{shapes.table(row[1], sent=True)}"
         for name, row in SERVER_REQUESTS.items()
     ]
+    notified = NOTIFICATIONS | OWN_NOTIFICATIONS
     notifications = [
-        f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}"
-        for name, row in NOTIFICATIONS.items()
+        f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}" for name, row in notified.items()
     ]
     return "\n".join(
         [
@@ -203,7 +203,7 @@ def messages_page() -> str:
             "## Requests of the daemon\n",
             *asked,
             "## Notifications\n",
-            *(f"- [`{name}`](#{_anchor(name)})" for name in NOTIFICATIONS),
+            *(f"- [`{name}`](#{_anchor(name)})" for name in notified),
             "",
             *notifications,
             "## Shapes\n",

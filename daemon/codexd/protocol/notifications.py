@@ -19,6 +19,7 @@ from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.read_state import ThreadReadStateChangedNotification
 from codexd.protocol.searching import ThreadSearchPartialNotification
 from codexd.protocol.threads import Environment, Thread, ThreadStatus
+from codexd.protocol.transfer import IMPORT_PROGRESS, ThreadImportProgressNotification
 from codexd.protocol.turns import CollaborationMode, Turn
 from codexd.protocol.usage import ThreadTokenUsage
 from codexd.protocol.wire.request_ids import RequestId
@@ -270,6 +271,11 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "turn/plan/updated": TurnPlanUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
+}
+
+# Those that Codex does not have.
+OWN_NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
+    IMPORT_PROGRESS: ThreadImportProgressNotification,
 }
 
 _encoder = msgspec.json.Encoder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -57,6 +57,9 @@ class ThreadImportResponse(msgspec.Struct, frozen=True):
     """The result for each file."""
 
     files: tuple[ImportedFile, ...]
+
+
+IMPORT_PROGRESS: Final = "thread/import/progress"
 
 
 class ThreadImportProgressNotification(msgspec.Struct, frozen=True, rename="camel"):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import inspect
 
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, NoParams
-from codexd.protocol.notifications import NOTIFICATIONS
+from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema.comments import StructType
 from codexd.protocol.wire.rpc import ErrorData
@@ -50,7 +50,7 @@ def protocol_messages() -> Messages:
     asked = {name: Exchange(*row) for name, row in SERVER_REQUESTS.items()}
     return Messages(
         dict(sorted(requests.items())),
-        dict(sorted(NOTIFICATIONS.items())),
+        dict(sorted((NOTIFICATIONS | OWN_NOTIFICATIONS).items())),
         dict(sorted(asked.items())),
     )
 

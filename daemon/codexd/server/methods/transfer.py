@@ -26,7 +26,6 @@ from codexd.server.methods.lookup import thread_id_of
 from codexd.server.services import Services
 from codexd_eventstore.store import Refused, StoreError
 
-PROGRESS = "thread/import/progress"
 # Each takes some microseconds before anything else is done. A client with more files names their folder.
 PATHS_MAX = 5000
 
@@ -70,7 +69,7 @@ async def thread_import(
 
     def tell(progress: t.ThreadImportProgressNotification) -> None:
         if connection.reader.cursor and connection.outbox.idle:
-            wire = encode_notification(PROGRESS, progress, services.now_us() // 1000)
+            wire = encode_notification(t.IMPORT_PROGRESS, progress, services.now_us() // 1000)
             connection.outbox.write(connection.reader.framing.frame(wire))
 
     importer = services.importer()
