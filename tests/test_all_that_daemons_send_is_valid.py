@@ -79,7 +79,13 @@ def test_a_message_is_judged_by_both_versions_and_by_our_own_types(
 
 
 @needs_schemas
-def test_kinds_are_counted_and_methods_of_our_own_listed() -> None:
+def test_kinds_are_counted_and_what_is_our_own_is_listed() -> None:
+    own = {"threadId": "t", "turns": 1, "beforeTurnId": None}
+    reverted = {"method": "thread/reverted", "params": own, "emittedAtMs": 1}
+    assert judge([kept("notification", "thread/reverted", reverted)]).members == {
+        "turns",
+        "beforeTurnId",
+    }
     verdict = judge(
         [kept("notification", "thread/closed", CLOSED), kept("error", "", REFUSED)] * 2
         + [kept("answer", "thread/pin/list", {"id": 1, "result": {"pins": []}})]

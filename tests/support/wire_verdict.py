@@ -56,12 +56,14 @@ class Verdict(NamedTuple):
 
     kinds: Counter[str]  # messages of different shapes, by their kind and method
     own: frozenset[str]  # methods that no version of Codex has
+    members: frozenset[str]  # names of members that no version of Codex has in their places
     faults: list[Fault]
 
     def __str__(self) -> str:
         head = (
             f"{sum(self.kinds.values())} messages of different shapes, of {len(self.kinds)} kinds; "
-            f"{len(self.own)} methods are codexd's own: {', '.join(sorted(self.own))}"
+            f"{len(self.own)} methods are codexd's own: {', '.join(sorted(self.own))}; "
+            f"and in messages of Codex's methods these members: {', '.join(sorted(self.members))}"
         )
         return "\n".join([head, *map(str, self.faults)])
 
@@ -75,6 +77,7 @@ def judge(messages: Sequence[Kept], versions: Sequence[Version] = VERSIONS) -> V
     return Verdict(
         Counter(f"{kept.kind} {kept.method}".strip() for kept in messages),
         frozenset(kept.method for kept in messages if kept.kind != "error") - known,
+        frozenset[str]().union(*(_own_members(kept, installed) for kept in messages)),
         faults,
     )
 
@@ -90,6 +93,45 @@ def _faults(kept: Kept, installed: Sequence[Version]) -> Iterator[Fault]:
             part = kept.message[_MEMBER[kept.kind]] if kept.kind in _MEMBER else kept.message
             if (why := _refusal(theirs, part)) is not None:
                 yield Fault(f"Codex {version.name}", kept, why)
+
+
+def _own_members(kept: Kept, installed: Sequence[Version]) -> frozenset[str]:
+    """The members of a message that no version of those that have its method names."""
+    knowing = [version for version in installed if kept.method in _branches(version)]
+    if not knowing or kept.kind == "error":
+        return frozenset()
+    part = kept.message[_MEMBER[kept.kind]]
+    schemas = [_validator(version, _their_name(version, kept)).schema for version in knowing]
+    return frozenset.intersection(*(frozenset(_unnamed(part, [it], it)) for it in schemas))
+
+
+def _unnamed(value: Any, schemas: Sequence[Any], whole: Any) -> Iterator[str]:
+    """The members of a value that no alternative of its schema names."""
+    forms = [form for schema in schemas for form in _forms(schema, whole)]
+    if isinstance(value, list):
+        items = [form["items"] for form in forms if isinstance(form.get("items"), dict)]
+        for part in value:
+            yield from _unnamed(part, items, whole)
+    elif isinstance(value, dict):
+        named = [form["properties"] for form in forms if "properties" in form]
+        for name, member in value.items() if named else ():
+            known = [properties[name] for properties in named if name in properties]
+            if known:
+                yield from _unnamed(member, known, whole)
+            else:
+                yield name
+
+
+def _forms(schema: Any, whole: Any) -> Iterator[dict[str, Any]]:
+    """The alternatives that a schema stands for."""
+    if not isinstance(schema, dict):
+        return
+    if "$ref" in schema:
+        yield from _forms(whole["definitions"][schema["$ref"].rpartition("/")[2]], whole)
+    for several in ("anyOf", "oneOf", "allOf"):
+        for alternative in schema.get(several, ()):
+            yield from _forms(alternative, whole)
+    yield schema
 
 
 def _has_id(error: Kept) -> bool:
