@@ -187,6 +187,10 @@ OF_MODULES: dict[str, str] = {
     "codexd_frontends.cli.answering": """
         frontends/test_typing_ahead_of_a_question frontends/test_when_what_is_typed_is_an_answer""",
     "codexd_frontends.client.client": "frontends/test_calling_the_daemon",
+    "codexd_frontends.client.session": """
+        frontends/test_a_session_over_several_connections frontends/test_a_frontend_in_python""",
+    "codexd.protocol.schema.catalogue": """
+        protocol/test_types_for_clients test_all_that_daemons_send_is_valid""",
     "codexd_frontends.screen.render": """
         frontends/test_text_that_grows_is_drawn_as_the_whole frontends/test_showing_a_turn""",
 }
