@@ -42,6 +42,7 @@ from codexd.protocol.schema.comments import StructType, sentence
 from codexd_frontends.cli.argument import Argument
 from codexd_frontends.client.exits import EXITS
 from codexd_frontends.subcommands import SUBCOMMANDS
+from docs_errors import errors_page
 from docs_laws import laws_page
 from docs_providers import providers_page
 from docs_telemetry import telemetry_page
@@ -455,6 +456,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/codexctl.md": codexctl_page,
     "docs/reference/config.md": config_page,
     "docs/reference/telemetry.md": lambda: telemetry_page(MADE),
+    "docs/reference/errors.md": lambda: errors_page(MADE),
     "docs/reference/exit-codes.md": exit_codes_page,
     "docs/reference/laws.md": lambda: laws_page(MADE),
     "docs/reference/providers.md": lambda: providers_page(MADE, field_notes(Quirks, none="none")),

@@ -161,7 +161,7 @@ class Daemon:
         self._telemetry = Telemetry(stores, self._config, env, account=account)
         draining = Draining(perform)
         self._supervisor = Supervisor(worlds.__getitem__, self._hub.feed, draining.perform)
-        self._lifetime = Lifetime(begun, draining.drain)
+        self._lifetime = Lifetime(begun, draining.drain, self._hub.stopping)
         self._warmth = Warmth(lambda: self._hub.any, _import_http, self._login.variables)
         self._hooks = Hooks(
             worlds[False].store,

@@ -1,4 +1,4 @@
-"""The arguments of `kill` and `type`, and of `queue`."""
+"""The arguments of `kill` and `type`, of `queue`, and who only watches."""
 
 from __future__ import annotations
 
@@ -37,4 +37,9 @@ TYPED = (
     ),
     Argument("--interrupt", action="store_true", help="type Ctrl-C"),
     Argument("--end", action="store_true", help="type Ctrl-D"),
+)
+OBSERVE = Argument(
+    "--observe",
+    action="store_true",
+    help="only watch: approvals are not asked for here, and the others see that",
 )

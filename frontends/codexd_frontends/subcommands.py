@@ -46,7 +46,7 @@ SUBCOMMANDS = (
     Subcommand(
         "attach",
         "follow a thread in a terminal: its last turns, then everything that happens",
-        (arg.THREAD, arg.TURNS_ON_ATTACH, arg.REASONING, arg.NO_INPUT, arg.JSON),
+        (arg.THREAD, arg.TURNS_ON_ATTACH, arg.REASONING, arg.NO_INPUT, session.OBSERVE, arg.JSON),
         typed="A typed line is a prompt, or steers the turn that runs; these lines are commands:\n"
         "  !COMMAND     run a command of yours in the thread; the model is told of it\n"
         "  /image FILE  send an image with the next prompt\n"

@@ -212,7 +212,9 @@ async def test_the_reviewers_questions_go_to_the_followers_of_the_thread(
             assert (await client.turn_ended(turn))["status"] == "completed"
             for peer in (client, late):
                 resolved = await peer.until_notified("serverRequest/resolved")
-                assert resolved.params == {"threadId": thread, "requestId": asked.id}
+                assert resolved.params["requestId"] == asked.id
+                assert resolved.params["threadId"] == thread
+                assert resolved.params["codexd"]["decision"] == "accept"
                 output = peer.of("item/commandExecution/outputDelta", turnId=turn)
                 assert "".join(each.params["delta"] for each in output) == "looked\n"
             await late.turn_ended(turn)

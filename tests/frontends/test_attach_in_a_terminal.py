@@ -90,14 +90,26 @@ def test_an_answer_on_another_screen_closes_the_question(daemon: Daemon) -> None
     with playing(running("touch elsewhere"), Say(("Done.",))) as model:
         daemon.home.use_model(model.base_url, approval="untrusted")
         sending, thread = begun(daemon.home)
-        with sending, terminal(daemon.home, "attach", thread) as attached:
+        with (
+            sending,
+            terminal(daemon.home, "attach", thread) as attached,
+            terminal(daemon.home, "attach", thread, "--observe") as observing,
+        ):
             sending.wait_for("[c] no, and stop the turn\r\n")
             attached.wait_for("[c] no, and stop the turn\r\n")
+            observing.wait_for("touch elsewhere\r\n")
+            shown = codexctl(daemon.home, "show", thread).out
+            assert shown.count("codexctl:") == 3
+            assert shown.count(", which only watches") == 1
+            status = codexctl(daemon.home, "status").out
+            assert f"attached {thread}: codexctl:" in status
             attached.type("y\n")
-            sending.wait_for("answered on another screen\r\n")
-            for client in (sending, attached):
+            sending.wait_for("answered on another screen, by codexctl:")
+            sending.wait_for(": accepted\r\n")
+            for client in (sending, attached, observing):
                 client.wait_for("exit 0")
                 client.wait_for("Done.\r\n")
+            assert "?" not in observing.screen  # It was asked nothing.
             assert sending.wait_exit() == 0
             attached.wait_for("› ")
 

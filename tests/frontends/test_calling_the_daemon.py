@@ -20,7 +20,10 @@ def test_a_connection_names_itself_and_asks_for_cursors(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake, Daemon.connect(fake.path):
         assert fake.wait_for("initialize") == {
             "clientInfo": {"name": "codexctl", "title": None, "version": __version__},
-            "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
+            "capabilities": {
+                "experimentalApi": True,
+                "codexd": {"cursor": True, "stopping": True, "observer": False},
+            },
         }
         fake.wait_for("initialized")
 

@@ -295,6 +295,7 @@ STATUS = {
     "threads": {"loaded": 1, "total": 3, "running": 0},
     "startedAt": 1_795_226_695,
     "indexing": None,
+    "attached": [],
     "keeper": 0,
     "unfinished": [],
     "configProblems": [],

@@ -142,6 +142,7 @@ OF_OUR_OWN = (
 )
 MAY_BE_REFUSED = (
     "config/read",
+    "thread/clients",
     "thread/usage/read",
     "turn/interrupt",
 )  # and then it is done without

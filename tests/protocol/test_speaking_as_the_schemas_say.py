@@ -46,6 +46,7 @@ from codexd.protocol import (
     threads,
     turns,
 )
+from codexd.protocol.clients import DecidedBy
 from codexd.protocol.codexd_methods import SearchHit, TextRange
 from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
@@ -614,6 +615,9 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "serverRequest/resolved": [
         notifications.ServerRequestResolvedNotification(thread_id="t", request_id=1),
         notifications.ServerRequestResolvedNotification(thread_id="t", request_id="a"),
+        notifications.ServerRequestResolvedNotification(
+            thread_id="t", request_id=1, codexd=DecidedBy("accept", "c:1", note="n")
+        ),
     ],
     "thread/archived": [notifications.ThreadArchivedNotification(thread_id="t")],
     "thread/deleted": [notifications.ThreadDeletedNotification(thread_id="t")],
@@ -681,6 +685,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
 
 # Methods that only codexd has stand in a module of their own; no schema knows them.
 OWN_MODULES = (
+    "codexd.protocol.clients",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.doctor",
     "codexd.protocol.history",
@@ -799,9 +804,10 @@ def test_params_have_the_names_of_the_schemas(method: str) -> None:
 
 # Of Codex 0.171; the schemas are those of 0.169.
 LATER = {"thread/search/partial"}
+OUR_TOLD = {name for name, kind in NOTIFICATIONS.items() if kind.__module__ in OWN_MODULES}
 
 
-@pytest.mark.parametrize("method", sorted(NOTIFICATIONS.keys() - LATER))
+@pytest.mark.parametrize("method", sorted(NOTIFICATIONS.keys() - LATER - OUR_TOLD))
 def test_a_notification(method: str) -> None:
     of = schema(NOTIFICATIONS[method].__name__)
     for told in TOLD[method]:

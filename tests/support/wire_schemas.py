@@ -25,6 +25,7 @@ RENAMED = {
 
 # Where the types of methods are that Codex does not have.
 OWN_MODULES = (
+    "codexd.protocol.clients",
     "codexd.protocol.codexd_methods",
     "codexd.protocol.doctor",
     "codexd.protocol.history",

@@ -37,6 +37,24 @@ class ThreadTrouble(msgspec.Struct, frozen=True, rename="camel"):
     mend: str = ""  # how to repair it, as a sentence; "" if nothing need be done
 
 
+class AttachedClient(msgspec.Struct, frozen=True, rename="camel"):
+    """A client that is attached to a thread."""
+
+    id: str  # `NAME:CONNECTION`, as the `by` of records and of decisions has it
+    name: str = ""
+    version: str = ""
+    title: str | None = None
+    observer: bool = False  # it is never asked
+    attached_at_ms: int = 0
+
+
+class AttachedThread(msgspec.Struct, frozen=True, rename="camel"):
+    """A thread that clients are attached to."""
+
+    thread_id: str
+    clients: tuple[AttachedClient, ...] = ()
+
+
 class UnfinishedThread(msgspec.Struct, frozen=True, rename="camel"):
     """A thread that a restarted daemon goes on with."""
 
@@ -101,6 +119,7 @@ class ServerStatusResponse(msgspec.Struct, frozen=True, rename="camel"):
     keeper: int = 0  # the process that owns the commands and outlives the daemon; 0: there is none
     telemetry: Telemetry | msgspec.UnsetType = msgspec.UNSET
     unfinished: tuple[UnfinishedThread, ...] = ()  # some of those that a restart goes on with
+    attached: tuple[AttachedThread, ...] = ()  # threads that clients are attached to
 
 
 class ThreadLogReadParams(msgspec.Struct, frozen=True, rename="camel"):

@@ -11,15 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from codexd.protocol import account as a
-from codexd.protocol import codexd_methods as c
-from codexd.protocol import collaboration as b
-from codexd.protocol import commands as p
-from codexd.protocol import config as g
-from codexd.protocol import doctor as d
-from codexd.protocol import feedback as f
-from codexd.protocol import history as h
-from codexd.protocol import hooks as k
 from codexd.protocol import (
+    clients,
     injecting,
     mcp,
     models,
@@ -30,6 +23,14 @@ from codexd.protocol import (
     transfer,
     turns,
 )
+from codexd.protocol import codexd_methods as c
+from codexd.protocol import collaboration as b
+from codexd.protocol import commands as p
+from codexd.protocol import config as g
+from codexd.protocol import doctor as d
+from codexd.protocol import feedback as f
+from codexd.protocol import history as h
+from codexd.protocol import hooks as k
 from codexd.protocol import inventories as i
 from codexd.protocol import older_names as o
 from codexd.protocol import searching as s
@@ -57,6 +58,9 @@ class CodexdCapabilities(msgspec.Struct, frozen=True):
     """Extensions of Codex's protocol that a client wants."""
 
     cursor: bool = False  # `seq` on notifications, `offset` on deltas, `after` in thread/resume
+    observer: bool = False  # it is never asked, and answers nothing
+    clients: bool = False  # `thread/clients/changed`, for the threads that it is attached to
+    stopping: bool = False  # `daemon/stopping`
 
 
 class Capabilities(msgspec.Struct, frozen=True, rename="camel"):
@@ -199,6 +203,9 @@ METHODS: dict[str, Method] = {
     "thread/backgroundTerminals/write": Method(
         p.ThreadBackgroundTerminalsWriteParams,
         p.ThreadBackgroundTerminalsWriteResponse,
+    ),
+    "thread/clients": Method(
+        clients.ThreadClientsParams, clients.ThreadClientsResponse, looks=True
     ),
     "thread/compact/preview": Method(
         h.ThreadCompactPreviewParams, c.ThreadCompactPreviewResponse, looks=True

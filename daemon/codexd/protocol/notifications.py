@@ -13,6 +13,13 @@ import msgspec
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
 from codexd.protocol import account, mcp
+from codexd.protocol.clients import (
+    CLIENTS_CHANGED,
+    STOPPING,
+    DaemonStoppingNotification,
+    DecidedBy,
+    ThreadClientsChangedNotification,
+)
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
@@ -230,6 +237,7 @@ class ServerRequestResolvedNotification(_OfThread, frozen=True, kw_only=True):
     """A question was answered or withdrawn: clients remove it."""
 
     request_id: RequestId
+    codexd: DecidedBy | msgspec.UnsetType = msgspec.UNSET  # codexd only; UNSET: nobody decided
 
 
 NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
@@ -238,6 +246,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     account.ACCOUNT_UPDATED: account.AccountUpdatedNotification,
     "command/exec/outputDelta": CommandExecOutputDeltaNotification,
     "configWarning": ConfigWarningNotification,
+    STOPPING: DaemonStoppingNotification,
     "error": ErrorNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
@@ -253,6 +262,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "mcpServer/startupStatus/updated": mcp.McpServerStatusUpdatedNotification,
     "serverRequest/resolved": ServerRequestResolvedNotification,
     "thread/archived": ThreadArchivedNotification,
+    CLIENTS_CHANGED: ThreadClientsChangedNotification,
     "thread/closed": ThreadClosedNotification,
     "thread/compacted": ContextCompactedNotification,
     "thread/deleted": ThreadDeletedNotification,

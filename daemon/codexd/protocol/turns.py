@@ -100,6 +100,7 @@ class TurnStartResponse(msgspec.Struct, frozen=True):
     """The turn that was started or queued."""
 
     turn: Turn
+    queued: bool | msgspec.UnsetType = msgspec.UNSET  # codexd only: it waits for the end of another
 
 
 class TurnSteerParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -17,6 +17,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.mcp.connection import Answered, Asked
 from codexd.mcp.servers import Update
 from codexd.projections.clients.deltas import Outgoing
+from codexd.protocol.clients import DecidedBy
 from codexd.protocol.display.visible import visible_json, visible_line, visible_text
 from codexd.protocol.mcp import (
     ELICITATION,
@@ -64,6 +65,7 @@ class _Open:
     def __init__(self) -> None:
         self.answered = trio.Event()
         self.answer = Answered("cancel")
+        self.by: str | None = None  # the client that answered
 
 
 class Elicitations:
@@ -110,15 +112,16 @@ class Elicitations:
             await waits.answered.wait()
         finally:
             del self._open[request_id], questions.elicitations[request_id]
-            elicited(feed, request_id)
+            decided = DecidedBy(waits.answer.action, waits.by) if waits.by is not None else None
+            elicited(feed, request_id, decided)
         return waits.answer
 
     def is_open(self, request_id: object) -> bool:
         """Whether a question of this number waits."""
         return request_id in self._open
 
-    def answer(self, reply: ClientReply) -> str | None:
-        """A client answered a question. Returns why the answer is none, if it is not."""
+    def answer(self, reply: ClientReply, by: str) -> str | None:
+        """A client answered a question, `by` as the log names it. Returns why the answer is none, if it is not."""
         waits = self._open.get(reply.id) if isinstance(reply.id, int) else None
         if waits is None:
             return None
@@ -133,7 +136,7 @@ class Elicitations:
                 )
         except msgspec.ValidationError as error:
             return f"unreadable answer: {error}"
-        waits.answer = Answered(read.action, content)
+        waits.answer, waits.by = Answered(read.action, content), by
         waits.answered.set()
         return None
 

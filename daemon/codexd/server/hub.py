@@ -11,10 +11,20 @@ import trio
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import Outgoing
+from codexd.protocol.clients import (
+    CLIENTS_CHANGED,
+    STOPPING,
+    DaemonStoppingNotification,
+    ThreadClientsChangedNotification,
+)
+from codexd.protocol.codexd_methods import AttachedClient, AttachedThread
+from codexd.protocol.display.visible import visible_line
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
-from codexd.server.connection.connection import Connection, Handlers, Shared
+from codexd.server.connection.connection import Connection, Handlers
+from codexd.server.connection.shared import Shared
 from codexd.server.feed.feed import Feed
+from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.reviews import RunningReviews
 from codexd.server.feed.thread_view import status_of
@@ -22,6 +32,7 @@ from codexd.server.feed.thread_view import status_of
 FINISH_LOOK_SECONDS: Final = 0.005
 # Turns of one connection that are to end with it; before so many later ones, a turn has ended.
 TIED_TURNS_MAX: Final = 1_000
+CLIENT_CHARACTERS_MAX: Final = 100  # a client's name, as the others see it
 
 
 class Hub:
@@ -34,7 +45,7 @@ class Hub:
         self.reviews = RunningReviews(self._feeds.get)
         self._now_ms = now_ms
         self._numbered = 0
-        self._shared = Shared()
+        self._shared = Shared(self._attached)
         self._tied: dict[Connection, dict[str, Callable[[], Awaitable[None]]]] = {}
         self._is_finishing = False
 
@@ -53,6 +64,39 @@ class Hub:
             feed = Feed(thread_id, self, self.questions, self._now_ms)
             self._feeds[thread_id] = feed
         return feed
+
+    def clients_of(self, thread_id: ThreadId) -> tuple[AttachedClient, ...]:
+        """The clients that are attached to a thread, the one that has been for longest first."""
+        found = [
+            _attached_client(connection, follower)
+            for connection in self._connections
+            if (follower := connection.following.get(thread_id)) is not None
+        ]
+        return tuple(sorted(found, key=lambda client: client.attached_at_ms))
+
+    def attached(self) -> tuple[AttachedThread, ...]:
+        """The threads that clients are attached to."""
+        ids = {thread_id: None for known in self._connections for thread_id in known.following}
+        return tuple(AttachedThread(thread_id, self.clients_of(thread_id)) for thread_id in ids)
+
+    def _attached(self, thread_id: ThreadId) -> None:
+        """A client has attached to a thread, or left it: tell those that want to know."""
+        told = [
+            connection
+            for connection in self._connections
+            if connection.wants.clients and thread_id in connection.following
+        ]
+        if told:
+            params = ThreadClientsChangedNotification(
+                thread_id=thread_id, data=self.clients_of(thread_id)
+            )
+            self.send(Outgoing(CLIENTS_CHANGED, params), told)
+
+    def stopping(self, reason: str, seconds_max: float) -> None:
+        """The daemon is about to end: tell those that want to know."""
+        params = DaemonStoppingNotification(reason=reason, seconds_max=seconds_max)
+        told = [connection for connection in self._connections if connection.wants.stopping]
+        self.send(Outgoing(STOPPING, params), told)
 
     def is_watched(self, thread_id: str) -> bool:
         """Whether a client follows the thread."""
@@ -122,6 +166,19 @@ class Hub:
     def tell_one(self, connection: Connection, said: Outgoing) -> None:
         """Send a notification to one connection."""
         connection.tell(Frame(parts_of((said,), "", self._now_ms(), self.questions)))
+
+
+def _attached_client(connection: Connection, follower: Follower) -> AttachedClient:
+    client = connection.client
+    assert client is not None  # Nobody attaches before the handshake.
+    return AttachedClient(
+        id=visible_line(connection.by, CLIENT_CHARACTERS_MAX),
+        name=visible_line(client.name, CLIENT_CHARACTERS_MAX),
+        version=visible_line(client.version, CLIENT_CHARACTERS_MAX),
+        title=visible_line(client.title, CLIENT_CHARACTERS_MAX) if client.title else None,
+        observer=connection.wants.observer,
+        attached_at_ms=follower.since_ms,
+    )
 
 
 def loaded_statuses(supervisor: Supervisor, hub: Hub, now_ms: int) -> Iterable[Frame]:

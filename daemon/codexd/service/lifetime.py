@@ -26,8 +26,14 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Lifetime:
     """Obeys signals and the wish to restart, until the daemon is to end."""
 
-    def __init__(self, begun: Begun, drain: Callable[[float], Awaitable[int]]) -> None:
-        self._begun, self._drain = begun, drain
+    def __init__(
+        self,
+        begun: Begun,
+        drain: Callable[[float], Awaitable[int]],
+        announce: Callable[[str, float], None],
+    ) -> None:
+        """`announce` tells clients the reason of the end, and how many seconds it may take."""
+        self._begun, self._drain, self._announce = begun, drain, announce
         self._on_terminal = _is_on_terminal()
         self.restarts = False  # whether another process is to follow in this one's place
         self._ends = trio.Event()
@@ -57,6 +63,7 @@ class Lifetime:
     async def restart(self, seconds: float) -> int:
         """Drain, and then end for another process; returns how much is cut off."""
         self.restarts = True
+        self._announce("restart", seconds)
         log.info("restarting: answers of models have %g s to come to their ends", seconds)
         try:
             return await self._drain(seconds)
@@ -78,6 +85,7 @@ class Lifetime:
             else:
                 log.info("stopping: the next daemon takes up what runs")
                 self.restarts = False
+                self._announce("stop", self._begun.drain_seconds)
             if self._ends.is_set() or not self._begun.drain_seconds:
                 self._ends_now.set()
             self._ends.set()

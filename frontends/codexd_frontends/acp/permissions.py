@@ -28,14 +28,18 @@ from codexd_frontends.cli.questions import (
     read_question,
 )
 from codexd_frontends.cli.streams import talk_on_stderr
-from codexd_frontends.client.approval_messages import ALWAYS, NEVER, ApprovalRequest
+from codexd_frontends.client.approval_messages import (
+    ALWAYS,
+    NEVER,
+    ApprovalRequest,
+    ResolvedNote,
+)
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.messages import (
     ItemNote,
     Message,
     Received,
     RequestId,
-    ResolvedNote,
 )
 from codexd_frontends.screen.drawn import one_line
 

@@ -25,6 +25,7 @@ from codexd_frontends.cli.questions import (
     Verdict,
     read_question,
     said,
+    said_elsewhere,
     verdict_for,
 )
 from codexd_frontends.cli.watch import CtrlC, InputLines, Interrupts, Typed, Watch
@@ -215,7 +216,7 @@ class Answering:
         gone = self._questions.resolve(message)
         if gone is None:
             return False
-        self._say([self._style.dim("  answered on another screen")])
+        self._say([self._style.dim(f"  {said_elsewhere(message)}")])
         if gone == shown:
             self._draw()
         return True

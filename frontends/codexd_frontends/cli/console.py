@@ -39,6 +39,7 @@ class Console:
         self.json = json
         self.may_start = may_start  # whether a daemon that is not running is started
         self.frontend = frontend  # the name of this program for the daemon
+        self.observes = False  # whether connections are made that are asked nothing
         self.out_style = _style_of(sys.stdout, color)
         self.talk_style = _style_of(sys.stderr, color)
         self.written = 0  # characters, by `write`

@@ -10,8 +10,13 @@ import msgspec
 from msgspec.structs import replace
 
 from codexd_frontends.cli.elicited import elicited
-from codexd_frontends.client.approval_messages import ALWAYS, NEVER, ApprovalRequest
-from codexd_frontends.client.messages import Message, RequestId, ResolvedNote
+from codexd_frontends.client.approval_messages import (
+    ALWAYS,
+    NEVER,
+    ApprovalRequest,
+    ResolvedNote,
+)
+from codexd_frontends.client.messages import Message, RequestId
 from codexd_frontends.screen.drawn import one_line
 
 # Other requests (a sign-in, a tool of a frontend) are left to frontends that can show them.
@@ -33,6 +38,8 @@ DECISIONS: Mapping[str, str] = {
 }
 # Longer words for the model are refused by the daemon; they are a prompt of their own.
 INSTEAD_CHARACTERS_MAX = 4000
+# A client's name, and the number of its connection.
+BY_CHARACTERS_MAX = 120
 _INSTEAD = re.compile(
     r"(?:n|no|d|decline)(?:[:,.;]\s*|\s+)(?P<words>.+)", re.IGNORECASE | re.DOTALL
 )
@@ -128,6 +135,15 @@ def said(verdict: Verdict, request: ApprovalRequest) -> str:
     if verdict.decision == ALWAYS and request.host is not None:
         text = "accepted, and from now on every command gets there"
     return text if verdict.instead is None else f"{text}, with your words for the model"
+
+
+def said_elsewhere(resolved: Message) -> str:
+    """An answer of another screen as text."""
+    decided = msgspec.json.decode(resolved.params, type=ResolvedNote).codexd
+    if not decided.by:
+        return "answered on another screen"
+    text = _SAID.get(decided.decision, decided.decision)
+    return f"answered on another screen, by {one_line(decided.by, BY_CHARACTERS_MAX)}: {one_line(text)}"
 
 
 def how_to_answer(request: ApprovalRequest) -> list[str]:

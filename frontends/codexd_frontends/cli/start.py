@@ -75,7 +75,7 @@ def connect(console: Console) -> Daemon:
 
 def _connected(console: Console) -> Daemon:
     try:
-        return connect_running(console.socket_path, console.frontend)
+        return connect_running(console.socket_path, console.frontend, observes=console.observes)
     except NotListening:
         raise
     except Unreachable:
@@ -124,7 +124,7 @@ def _connected_again(console: Console) -> Daemon:
     if home_of(console.socket_path) is not None:
         console.may_start = True
         return _connected(console)
-    return Daemon.connect(console.socket_path, frontend=console.frontend)
+    return Daemon.connect(console.socket_path, frontend=console.frontend, observes=console.observes)
 
 
 def is_stopped(socket_path: str) -> bool:
@@ -141,7 +141,9 @@ def _say_what_is_wrong(daemon: Daemon, console: Console) -> None:
         console.talk(f"codexctl: {one_line(problem, PROBLEM_CHARACTERS_MAX)}")
 
 
-def connect_running(socket_path: str, frontend: str = FRONTEND) -> Daemon:
+def connect_running(
+    socket_path: str, frontend: str = FRONTEND, *, observes: bool = False
+) -> Daemon:
     """A connection to the daemon that runs; one whose socket was removed binds it again, which is waited for.
 
     Raises:
@@ -152,7 +154,7 @@ def connect_running(socket_path: str, frontend: str = FRONTEND) -> Daemon:
     deadline = time.monotonic() + BIND_SECONDS_MAX
     while True:
         try:
-            return Daemon.connect(socket_path, frontend=frontend)
+            return Daemon.connect(socket_path, frontend=frontend, observes=observes)
         except ConnectionCut:  # One that is about to end has closed it: the next one answers.
             if time.monotonic() > deadline:
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codexd_frontends.client.messages import CommandAction, Received
+from codexd_frontends.client.messages import CommandAction, Received, RequestId
 
 # A rule is added; the wire has no words for these, but objects.
 ALWAYS = "acceptWithExecpolicyAmendment"
@@ -229,3 +229,18 @@ def _with_options(asked: PersonQuestion) -> str:
         for number, choice in enumerate(asked.options or (), 1)
     ]
     return "\n".join([asked.question, *options])
+
+
+class DecidedNote(Received, frozen=True, kw_only=True):
+    """Who decided, and how."""
+
+    decision: str = ""
+    by: str | None = None  # a client, as NAME:CONNECTION
+
+
+class ResolvedNote(Received, frozen=True, kw_only=True):
+    """serverRequest/resolved: a request was answered, or needs no answer any more."""
+
+    thread_id: str
+    request_id: RequestId
+    codexd: DecidedNote = DecidedNote()  # empty: nobody decided, or a daemon of an earlier version

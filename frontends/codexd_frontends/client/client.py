@@ -40,24 +40,26 @@ Heard = Callable[[Message], bool]  # returns whether the message was for this re
 class Daemon:
     """A connection that has been initialized."""
 
-    def __init__(self, connection: socket.socket, frontend: str = FRONTEND) -> None:
+    def __init__(
+        self, connection: socket.socket, frontend: str = FRONTEND, *, observes: bool = False
+    ) -> None:
         self._socket = connection
-        self._session = Session(frontend, follows=False)
+        self._session = Session(frontend, follows=False, observes=observes)
         self.when_slow: Callable[[], None] | None = None  # called once in a call that takes long
         # Brings another connection where this one is cut. None: what this one follows would be lost with it.
         self.connect_again: Callable[[], Daemon] | None = None
         self.slow_seconds = SLOW_SECONDS
 
     @classmethod
-    def connect(cls, path: str, *, frontend: str = FRONTEND) -> Self:
-        """Connect to the daemon that listens at `path`.
+    def connect(cls, path: str, *, frontend: str = FRONTEND, observes: bool = False) -> Self:
+        """Connect to the daemon that listens at `path`; one that observes is asked nothing.
 
         Raises:
             Unreachable: no process listens there.
             Forbidden: the socket, or the process that listens there, is another user's.
             ConnectionCut: the daemon closed the connection, or did not answer.
         """
-        daemon = cls(open_socket(path), frontend)
+        daemon = cls(open_socket(path), frontend, observes=observes)
         try:
             daemon._greet()
         except BaseException:

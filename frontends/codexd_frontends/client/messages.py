@@ -362,11 +362,10 @@ class NameNote(Received, frozen=True, kw_only=True):
     thread_name: str | None = None
 
 
-class ResolvedNote(Received, frozen=True, kw_only=True):
-    """serverRequest/resolved: a request was answered, or needs no answer any more."""
+class StoppingNote(Received, frozen=True, kw_only=True):
+    """daemon/stopping: the daemon is about to end."""
 
-    thread_id: str
-    request_id: RequestId
+    reason: str = ""
 
 
 class UsageNote(Received, frozen=True, kw_only=True):

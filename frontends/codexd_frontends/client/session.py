@@ -22,6 +22,7 @@ import msgspec
 from codexd import __version__
 from codexd.protocol.wire.framing import Lines
 from codexd.protocol.wire.rpc import INVALID_PARAMS, METHOD_NOT_FOUND
+from codexd_frontends.client.approval_messages import ResolvedNote
 from codexd_frontends.client.errors import CommandError, ConnectionCut, RequestRefused, UsageError
 from codexd_frontends.client.messages import (
     DeltaNote,
@@ -29,7 +30,6 @@ from codexd_frontends.client.messages import (
     Message,
     Received,
     RequestId,
-    ResolvedNote,
     ThreadAnswer,
     ThreadNote,
     read_message,
@@ -150,15 +150,18 @@ class _Asked(msgspec.Struct, frozen=True):
 class Session:
     """What a frontend knows of its connections."""
 
-    def __init__(self, frontend: str, *, follows: bool = True) -> None:
-        """`follows`: threads that are started or resumed have positions, and their messages are theirs."""
+    def __init__(self, frontend: str, *, follows: bool = True, observes: bool = False) -> None:
+        """`follows`: threads that are started or resumed have positions, and their messages are theirs.
+
+        `observes`: it only watches, and is asked nothing.
+        """
         self.arrived: collections.deque[Message] = collections.deque()  # of no followed thread
         self.threads: dict[str, Position] = {}
         self.version = ""  # the daemon's
         # Those whose values a turn may bring along, for requests to providers.
         self.key_variables: tuple[str, ...] = ()
         self.is_greeted = False  # by the daemon, on this connection
-        self._frontend, self._follows = frontend, follows
+        self._frontend, self._follows, self._observes = frontend, follows, observes
         self._ids = itertools.count(1)
         self._lines = Lines(LINE_BYTES_MAX)
         self._asked: dict[RequestId, _Asked] = {}
@@ -168,7 +171,7 @@ class Session:
     def begin(self) -> None:
         """Greet the daemon on a new connection, follow the threads on, and ask again what was not answered."""
         waiting, self._asked = self._asked, {}
-        self._ask("initialize", greeting(self._frontend), is_wanted=False)
+        self._ask("initialize", greeting(self._frontend, observes=self._observes), is_wanted=False)
         self.tell("initialized")
         for thread_id, position in self.threads.items():
             if position.over is None:
@@ -319,11 +322,12 @@ def _line(message: Params) -> bytes:
         ) from error
 
 
-def greeting(frontend: str) -> dict[str, object]:
+def greeting(frontend: str, *, observes: bool = False) -> dict[str, object]:
     """The params of `initialize`."""
+    own = {"cursor": True, "stopping": True, "observer": observes}
     return {
         "clientInfo": {"name": frontend, "title": None, "version": __version__},
-        "capabilities": {"experimentalApi": True, "codexd": {"cursor": True}},
+        "capabilities": {"experimentalApi": True, "codexd": own},
     }
 
 

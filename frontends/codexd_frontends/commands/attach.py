@@ -1,6 +1,7 @@
 """codexctl attach: a terminal on a live thread: its past, then its notifications, and typed input.
 
-Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches.
+Typed lines are taken when stdin is a terminal, unless `--no-input` is given; else attach only watches. With
+`--observe` it is not asked either, and the others see that it only watches.
 A line is a prompt; while a turn runs it steers that turn; while a question is open it answers it.
 `!COMMAND` runs a command of the person in the thread, beside a turn that runs.
 `/image FILE`, or a line that is nothing but paths of images, goes with the next prompt.
@@ -37,7 +38,15 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import ConnectionCut, RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, LEFT, Exit
 from codexd_frontends.client.follow import Followed, past_turns, read_answer, running_turn
-from codexd_frontends.client.messages import Message, Thread, Turn, TurnAnswer, TurnNote, UsageNote
+from codexd_frontends.client.messages import (
+    Message,
+    StoppingNote,
+    Thread,
+    Turn,
+    TurnAnswer,
+    TurnNote,
+    UsageNote,
+)
 from codexd_frontends.client.passed_env import passed_variables, session_of_turn
 from codexd_frontends.commands.show import EARLIER
 from codexd_frontends.screen.drawn import one_line, title
@@ -51,7 +60,9 @@ PROMPT = "› "
 
 def run(arguments: argparse.Namespace, console: Console) -> Exit:
     """Attach to a thread until the person leaves."""
-    takes_input = not arguments.no_input and not console.json and sys.stdin.isatty()
+    only_watches = arguments.no_input or arguments.observe or console.json
+    takes_input = not only_watches and sys.stdin.isatty()
+    console.observes = arguments.observe
     daemon = connect(console)
     with Interrupts() as interrupts:
         lines = InputLines(sys.stdin.fileno()) if takes_input else None
@@ -155,6 +166,9 @@ class Attached:
         return None
 
     def _message(self, message: Message) -> None:
+        if message.method == "daemon/stopping":
+            note = msgspec.json.decode(message.params, type=StoppingNote)
+            self._say(f"— the daemon {'restarts' if note.reason == 'restart' else 'stops'} —")
         if not self._followed.take(message):
             return
         self._leaving = False

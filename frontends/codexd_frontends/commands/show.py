@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from codexd.protocol.clients import ThreadClientsResponse
 from codexd.protocol.codexd_methods import ImportedFrom
 from codexd.protocol.usage import ThreadTokenUsage, ThreadUsageReadResponse
 from codexd_frontends.cli.argument import ALL_TURNS
@@ -21,6 +22,7 @@ from codexd_frontends.client.exits import DONE, Exit
 from codexd_frontends.client.follow import all_records, all_turns, past_turns, turn_at
 from codexd_frontends.client.messages import Item, RawThreadAnswer, Thread, Turn
 from codexd_frontends.commands.outputs import OutputPart, output_parts
+from codexd_frontends.commands.status import client_name
 from codexd_frontends.screen.drawn import one_line
 from codexd_frontends.screen.instructions import ModelInstructions
 from codexd_frontends.screen.items import command_end_line, command_lines
@@ -56,8 +58,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             console.document_with(members, "turns", past)
             return DONE
         style = console.out_style
-        usage = _usage(daemon, thread_id)
-        console.answers(heading_lines(msgspec.json.decode(read.thread, type=Thread), style, usage))
+        thread = msgspec.json.decode(read.thread, type=Thread)
+        usage, clients = _usage(daemon, thread_id), _clients(daemon, thread_id)
+        console.answers(heading_lines(thread, style, usage, clients))
         if earlier:
             console.answer(style.dim(f"— {EARLIER.format(thread_id)} —"))
         thoughts = wanted_thoughts(daemon, arguments.reasoning)
@@ -129,7 +132,18 @@ def _usage(daemon: Daemon, thread_id: str) -> str | None:
     return status_line(ThreadTokenUsage(total=usage.total.tokens, percent_left=usage.percent_left))
 
 
-def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> list[str]:
+def _clients(daemon: Daemon, thread_id: str) -> str | None:
+    """The clients that are attached to the thread; None where there are none, or the daemon does not say."""
+    try:
+        found = daemon.call("thread/clients", {"threadId": thread_id}, ThreadClientsResponse)
+    except RequestRefused:
+        return None
+    return ", ".join(map(client_name, found.data)) or None
+
+
+def heading_lines(
+    thread: Thread, style: Style, usage: str | None = None, clients: str | None = None
+) -> list[str]:
     """The head of a thread."""
     facts = {
         "name": thread.name,
@@ -138,6 +152,7 @@ def heading_lines(thread: Thread, style: Style, usage: str | None = None) -> lis
         "forked": thread.forked_from_id,
         "status": thread.status.word or None,
         "used": usage,
+        "client": clients,
         "from": _origin(thread.imported_from),
         "log": thread.path,
     }

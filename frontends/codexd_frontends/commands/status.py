@@ -7,7 +7,13 @@ import argparse
 import msgspec
 
 from codexd import __version__
-from codexd.protocol.codexd_methods import ServerStatusResponse, Telemetry, ThreadTrouble
+from codexd.protocol.codexd_methods import (
+    AttachedClient,
+    AttachedThread,
+    ServerStatusResponse,
+    Telemetry,
+    ThreadTrouble,
+)
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect_running, default_socket_path
 from codexd_frontends.cli.thread_ref import indexed
@@ -17,6 +23,8 @@ from codexd_frontends.client.exits import DONE, UNREACHABLE, Exit
 from codexd_frontends.client.follow import server_status
 from codexd_frontends.client.session import version_advice
 from codexd_frontends.screen.drawn import one_line
+
+CLIENT_CHARACTERS_MAX = 120  # the daemon gives no more
 
 
 def run(_arguments: argparse.Namespace, console: Console) -> Exit:
@@ -44,6 +52,7 @@ def status_lines(status: ServerStatusResponse, console: Console) -> list[str]:
         *sandbox_lines(status),
         *indexing_lines(status),
         *telemetry_lines(status.telemetry),
+        *(line for thread in status.attached for line in attached_lines(thread)),
         *(line for trouble in status.troubles for line in trouble_lines(trouble)),
     ]
 
@@ -96,6 +105,19 @@ def telemetry_lines(telemetry: Telemetry | msgspec.UnsetType) -> list[str]:
         if to.problem is not None:
             lines.append(f"           not sent now: {one_line(to.problem)}")
     return lines + [f"  telemetry  {one_line(problem)}" for problem in telemetry.problems]
+
+
+def attached_lines(thread: AttachedThread) -> list[str]:
+    """A thread and the clients that are attached to it."""
+    names = ", ".join(client_name(client) for client in thread.clients)
+    return [f"  attached {one_line(thread.thread_id)}: {names}"]
+
+
+def client_name(client: AttachedClient) -> str:
+    """A client as others see it."""
+    version = f" {one_line(client.version, CLIENT_CHARACTERS_MAX)}" if client.version else ""
+    watches = ", which only watches" if client.observer else ""
+    return f"{one_line(client.id, CLIENT_CHARACTERS_MAX)}{version}{watches}"
 
 
 def trouble_lines(trouble: ThreadTrouble) -> list[str]:

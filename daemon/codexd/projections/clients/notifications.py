@@ -41,6 +41,7 @@ from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
 from codexd.protocol.account import AccountRateLimitsUpdatedNotification
+from codexd.protocol.clients import DecidedBy
 from codexd.protocol.threads import Active, Idle, InError, NotLoaded, ThreadStatus
 from codexd.protocol.turns import Turn, TurnStatus
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
@@ -70,6 +71,7 @@ class ApprovalResolved(msgspec.Struct, frozen=True, gc=False):
     """The question needs no answer any more."""
 
     approval_id: ApprovalId
+    decided: DecidedBy | None = None  # None: nobody decided, the turn ended
 
 
 ServerMessage = ServerNotification | ApprovalAsked | ApprovalResolved
@@ -123,7 +125,7 @@ class ClientProjection:
             case e.ApprovalRequested():
                 messages += self._approval_requested(event, at_ms)
             case e.ApprovalDecided():
-                messages += self._approval_decided(event)
+                messages += self._approval_decided(event, recorded.by)
             case e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
                 messages += self._turn_ended(event, at_ms)
             case _:
@@ -351,11 +353,12 @@ class ClientProjection:
         )
         return [asks]
 
-    def _approval_decided(self, event: e.ApprovalDecided) -> list[ServerMessage]:
+    def _approval_decided(self, event: e.ApprovalDecided, by: str | None) -> list[ServerMessage]:
         if self.asks.pop(event.approval_id, None) is None:
             return []
+        decided = DecidedBy(event.decision, by, note=event.note)
         status = self._status(active(asks.action for asks in self.asks.values()))
-        return [ApprovalResolved(event.approval_id), status]
+        return [ApprovalResolved(event.approval_id, decided), status]
 
     def _settings_changed(self, event: e.SettingsChanged) -> list[ServerMessage]:
         if self._settings is None:

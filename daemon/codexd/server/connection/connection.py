@@ -16,7 +16,7 @@ import trio
 
 from codexd.core.values.foreign_json import TooMuchJson, check_foreign
 from codexd.core.values.ids import ThreadId
-from codexd.protocol.methods import ClientInfo, InitializeParams
+from codexd.protocol.methods import ClientInfo, CodexdCapabilities, InitializeParams
 from codexd.protocol.wire.framing import (
     HEAD_BYTES,
     Fed,
@@ -45,9 +45,10 @@ from codexd.protocol.wire.rpc import (
 )
 from codexd.server.connection.order import Order, OrderedRequest
 from codexd.server.connection.peers import peer_of
+from codexd.server.connection.shared import LARGE_AT_ONCE_MAX, Shared
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Reader
-from codexd.server.feed.outbox import AllUnread, Outbox, Unread
+from codexd.server.feed.outbox import Outbox, Unread
 from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
 from codexd.sessions.one_off import NamedCommand
 from codexd_eventstore.event_log import StreamEntry
@@ -63,10 +64,6 @@ STEP_BYTES_MAX = 1024 * 1024
 FINISH_STILL_SECONDS_MAX = 30
 # And how long it may take to read its answers in all, however slowly.
 FINISH_SECONDS_MAX = 600
-# Answers of any size that are made at the same time, of one connection and of all: each may take several times
-# `ANSWER_BYTES_MAX` while it is made.
-LARGE_AT_ONCE_MAX = 2
-ALL_LARGE_AT_ONCE_MAX = 4
 # One read of the socket: holds some hundred requests, and one image in a few.
 READ_BYTES = 256 * 1024
 
@@ -111,14 +108,6 @@ class Handlers(Protocol):
         """The status of every loaded thread, for a client that missed a broadcast."""
 
 
-class Shared:
-    """The bounds for all connections together."""
-
-    def __init__(self) -> None:
-        self.unread = AllUnread()
-        self.large = trio.CapacityLimiter(ALL_LARGE_AT_ONCE_MAX)
-
-
 class Connection:
     """A connected client."""
 
@@ -128,6 +117,7 @@ class Connection:
         self.number = number
         self.peer = peer_of(sock)
         self.client: ClientInfo | None = None
+        self.wants = CodexdCapabilities()
         self.following: dict[ThreadId, Follower] = {}
         self.outbox = Outbox(sock, shared.unread)
         self.reader: Reader = Reader(Lines(), lines=True)
@@ -137,7 +127,7 @@ class Connection:
         self.commands: dict[str, NamedCommand] = {}  # that it runs by `command/exec`
         self._sock, self._handlers = sock, handlers
         self._order, self._reading = Order(), trio.CancelScope()
-        self._large, self._all_large = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared.large
+        self._large, self._shared = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared
         self._under_way, self._quiet = 0, trio.Event()
 
     @property
@@ -172,22 +162,31 @@ class Connection:
         wants = params.capabilities
         if wants is None:
             return
+        self.wants = wants.codexd or self.wants
         self.reader = msgspec.structs.replace(
             self.reader,
-            cursor=wants.codexd is not None and wants.codexd.cursor,
+            cursor=self.wants.cursor,
             unwanted=frozenset(wants.opt_out_notification_methods or ()),
+            observes=self.wants.observer,
         )
 
     def follow(self, thread_id: ThreadId, begin: Callable[[Reader, Outbox], Follower]) -> None:
         """Follow a thread from here on; a second call starts again."""
-        self.leave(thread_id)
-        self.following[thread_id] = begin(self.reader, self.outbox)
+        before = self.following.pop(thread_id, None)
+        if before is not None:
+            before.feed.leave(before)
+        follower = self.following[thread_id] = begin(self.reader, self.outbox)
+        if before is None:
+            self._shared.attached(thread_id)
+        else:
+            follower.since_ms = before.since_ms
 
     def leave(self, thread_id: ThreadId) -> bool:
         """Follow it no more; whether it was followed."""
         follower = self.following.pop(thread_id, None)
         if follower is not None:
             follower.feed.leave(follower)
+            self._shared.attached(thread_id)
         return follower is not None
 
     def was_asked(self, approval_id: str) -> bool:
@@ -381,7 +380,7 @@ class Connection:
             return
         async with self._large:
             await self.outbox.wait_room()
-            async with self._all_large:
+            async with self._shared.large:
                 self._answer(request_id, call, await self._handlers.answer(self, call))
 
     def _answer(self, request_id: RequestId, call: Call, answered: MethodResult) -> None:

@@ -216,7 +216,7 @@ class Feed:
 
         No checkpoint may lie between the snapshot that it was given and this call.
         """
-        follower = Follower(self, reader, outbox)
+        follower = Follower(self, reader, outbox, self._now_ms())
         self._followers[follower] = None
         messages = [
             *self._wire.open_items(),
@@ -233,7 +233,7 @@ class Feed:
         self, reader: Reader, outbox: Outbox, seq: int, wire: ClientProjection
     ) -> Follower:
         """A follower that resumes: `wire` is the projection at `seq`, its position."""
-        follower = Follower(self, reader, outbox)
+        follower = Follower(self, reader, outbox, self._now_ms())
         self._followers[follower] = None
         follower.start_lagging(wire, seq)
         self._tell_of_trouble(follower)

@@ -24,8 +24,11 @@ class FollowedFeed(Protocol):
 class Follower:
     """One connection's place in one thread."""
 
-    def __init__(self, feed: FollowedFeed, reader: Reader, outbox: Outbox) -> None:
+    def __init__(
+        self, feed: FollowedFeed, reader: Reader, outbox: Outbox, since_ms: int = 0
+    ) -> None:
         self.feed, self.reader, self.outbox = feed, reader, outbox
+        self.since_ms = since_ms  # when its client attached
         self.lagging: ClientProjection | None = None  # the fold at its place; None: it is live
         self.seq = 0  # its position, where it is lagging
         self.review: ReviewProjection | None = None  # its position in a review, if there is one

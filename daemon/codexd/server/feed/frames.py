@@ -16,6 +16,7 @@ from codexd.projections.clients.deltas import EncodedMessage, Outgoing
 from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, ServerMessage
 from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.notifications import (
+    NOTIFICATIONS,
     ServerRequestResolvedNotification,
     encode_notification,
     with_seq,
@@ -35,6 +36,7 @@ class Reader(msgspec.Struct, frozen=True):
     lines: bool  # newline-delimited JSON; else WebSocket
     cursor: bool = False
     unwanted: frozenset[str] = frozenset()
+    observes: bool = False  # it is asked nothing
 
 
 class Frame:
@@ -42,12 +44,16 @@ class Frame:
 
     def __init__(self, parts: Sequence[EncodedMessage]) -> None:
         self.parts = parts
-        self._shared: dict[tuple[bool, bool], bytes] = {}
+        self._shared: dict[tuple[bool, bool, bool], bytes] = {}
 
     def framed(self, reader: Reader) -> bytes:
         if reader.unwanted:
             return self._framed(reader)
-        kind = (reader.lines, reader.cursor)  # Readers of one kind share their bytes.
+        kind = (
+            reader.lines,
+            reader.cursor,
+            reader.observes,
+        )  # Readers of one kind share their bytes.
         wire = self._shared.get(kind)
         if wire is None:
             wire = self._shared[kind] = self._framed(reader)
@@ -62,16 +68,17 @@ class Frame:
         return Frame(parts) if parts else None
 
     def _framed(self, reader: Reader) -> bytes:
-        frame = reader.framing.frame
+        frame, parts = reader.framing.frame, self.parts
+        if reader.unwanted:
+            parts = [part for part in parts if part.method not in reader.unwanted]
+        if reader.observes:
+            parts = [part for part in parts if part.method in NOTIFICATIONS]
         if not reader.cursor:
-            return b"".join(
-                [frame(part.body) for part in self.parts if part.method not in reader.unwanted]
-            )
+            return b"".join([frame(part.body) for part in parts])
         return b"".join(
             [
                 frame(part.body if part.seq is None else with_seq(part.body, part.seq, part.offset))
-                for part in self.parts
-                if part.method not in reader.unwanted
+                for part in parts
             ]
         )
 
@@ -179,7 +186,9 @@ def parts_of(
                 request_id = request_id or questions.settled.get(message.approval_id)
                 if request_id is not None:
                     params = ServerRequestResolvedNotification(
-                        thread_id=thread_id, request_id=request_id
+                        thread_id=thread_id,
+                        request_id=request_id,
+                        codexd=message.decided or msgspec.UNSET,
                     )
                     method = "serverRequest/resolved"
                     body = encode_notification(method, params, at_ms)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from codexd.projections.clients.deltas import Outgoing
+from codexd.protocol.clients import DecidedBy
 from codexd.protocol.notifications import ServerRequestResolvedNotification
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.frames import Frame
@@ -22,9 +25,11 @@ def elicit(feed: Feed) -> None:
             feed._tell(follower, [])
 
 
-def elicited(feed: Feed, request_id: int) -> None:
+def elicited(feed: Feed, request_id: int, decided: DecidedBy | None) -> None:
     """A question of an MCP server needs no answer any more."""
-    params = ServerRequestResolvedNotification(thread_id=feed.thread_id, request_id=request_id)
+    params = ServerRequestResolvedNotification(
+        thread_id=feed.thread_id, request_id=request_id, codexd=decided or msgspec.UNSET
+    )
     resolved = Outgoing("serverRequest/resolved", params)
     frame = Frame(feed._parts([resolved], feed._now_ms(), feed._seq))
     for follower in feed._followers:

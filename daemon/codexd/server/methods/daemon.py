@@ -115,6 +115,7 @@ async def server_status(
         unindexed=services.directory.unindexed or msgspec.UNSET,
         keeper=services.keeper(),
         telemetry=msgspec.convert(services.telemetry(), c.Telemetry, from_attributes=True),
+        attached=services.hub.attached(),
         unfinished=tuple(itertools.islice(_unfinished(services), UNFINISHED_MAX)),
     )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
+from codexd.core.commands import OpenItem
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.protocol import threads as t
@@ -119,9 +122,9 @@ async def thread_turns_list(
 async def thread_items_list(
     services: Services, connection: Connection, params: t.ThreadItemsListParams
 ) -> t.ThreadItemsListResponse:
-    """A page of items, oldest first where the client does not say."""
+    """A page of items, oldest first where the client does not say; calls that run or wait for a person come last."""
     thread_id = thread_id_of(params.thread_id)
-    past = await _past(services, thread_id)
+    past = await _past(services, thread_id, partial(_printing, services, thread_id))
     place = await _items_place(past, params)
     page = await items_page(
         past,
@@ -208,10 +211,21 @@ def _first_of(records: list[Record]) -> list[Record]:
     return records[: max(1, sum(size <= PAGE_BYTES_MAX for size in sizes))]
 
 
-async def _past(services: Services, thread_id: ThreadId) -> TurnReader:
+async def _past(
+    services: Services,
+    thread_id: ThreadId,
+    printing: Callable[[], Sequence[OpenItem]] | None = None,
+) -> TurnReader:
     """The visibility of a thread's records, loaded or not. Raises: StoreError, InvalidEvent."""
     row = await services.directory.find(thread_id)
-    return TurnReader(services.store_of(thread_id), thread_id, row.summary.reverts)
+    return TurnReader(services.store_of(thread_id), thread_id, row.summary.reverts, printing)
+
+
+def _printing(services: Services, thread_id: ThreadId) -> Sequence[OpenItem]:
+    """The outputs of the calls of a thread that run now."""
+    loaded = services.supervisor.loaded(thread_id)
+    shown = loaded.streaming.shown() if loaded is not None else ()
+    return [item for item in shown if item.kind == "call"]
 
 
 def _check_counts(past: TurnReader, seq: int) -> None:

@@ -253,12 +253,10 @@ class Dispatcher:
 
     def _answer_server(self, connection: Connection, answer: ClientReply) -> None:
         """A client answered a question of an MCP server."""
-        refusal = None
-        if not may_decide(connection.peer):
-            refusal = f"process {connection.peer.pid} may not"
-        elif not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
-            refusal = "it follows no thread that asks this"
-        refusal = refusal or self._services.mcp.elicitations.answer(answer)
+        refusal = _no_person(connection)
+        if not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
+            refusal = refusal or "it follows no thread that asks this"
+        refusal = refusal or self._services.mcp.elicitations.answer(answer, connection.by)
         if refusal is not None:
             log.warning("connection %s answered no MCP server: %s", connection.by, refusal)
 
@@ -281,12 +279,19 @@ def _answers(given: Mapping[str, UserInputAnswer] | None) -> Answers | None:
     return None if given is None else {name: each.answers for name, each in given.items()}
 
 
+def _no_person(connection: Connection) -> str | None:
+    """Why no answer of a connection counts as a person's; None if it may."""
+    if not may_decide(connection.peer):
+        return f"process {connection.peer.pid} may not"
+    return "it is an observer" if connection.wants.observer else None
+
+
 def _no_decision(connection: Connection, decision: Decided | Undecided, asked: Open) -> str | None:
     """Why an answer decides nothing; None if it decides."""
     if isinstance(decision, Undecided):
         return decision.reason
-    if not may_decide(connection.peer):
-        return f"process {connection.peer.pid} may not"
+    if (refusal := _no_person(connection)) is not None:
+        return refusal
     if not connection.was_asked(asked.approval_id):
         return f"it follows no thread that asks for approval {asked.approval_id}"
     if decision.approval_id not in (None, asked.approval_id):

@@ -24,6 +24,7 @@ from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection
 from codexd.server.connection.peers import may_decide
 from codexd.server.methods.lookup import open_thread, thread_id_of
+from codexd.server.reads.pages import counting_cursor
 from codexd.server.services import Services
 from codexd.sessions.session import InputFull, Session
 from codexd_eventstore.store import NotFound, StoreError
@@ -47,9 +48,8 @@ async def thread_background_terminals_list(
         loaded = services.supervisor.loaded(thread_id_of(params.thread_id))
         threads = [] if loaded is None else [loaded]
     found = [terminal for thread in threads for terminal in _terminals(thread, params.with_calls)]
-    cursor = params.cursor or ""
-    start = int(cursor) if cursor.isdecimal() else 0
-    limit = min(params.limit or PAGE_MAX, PAGE_MAX)
+    start = counting_cursor(params.cursor)
+    limit = min(max(params.limit or PAGE_MAX, 1), PAGE_MAX)
     following = str(start + limit) if start + limit < len(found) else None
     page = await _with_figures(found[start : start + limit])
     return p.ThreadBackgroundTerminalsListResponse(page, following)

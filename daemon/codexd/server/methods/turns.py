@@ -79,7 +79,8 @@ async def turn_start(
         if params.interrupt_on_disconnect:
             _tie(services, connection, thread.thread_id, turn_id)
     turn = t.Turn(id=turn_id, root_turn_id=turn_id, status="inProgress")
-    return t.TurnStartResponse(turn)
+    waits = any(queued.turn_id == turn_id for queued in thread.state.queue)
+    return t.TurnStartResponse(turn, queued=waits or msgspec.UNSET)
 
 
 def _tie(services: Services, connection: Connection, thread_id: ThreadId, turn_id: TurnId) -> None:

@@ -25,6 +25,8 @@ from codexd_eventstore.store import Drafts, EventLog, EventStore, StoreError
 PAGE_DEFAULT, PAGE_MAX = 25, 100
 
 _CURSOR = re.compile(r"at-(\d{1,15})(?:\.(\d{1,9}))?", re.ASCII)
+# How many entries came before. Python reads no integer of more than 4300 digits, and no list has so many entries.
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
 
 # In place of an item: the turn that begins at the event counts as beyond the cursor, in both directions.
 INCLUSIVE = 999_999_999
@@ -56,6 +58,15 @@ def invalid_cursor(cursor: str) -> RpcError:
     return invalid_params(
         f"invalid cursor: expected one from an earlier page of this list, found {cursor[:80]!r}"
     )
+
+
+def counting_cursor(cursor: str | None) -> int:
+    """How many entries came before, in a list whose cursors say so. Raises: RpcError."""
+    if cursor is None:
+        return 0
+    if _COUNT.fullmatch(cursor) is None:
+        raise invalid_cursor(cursor)
+    return int(cursor)
 
 
 def page_limit(limit: int | None) -> int:

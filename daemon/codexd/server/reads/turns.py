@@ -6,9 +6,10 @@ them too, since a queued input may be in such a range.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from codexd.core.commands import OpenItem
 from codexd.core.events.events import InputQueued, ThreadForked, ThreadTakenIn, TurnStarted
 from codexd.core.events.history import MARKER_TYPES
 from codexd.core.events.record import Recorded, decode_record
@@ -28,8 +29,15 @@ _END_PROCESSES: Final = frozenset({ProcessEnded.type, ThreadForked.type, ThreadT
 class TurnReader:
     """The turns of one thread that count. Its functions raise: StoreError, InvalidEvent."""
 
-    def __init__(self, log: EventLog, stream: str, reverts: Reverts) -> None:
-        self._log, self._stream = log, stream
+    def __init__(
+        self,
+        log: EventLog,
+        stream: str,
+        reverts: Reverts,
+        printing: Callable[[], Sequence[OpenItem]] | None = None,
+    ) -> None:
+        """`printing`: the outputs of the calls that run now; with it, open calls are items of the turn that runs."""
+        self._log, self._stream, self._printing = log, stream, printing
         self.visibility = Visibility(reverts)
 
     async def find(self, turn_id: str) -> list[TurnView]:
@@ -126,4 +134,6 @@ class TurnReader:
                     if not transcript.waits:
                         break
                 await steps.next()
+        if self._printing is not None:
+            transcript.show_open(self._printing())
         return transcript.turns
