@@ -347,12 +347,23 @@ async def test_27_one_fact_has_one_code_in_all_methods(daemon: Daemon) -> None:
 
 @trio_test
 async def test_28_what_a_terminal_dies_of_is_never_refused(daemon: Daemon) -> None:
-    async with scripted_model([OK, OK]) as model:
+    async with held_model([Held(Say(("a", "b")), after=1), OK, OK]) as model:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as client:
             thread = await client.start_thread()
+            await client.call("thread/compact/start", threadId=thread)  # an empty one
             await client.call("thread/name/set", threadId=thread, name="named")
             await client.call("thread/shellCommand", threadId=thread, command="echo hello")
             await client.until_notified("turn/completed")
+            turn = await client.start_turn(thread, "say")
+            await model.holding.wait()
+            for method, params in {
+                "thread/compact/start": {},
+                "thread/shellCommand": {"command": "echo busy"},
+                "thread/name/set": {"name": "another"},
+            }.items():
+                await client.call(method, threadId=thread, **params)
+            model.resume()
+            assert (await client.turn_ended(turn))["status"] == "completed"
             again = await client.start_thread()  # /new
             assert again != thread

@@ -24,6 +24,14 @@ from trio_test import trio_test
 
 OK = Say(("ok",))
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
+NO_FINDINGS = json.dumps(
+    {
+        "findings": [],
+        "overall_correctness": "patch is correct",
+        "overall_explanation": "fine",
+        "overall_confidence_score": 1,
+    }
+)
 OBSERVER = {"observer": True}
 NEWS = {"clients": True, "stopping": True}
 
@@ -238,6 +246,25 @@ async def test_07_a_prompt_for_a_busy_thread_waits_and_its_answer_says_so(daemon
             for client, answer in itertools.product((one, other), (first, second)):
                 assert (await client.turn_ended(answer["turn"]["id"]))["status"] == "completed"
             assert answers(one) == answers(other) == ["ab", "ok"]
+
+
+@trio_test
+async def test_07_a_review_of_a_busy_thread_waits_and_ends_nobodys_turn(daemon: Daemon) -> None:
+    async with held_model([Held(Say(("a", "b")), after=1), Say((NO_FINDINGS,))]) as model:
+        daemon.home.use_model(model.base_url)
+        socket = daemon.home.socket
+        async with connected(socket) as one, connected(socket) as other:
+            thread = await one.start_thread(cwd=str(daemon.home.work))
+            await other.call("thread/resume", threadId=thread)
+            turn = await one.start_turn(thread, "hello")
+            await model.holding.wait()
+            target = {"type": "custom", "instructions": "look"}
+            review = await other.call("review/start", threadId=thread, target=target)
+            assert review["queued"] is True
+            model.resume()
+            for client, ended in itertools.product((one, other), (turn, review["turn"]["id"])):
+                assert (await client.turn_ended(ended))["status"] == "completed"
+            assert answers(one)[0] == answers(other)[0] == "ab"
 
 
 @trio_test
