@@ -1,4 +1,4 @@
-"""The reference page on errors: each `data.code`, and with what words it is sent. See docs_reference.py.
+"""The reference page on errors: each `data.code`, and the number that it is sent with. See docs_reference.py.
 
 The codes are found where errors are made: `Rejected(code, message)`, `state_error(message, code)`, and `ErrorData(code)`
 within an `RpcError(number, message, data)`. A code that is not a constant is followed to the constants of its function.
@@ -8,36 +8,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
-from checkout import sources, tree
 from codexd.protocol.wire import rpc
 
-# Of an error that any method may have, the number is not beside its code.
-_STATE = rpc.INVALID_REQUEST
-_MESSAGE_CHARACTERS_MAX = 200
+from checkout import sources, tree
 
-
-class Made(NamedTuple):
-    """A place that makes an error."""
-
-    code: str
-    number: int
-    message: str  # with … for what differs; empty: another error's own words
+Names = dict[str, list[ast.expr]]  # what each may stand for
 
 
 def errors_page(made: str) -> str:
     """docs/reference/errors.md"""
-    rows: dict[str, tuple[int, list[str]]] = {}
-    for error in errors():
-        number, messages = rows.setdefault(error.code, (error.number, []))
-        assert number == error.number, f"{error.code} is sent as {number} and as {error.number}"
-        if error.message and error.message not in messages:
-            messages.append(error.message)
-    table = [
-        f"| `{code}` | {number} | {'<br>'.join(messages) or '…'} |"
-        for code, (number, messages) in sorted(rows.items())
-    ]
+    numbers: dict[str, int] = {}
+    for code, number in _errors():
+        known = numbers.setdefault(code, number)
+        assert known == number, f"{code} is sent as {known} and as {number}"
+    rows = [f"| `{code}` | {number} |" for code, number in sorted(numbers.items())]
     return "\n".join(
         [
             made,
@@ -45,19 +30,18 @@ def errors_page(made: str) -> str:
             "",
             "Each error has a number of JSON-RPC, a sentence for a person, and `data.code`, a word for programs that does not change.",
             "The numbers are in [the protocol](protocol.md#errors).",
-            "In the words, … stands for what differs from case to case.",
             "An answer with `server_overloaded` has `data.codexErrorInfo` too, by which the SDKs of Codex try again.",
             "",
-            "| `data.code` | number | words |",
-            "|---|---|---|",
-            *table,
+            "| `data.code` | number |",
+            "|---|---|",
+            *rows,
             "",
         ]
     )
 
 
-def errors() -> Iterator[Made]:
-    """All places, in the order of the files."""
+def _errors() -> Iterator[tuple[str, int]]:
+    """The code and the number of each place that makes an error, in the order of the files."""
     modules = [tree(path) for path in sources()]
     shared = _constants(modules)
     for module in modules:
@@ -68,50 +52,31 @@ def errors() -> Iterator[Made]:
                 yield from _made(call, names)
 
 
-def _made(call: ast.Call, names: dict[str, list[ast.expr]]) -> Iterator[Made]:
+def _made(call: ast.Call, names: Names) -> Iterator[tuple[str, int]]:
+    number, codes = rpc.INVALID_REQUEST, list[ast.expr]()
     match _name(call.func), call.args:
-        case "Rejected", [code, message, *_]:
-            number = _STATE
-        case "state_error", [message, code, *_]:
-            number = _STATE
-        case "RpcError", [numbered, message, data]:
-            number = getattr(rpc, _name(numbered), 0)
-            found = _words(data, names) if isinstance(data, ast.Name) else [data]
-            for each in found:
-                if isinstance(each, ast.Call) and each.args:
-                    for word in _words(each.args[0], names):
-                        yield from _one(word, number, message, names)
-            return
-        case _:
-            return
-    for word in _words(code, names):
-        yield from _one(word, number, message, names)
+        case ("Rejected", [code, *_]) | ("state_error", [_, code, *_]):
+            codes = [code]
+        case "RpcError", [numbered, _, data]:
+            number = getattr(rpc, _name(numbered))
+            codes = [
+                found.args[0]
+                for found in _meant(data, names)
+                if isinstance(found, ast.Call) and found.args
+            ]
+    for code in codes:
+        for word in _meant(code, names):
+            if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                yield word.value, number
 
 
-def _one(
-    word: ast.expr, number: int, message: ast.expr, names: dict[str, list[ast.expr]]
-) -> Iterator[Made]:
-    if isinstance(word, ast.Constant) and isinstance(word.value, str):
-        texts = [_text(found) for found in _words(message, names)]
-        yield Made(word.value, number, next(filter(None, texts), ""))
-
-
-def _words(value: ast.expr, names: dict[str, list[ast.expr]]) -> list[ast.expr]:
+def _meant(value: ast.expr, names: Names) -> list[ast.expr]:
     """What an expression may be, where names and alternatives lead to it."""
     if isinstance(value, ast.IfExp):
-        return _words(value.body, names) + _words(value.orelse, names)
+        return _meant(value.body, names) + _meant(value.orelse, names)
     if isinstance(value, ast.Name) and value.id in names:
-        return [word for known in names[value.id] for word in _words(known, names)]
+        return [word for known in names[value.id] for word in _meant(known, names)]
     return [value]
-
-
-def _text(value: ast.expr) -> str:
-    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
-    text = "".join(
-        str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts
-    ).strip()
-    text = " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
-    return "" if set(text) <= set("…: ") else text[:_MESSAGE_CHARACTERS_MAX]
 
 
 def _name(value: ast.expr) -> str:
@@ -131,26 +96,26 @@ def _own_calls(scope: ast.AST) -> Iterator[ast.Call]:
     """The calls of a scope, without those of functions within it."""
     waiting = list(ast.iter_child_nodes(scope))
     while waiting:
-        node = waiting.pop(0)
+        node = waiting.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if isinstance(node, ast.Call):
             yield node
-        waiting = list(ast.iter_child_nodes(node)) + waiting
+        waiting += ast.iter_child_nodes(node)
 
 
-def _constants(modules: Iterable[ast.Module]) -> dict[str, list[ast.expr]]:
+def _constants(modules: Iterable[ast.Module]) -> Names:
     """The constants of all modules, which others import by their names."""
-    found: dict[str, list[ast.expr]] = {}
+    found: Names = {}
     for module in modules:
         assigned = _assigned(*module.body)
         found |= {name: values for name, values in assigned.items() if name.isupper()}
     return found
 
 
-def _assigned(*nodes: ast.AST) -> dict[str, list[ast.expr]]:
+def _assigned(*nodes: ast.AST) -> Names:
     """What names stand for, where these nodes assign them."""
-    found: dict[str, list[ast.expr]] = {}
+    found: Names = {}
     for node in nodes:
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
