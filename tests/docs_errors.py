@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from codexd.protocol.wire import rpc
-
 from checkout import sources, tree
+from codexd.protocol.wire import rpc
 
 Names = dict[str, list[ast.expr]]  # what each may stand for
 
