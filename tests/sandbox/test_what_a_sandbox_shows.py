@@ -88,6 +88,24 @@ def test_folders_above_what_is_hidden_or_writable_cannot_be_renamed(base: Path) 
     assert list(found).index("w/a/b") < list(found).index("w/a/b/home")
 
 
+def test_what_lies_in_a_hidden_folder_is_hidden_with_it_unless_a_workspace_is_between(
+    base: Path,
+) -> None:
+    home = base / "w" / "codexd"
+    (home / "state" / "keeper").mkdir(parents=True)
+    (home / "project" / "state").mkdir(parents=True)
+    own = (home, home / "state", home / "state" / "keeper", home / "project" / "state")
+    found = kinds(view(base / "w", *own), base)
+    assert {path for path, kind in found.items() if kind == "hide"} == {"w/codexd"}
+    access = SandboxAccess((str(home / "project"),), True, True, True)
+    found = kinds(view(base / "w", *own, access=access), base)
+    assert found["w/codexd/project"] == "write"
+    assert {path for path, kind in found.items() if kind == "hide"} == {
+        "w/codexd",
+        "w/codexd/project/state",
+    }
+
+
 def test_codexds_own_folder_is_no_workspace(base: Path) -> None:
     with pytest.raises(CannotConfine, match="codexd's own"):
         view(base / "w", base / "w")

@@ -181,6 +181,8 @@ def _has_changed(before: Known, now: Known) -> bool:
 
 
 def _is_same(one: RateLimits, other: RateLimits) -> bool:
+    if one == other:
+        return True
     windows = ((one.primary, other.primary), (one.secondary, other.secondary))
     plain = [
         msgspec.structs.replace(limits, primary=None, secondary=None) for limits in (one, other)

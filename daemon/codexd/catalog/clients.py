@@ -41,6 +41,7 @@ class Providers:
         self._secret = frozenset(
             str(table["env_key"]) for table in BUILT_IN.values() if "env_key" in table
         )
+        self._secret_of: Config | None = None  # the configuration whose variables are in it
         self._ask, self._asked = trio.open_memory_channel[str](ASKED_MAX)
 
     async def run(self) -> None:
@@ -129,6 +130,9 @@ class Providers:
         Those that were removed from the config, or just added to it, count too.
         """
         config = self._config.last_good()
+        if config is self._secret_of:
+            return self._secret
+        self._secret_of = config
         self._secret = self._secret.union(
             *[table.variables for table in config.model_providers.values()],
             *[table.variables for table in config.mcp_servers.values()],
