@@ -45,9 +45,9 @@ log = logging.getLogger(__name__)
 
 # Nothing of this is needed before the daemon answers, nor for its first turn.
 START_SECONDS: Final = 0.5
-# Hints that come together are handled together. A request that reads the index does not wait for it, and each time costs
-# a turn that runs commands two milliseconds.
-GATHER_SECONDS: Final = 0.3
+# Hints that come together are handled together: each time costs a turn that runs commands two milliseconds. A request
+# that reads the index does not wait for it, and nothing is more than half a second late.
+GATHER_SECONDS: Final = 0.2
 # More than this of one log is the child's to read: some 50 ms of this process's time.
 LIVE_BYTES_MAX: Final = 1024 * 1024
 # With many threads, a complete index lacks only changes made while no daemon ran: these are searched for after the
