@@ -149,6 +149,9 @@ def test_without_a_folder_nothing_is_written(
     with pytest.raises(SystemExit, match="2"):
         main(["schema"])
     assert "expected --json DIR or --ts DIR, found neither" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["schema", "\x1b[2J"])
+    assert "\x1b" not in capsys.readouterr().err
     tmp_path.joinpath("file").touch()
     assert main(["schema", "--ts", str(tmp_path / "file")]) == 71
     assert "expected a folder to write to" in capsys.readouterr().err

@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from codexd.protocol.display.visible import visible_line
 
 JSON_NAME, TS_NAME = "codexd.schema.json", "codexd.ts"
-EXIT_SYSTEM, EXIT_USAGE = 71, 2
+EXIT_SYSTEM = 71  # sysexits.h: the files could not be written
 PROBLEM_CHARACTERS_MAX = 400
 
 
@@ -45,8 +46,15 @@ def main(arguments: Sequence[str], version: str) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """argparse, except that arguments in messages are drawn as foreign text."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(visible_line(message, PROBLEM_CHARACTERS_MAX))
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="codexd schema",
         description="Write the types of all messages of the socket, for programs that speak the protocol. "
         "They are those of this version of codexd, and the same files each time.",
