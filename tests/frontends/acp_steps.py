@@ -108,7 +108,7 @@ async def a_session_is_opened_with_its_commands(at: At) -> None:
     await at.editor.until(lambda: at.editor.of(session, "available_commands_update"))
     (update,) = at.editor.of(session, "available_commands_update")
     names = {command["name"] for command in update["availableCommands"]}
-    assert {"compact", "review", "status", "mcp", "rename", "logout"} <= names
+    assert {"compact", "review", "status", "mcp", "plan", "rename", "logout"} <= names
 
 
 async def an_answer_is_streamed(at: At) -> None:
@@ -234,6 +234,24 @@ async def a_plan_is_shown(at: At) -> None:
         ("look", "completed"),
         ("leap", "in_progress"),
     ]
+
+
+async def a_question_of_the_model_is_a_form(at: At) -> None:
+    session = await at.session()
+    await at.editor.prompt(session, "/plan")
+    options = [
+        {"label": "File", "description": "Simple."},
+        {"label": "Base", "description": "Fast."},
+    ]
+    asked = {"id": "where", "header": "Storage", "question": "Where is it kept?"}
+    at.editor.fills = {"where": "Base"}
+    at.editor.questions.clear()
+    arguments = json.dumps({"questions": [asked | {"options": options}]})
+    await at.editor.prompt(session, f"call request_user_input {arguments}")
+    (question,) = at.editor.questions
+    choices = question["requestedSchema"]["properties"]["where"]["oneOf"]
+    assert [choice["const"] for choice in choices][:2] == ["File", "Base"]
+    assert at.was_sent('{\\"answers\\":{\\"where\\":{\\"answers\\":[\\"Base\\"]')
 
 
 async def a_turn_is_cancelled(at: At) -> None:
@@ -481,6 +499,7 @@ STEPS: tuple[Step, ...] = (
     a_patch_has_its_diff,
     a_patch_is_asked_about_where_nothing_may_be_written,
     a_plan_is_shown,
+    a_question_of_the_model_is_a_form,
     a_turn_is_cancelled,
     a_session_is_loaded_with_its_history,
     sessions_are_listed,

@@ -13,7 +13,7 @@ from acp import audio_block
 from acp.exceptions import RequestError
 from acp.schema import EnvVariable, McpServerStdio
 
-from acp_editor import editor
+from acp_editor import Editor, editor
 from codexd.models.scripted.scripts import Call, Say
 from daemon_house import Home
 from installed_codex import ADAPTER, needs_adapter
@@ -228,6 +228,66 @@ def test_what_is_no_request_is_refused_and_the_rest_goes_on(home: Home) -> None:
     assert all(answer["error"]["data"]["code"] for answer in answers.values() if "error" in answer)
     nameless = [answer["error"]["code"] for answer in ended.lines if answer["id"] is None]
     assert nameless == [-32700, -32600, -32600]
+
+
+def test_an_editor_logs_in_and_out(home: Home) -> None:
+    key = {"CODEX_API_KEY": "sk-test-0123456789abcdefghij"}
+
+    async def run() -> None:
+        async with (
+            editor(*command("acp"), env=home.env, cwd=home.work) as at,
+            editor(*command("acp"), env=home.env | key, cwd=home.work) as has_key,
+        ):
+            await refused(at)
+            await refused(has_key)  # A key is used when the person says so.
+            await has_key.agent.authenticate(method_id="api-key")
+            session = await at.open(home.work)
+            await at.prompt(session, "say 1 4")
+            await at.prompt(session, "/status")
+            assert "**Account:** API key" in at.text(session)
+            await request(at, "logout")
+            await refused(at)
+
+    async def refused(at: Editor) -> None:
+        with pytest.raises(RequestError) as nobody:
+            await at.open(home.work)
+        assert nobody.value.code == -32000
+
+    with playing() as model:
+        home.use_model(model.base_url, provider_more="requires_openai_auth = true")
+        home.start()
+        asyncio.run(run())
+
+
+def test_requests_that_few_editors_send(home: Home) -> None:
+    async def run() -> None:
+        async with editor(*command("acp"), env=home.env, cwd=home.work) as at:
+            session = await at.open(home.work)
+            chosen = {"sessionId": session, "modelId": "gpt-6.2-astra"}
+            await request(at, "session/set_model", **chosen)
+
+            hanging = asyncio.create_task(at.prompt(session, "hang 60"))
+            await at.until(lambda: at.text(session))
+            assert b'"model":"gpt-6.2-astra"' in model.asked[-1]
+            queued = asyncio.create_task(at.prompt(session, "say 1 4"))
+            await at.until(lambda: len(at.sent) >= 5)
+            (first, second) = [number for number, method in at.sent if method == "session/prompt"]
+            await at.agent._conn.send_notification("$/cancel_request", {"requestId": second})
+            assert (await queued).stop_reason == "cancelled"
+            assert not hanging.done()
+            await at.agent._conn.send_notification("$/cancel_request", {"requestId": first})
+            assert (await hanging).stop_reason == "cancelled"
+            assert len(model.asked) == 1
+
+    with playing() as model:
+        home.use_model(model.base_url)
+        home.start()
+        asyncio.run(run())
+
+
+async def request(at: Editor, method: str, **params: Any) -> Any:
+    """What the library has no function for."""
+    return await at.agent._conn.send_request(method, params)
 
 
 def test_audio_and_bad_choices_are_refused_and_nothing_is_sent(home: Home) -> None:

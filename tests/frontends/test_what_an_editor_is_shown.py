@@ -12,6 +12,7 @@ from codexd_frontends.acp.permissions import options_of
 from codexd_frontends.acp.translation.blocks import content_of, read_prompt
 from codexd_frontends.acp.translation.choices import Choices, Effort, Model, Opened, Preset
 from codexd_frontends.acp.translation.diffs import DIFF_CHARACTERS_MAX, HUNKS_MAX, diffs_of
+from codexd_frontends.acp.translation.forms import models_answers, models_form
 from codexd_frontends.acp.translation.tool_calls import (
     OUTPUT_CHARACTERS_MAX,
     begun,
@@ -22,7 +23,7 @@ from codexd_frontends.acp.translation.tool_calls import (
 )
 from codexd_frontends.acp.translation.updates import GROWTH_CHARACTERS, Updates
 from codexd_frontends.acp.translation.wire import Block, Declined, Resource
-from codexd_frontends.client.approval_messages import ApprovalRequest
+from codexd_frontends.client.approval_messages import ApprovalRequest, Choice, PersonQuestion
 from codexd_frontends.client.messages import (
     FileKind,
     FileUpdate,
@@ -251,6 +252,30 @@ def test_a_question_has_the_answers_that_the_daemon_takes() -> None:
         "decline",
         "cancel",
     }
+
+
+def test_questions_of_the_model_are_fields_with_room_for_other_words() -> None:
+    asked = (
+        PersonQuestion(
+            id="where",
+            header="Storage",
+            question="Where?",
+            options=(Choice(label="File", description="Simple."), Choice(label="Base")),
+        ),
+        PersonQuestion(id="why", question="Why?"),
+    )
+    fields = models_form(asked)["requestedSchema"]["properties"]
+    assert list(fields) == ["where", "where (other)", "why"]
+    assert [choice["const"] for choice in fields["where"]["oneOf"]] == ["File", "Base"]
+    assert fields["where"]["description"] == "Where?\nFile: Simple."
+    given = {"where": "File", "where (other)": "in a cave", "why": " "}
+    assert models_answers(asked, given) == {"where": ("in a cave",)}
+    assert models_answers(asked, {"where": "File"}) == {"where": ("File",)}
+    choices = options_of(request(questions=asked[:1]))
+    assert [(choice.name, choice.answer) for choice in choices][:2] == [
+        ("File", "File"),
+        ("Base", "Base"),
+    ]
 
 
 def test_choices_follow_the_settings_whoever_changes_them() -> None:

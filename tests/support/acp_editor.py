@@ -16,7 +16,7 @@ from typing import Any
 
 from acp import PROTOCOL_VERSION, text_block
 from acp.client.connection import ClientSideConnection
-from acp.connection import StreamEvent
+from acp.connection import StreamDirection, StreamEvent
 from acp.exceptions import RequestError
 from acp.schema import (
     AcceptElicitationResponse,
@@ -48,6 +48,7 @@ class Editor:
         # The option that the person picks, by its id; None: the question is cancelled.
         self.picks: Callable[[Json], str | None] = lambda _asked: "allow_once"
         self.fills: Json = {}
+        self.sent: list[tuple[int, str]] = []  # requests and notifications, by their ids
         self.withdrawn: list[
             int
         ] = []  # questions that were taken back, which the library knows nothing of
@@ -95,7 +96,10 @@ class Editor:
 
     def heard(self, event: StreamEvent) -> None:
         """Every message, as it comes."""
-        if event.message.get("method") == "$/cancel_request":
+        if event.direction is StreamDirection.OUTGOING and "method" in event.message:
+            self.sent.append((event.message.get("id", -1), event.message["method"]))
+            self._tell()
+        elif event.message.get("method") == "$/cancel_request":
             self.withdrawn.append(event.message["params"]["requestId"])
             self._tell()
 

@@ -69,10 +69,17 @@ class Agent:
             if isinstance(message, Unreadable):
                 self._editor.refuse(message.id, message.error)
             elif message.is_answer:
-                self._editor.take_answer(message)
+                self._take_answer(message)
             else:
                 self._serve(message)
         return messages is not None
+
+    def _take_answer(self, message: Message) -> None:
+        """Pass on what a person answered; where the daemon is away, it asks again when it is back."""
+        try:
+            self._editor.take_answer(message)
+        except ConnectionCut as cut:
+            self._link.reconnect(cut)
 
     def _serve(self, message: Message) -> None:
         """Carry out a request or a notification of the editor's."""

@@ -57,8 +57,6 @@ class Logins:
 
     def require(self) -> None:
         """Raises: Declined, where the provider needs a login and there is none."""
-        if any(os.environ.get(name) for name in self._link.daemon.key_variables):
-            return  # Each turn brings the key along.
         account = self._link.call("account/read", {}, _Account)
         if account.requires_openai_auth and account.account is None:
             raise Declined(

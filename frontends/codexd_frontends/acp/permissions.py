@@ -7,12 +7,14 @@ answers with an error has not answered, and the question stays open for others.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec.structs import replace
 
 from codexd_frontends.acp.editor import COMPLAINT_CHARACTERS_MAX, Editor
+from codexd_frontends.acp.translation.forms import models_answers, models_form, servers_form
 from codexd_frontends.acp.translation.tool_calls import TITLE_CHARACTERS_MAX, fenced, text_content
 from codexd_frontends.acp.translation.wire import (
     ElicitationAnswer,
@@ -38,12 +40,11 @@ from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.messages import (
     ItemNote,
     Message,
-    Received,
     RequestId,
 )
 from codexd_frontends.screen.drawn import one_line
 
-RULE_CHARACTERS_MAX: Final = 80
+NAME_CHARACTERS_MAX: Final = 80  # of a rule, a host or a choice
 
 A = TypeVar("A", PermissionAnswer, ElicitationAnswer)
 
@@ -55,6 +56,7 @@ class Option(NamedTuple):
     name: str
     kind: str  # of the editor: allow_once, allow_always, reject_once, reject_always
     decision: str  # of the daemon
+    answer: str | None = None  # to a question of the model
 
     @property
     def wire(self) -> dict[str, str]:
@@ -70,14 +72,6 @@ SESSION: Final = Option(
 )
 DECLINE: Final = Option("decline", "No, and go on without it", "reject_once", "decline")
 STOP: Final = Option("cancel", "No, and stop the turn", "reject_once", "cancel")
-
-
-class _Schema(Received, frozen=True, kw_only=True):
-    """The parts of a server's question that go on to the editor as they are."""
-
-    requested_schema: Raw = Raw(b'{"type":"object","properties":{}}')
-    elicitation_id: str | None = None
-    url: str | None = None
 
 
 class _Open(NamedTuple):
@@ -108,13 +102,25 @@ class Permissions:
             self._open[approval_id] = _Open(question, known.asked)
             return None
         self._close(approval_id)
-        request_id: RequestId | None
-        if question.request.elicits and not self._asks_as_permission(question.request):
-            request_id = self._elicit(daemon, asked, approval_id)
-        else:
-            request_id = self._ask_permission(daemon, question.request)
+        request_id = self._put(daemon, question, asked)
         self._open[approval_id] = _Open(question, request_id)
         return _elsewhere(question.request) if request_id is None else None
+
+    def _put(self, daemon: Daemon, question: Question, asked: Message) -> RequestId | None:
+        """Put it in the best way that the editor has; None: it has none."""
+        request = question.request
+        can_ask = self._elicits.url if request.url else self._elicits.form
+        if request.questions:
+            if can_ask is not None:
+                return self._ask_form(daemon, request, models_form(request.questions))
+            is_choice = len(request.questions) == 1 and request.questions[0].options
+            return self._ask_permission(daemon, request) if is_choice else None
+        if not request.elicits:
+            return self._ask_permission(daemon, request)
+        if can_ask is not None:
+            return self._ask_form(daemon, request, servers_form(asked))
+        # Yes or no is a permission, too.
+        return None if request.fields else self._ask_permission(daemon, request)
 
     def resolved(self, message: Message) -> None:
         """Withdraw the question that was answered, here or elsewhere."""
@@ -146,11 +152,6 @@ class Permissions:
         if held is not None and held.asked is not None:
             self._editor.withdraw(held.asked)
 
-    def _asks_as_permission(self, request: ApprovalRequest) -> bool:
-        """Whether a server's question is yes or no, and the editor has no better way to ask it."""
-        can_ask = self._elicits.url if request.url else self._elicits.form
-        return can_ask is None and not request.fields
-
     def _ask_permission(self, daemon: Daemon, request: ApprovalRequest) -> RequestId:
         options = options_of(request)
         params = {
@@ -169,56 +170,69 @@ class Permissions:
             if picked is None:
                 _complain(f"expected one of the options, found {answer.outcome.option_id!r}")
             else:
-                self._decide(daemon, request.approval_id, Verdict(picked.decision))
+                given = {} if picked.answer is None else {request.questions[0].id: (picked.answer,)}
+                self._decide(daemon, request.approval_id, Verdict(picked.decision), given)
 
         return self._editor.ask("session/request_permission", params, answered)
 
-    def _elicit(self, daemon: Daemon, asked: Message, approval_id: str) -> RequestId | None:
-        request = msgspec.json.decode(asked.params, type=ApprovalRequest)
-        raw = msgspec.json.decode(asked.params, type=_Schema)
-        params: dict[str, object] = {
-            "sessionId": self._session_id,
-            "message": f"{one_line(request.server_name or '', 80)}: {request.message or ''}",
-        }
-        if raw.url is not None:
-            if self._elicits.url is None:
-                return None
-            params |= {"mode": "url", "url": raw.url, "elicitationId": raw.elicitation_id or ""}
-        else:
-            if self._elicits.form is None:
-                return None
-            params |= {"mode": "form", "requestedSchema": raw.requested_schema}
-
+    def _ask_form(self, daemon: Daemon, request: ApprovalRequest, form: Update) -> RequestId:
         def answered(message: Message) -> None:
             answer = _read_answer(message, ElicitationAnswer)
-            if answer is not None and answer.action in ("accept", "decline", "cancel"):
-                verdict = Verdict(answer.action, content=answer.content)
-                self._decide(daemon, approval_id, verdict)
+            if answer is None or answer.action not in ("accept", "decline", "cancel"):
+                return
+            content = answer.content or {}
+            given = models_answers(request.questions, content)
+            verdict = Verdict(answer.action, content=None if request.questions else answer.content)
+            self._decide(daemon, request.approval_id, verdict, given)
 
+        params = {"sessionId": self._session_id, **form}
         return self._editor.ask("elicitation/create", params, answered)
 
-    def _decide(self, daemon: Daemon, approval_id: str, verdict: Verdict) -> None:
+    def _decide(
+        self,
+        daemon: Daemon,
+        approval_id: str,
+        verdict: Verdict,
+        answers: Mapping[str, tuple[str, ...]],
+    ) -> None:
         """Answer the daemon, which may have been restarted since it asked."""
         held = self._open.pop(approval_id, None)
         if held is not None:
-            daemon.answer(held.question.id, held.question.answer(verdict))
+            question = replace(held.question, answers=answers)
+            daemon.answer(question.id, question.answer(verdict))
 
 
 def options_of(request: ApprovalRequest) -> list[Option]:
     """The answers to a question, those that allow first."""
+    if request.questions:
+        choices = request.questions[0].options or ()
+        return [
+            *(
+                Option(
+                    f"choice_{number}", _name(choice.label), "allow_once", "accept", choice.label
+                )
+                for number, choice in enumerate(choices, 1)
+            ),
+            DECLINE,
+            STOP,
+        ]
     if request.elicits:
         return [Option("allow_once", "Yes", "allow_once", "accept"), DECLINE, STOP]
     if request.host is not None:
-        host = one_line(request.host, RULE_CHARACTERS_MAX)
+        host = _name(request.host)
         always = Option("allow_host", f"Yes, and always allow {host}", "allow_always", ALWAYS)
         never = Option("reject_host", f"No, and never allow {host}", "reject_always", NEVER)
         return [ONCE, SESSION, always, DECLINE, never]
     rules = []
     if can_have_rule(request):
-        words = one_line(shlex.join(request.proposed_rule or ()), RULE_CHARACTERS_MAX)
+        words = _name(shlex.join(request.proposed_rule or ()))
         name = f"Yes, and always allow commands that begin with `{words}`"
         rules = [Option("accept_execpolicy_amendment", name, "allow_always", ALWAYS)]
     return [ONCE, SESSION, *rules, DECLINE, STOP]
+
+
+def _name(text: str) -> str:
+    return one_line(text, NAME_CHARACTERS_MAX)
 
 
 def _call(request: ApprovalRequest) -> Update:
@@ -253,13 +267,16 @@ def _title(request: ApprovalRequest) -> str:
         return f"{request.server_name} asks"
     if request.server_name is not None:
         return f"{request.server_name}: call a tool"
+    if request.questions:
+        return request.questions[0].question
     return " ".join((request.shell_line or "Change files").split("\n"))
 
 
 def _elsewhere(request: ApprovalRequest) -> str:
     """What the person is told where the editor has no form for the question."""
     line = how_to_answer(request)[0].strip()
-    return f"An MCP server asks for values, which this editor cannot ask for. In a terminal: `{line}`\n"
+    who = "The model" if request.questions else "An MCP server"
+    return f"{who} asks a question that this editor has no form for. In a terminal: `{line}`\n"
 
 
 def _read_answer(message: Message, kind: type[A]) -> A | None:

@@ -60,6 +60,7 @@ class Session:
         self.updates = Updates(shows_terminals=shows_terminals)
         self.permissions = Permissions(editor, self.id, capabilities.elicitation)
         self._prompts: dict[str, RequestId] = {}  # by their turns, the oldest first
+        self._next: RequestId | None = None  # a prompt whose turn the thread begins by itself
 
     def tell(self, *updates: dict[str, Any]) -> None:
         """Send updates of this program's own."""
@@ -81,6 +82,11 @@ class Session:
             case "thread/settings/updated":
                 settings = msgspec.json.decode(heard.params, type=SettingsNote).thread_settings
                 self.tell(*self.choices.take(settings))
+            case "thread/unarchived":  # An archived thread has no followers.
+                with contextlib.suppress(RequestRefused):
+                    self.followed.attach(self._link.daemon)
+            case "turn/started" if self._next is not None and self.updates.running is not None:
+                self._prompts[self.updates.running], self._next = self._next, None
             case "turn/completed":
                 self._turn_ended(msgspec.json.decode(heard.params, type=TurnNote).turn)
 
@@ -94,13 +100,18 @@ class Session:
         reply = command.run(self._place, rest)
         if reply.text:
             self.tell(message(reply.text))
-        if reply.turn_id is None:
-            self._editor.answer(request_id, {"stopReason": "end_turn"})
-        else:
+        if reply.turn_id is not None:
             self._prompts[reply.turn_id] = request_id
+        elif reply.begins_one:
+            self._next = request_id
+        else:
+            self._editor.answer(request_id, {"stopReason": "end_turn"})
 
     def cancel(self, only: RequestId | None = None) -> None:
         """Stop the prompts of this editor, or one of them; without any, the turn that runs, whose it may be."""
+        if self._next is not None and only in (None, self._next):
+            self._editor.answer(self._next, {"stopReason": "cancelled"})
+            self._next = None
         turns = [turn for turn, asked in self._prompts.items() if only in (None, asked)]
         if not turns and only is None and self.updates.running is not None:
             turns = [self.updates.running]
@@ -119,7 +130,7 @@ class Session:
 
     def close(self) -> None:
         """Stop what this editor has begun, and follow the thread no more."""
-        if self._prompts:
+        if self._prompts or self._next is not None:
             self.cancel()
         self.permissions.close()
         for turn_id in list(self._prompts):
@@ -130,14 +141,17 @@ class Session:
     def gone(self, problem: str) -> None:
         """The thread is no more."""
         self.permissions.close()
-        for request_id in self._prompts.values():
+        waiting = [*self._prompts.values(), *([] if self._next is None else [self._next])]
+        for request_id in waiting:
             self._editor.refuse(request_id, Declined(NOT_FOUND, problem, "thread_not_found"))
         self._prompts.clear()
+        self._next = None
 
     def take_over(self, other: Session) -> None:
         """Go on with the prompts of the same session that was opened before."""
         other.permissions.close()
         self._prompts.update(other._prompts)
+        self._next = other._next
 
     @property
     def _place(self) -> slash.Place:

@@ -38,19 +38,30 @@ class Reply(NamedTuple):
 
     text: str = ""
     turn_id: str | None = None
+    begins_one: bool = False  # the thread begins a turn by itself, which is waited for
 
 
 class _Compacting(Received, frozen=True, kw_only=True):
     turn_id: str | None = None
 
 
+class _Goal(Received, frozen=True, kw_only=True):
+    objective: str = ""
+    status: str = ""
+    tokens_used: int = 0
+
+
+class _GoalAnswer(Received, frozen=True, kw_only=True):
+    goal: _Goal | None = None
+
+
 def find(text: str) -> tuple[Command, str] | None:
     """The command that a prompt is, and what follows its name; None: the prompt is one for the model."""
     if not text.startswith("/"):
         return None
-    name, _, rest = text[1:].partition(" ")
+    name, *rest = text[1:].split(maxsplit=1) or [""]
     command = COMMANDS.get(name.lower())
-    return None if command is None else (command, rest.strip())
+    return None if command is None else (command, "".join(rest))
 
 
 def available(choices: Choices) -> Update:
@@ -119,6 +130,31 @@ def _plan(place: Place, _rest: str) -> Reply:
     change = place.choices.change("collaboration_mode", "default" if plans else "plan")
     place.link.call("thread/settings/update", {"threadId": place.thread_id, **change}, object)
     return Reply("Plan mode is off." if plans else "Plan mode is on.")
+
+
+def _goal(place: Place, rest: str) -> Reply:
+    thread = {"threadId": place.thread_id}
+    match rest.lower():
+        case "":
+            goal = place.link.call("thread/goal/get", thread, _GoalAnswer).goal
+            if goal is None:
+                return Reply("There is no goal: `/goal OBJECTIVE` sets one.")
+            return Reply(
+                f"**Goal:** {goal.objective}  \n**Status:** {goal.status}, {goal.tokens_used} tokens used"
+            )
+        case "clear":
+            place.link.call("thread/goal/clear", thread, object)
+            return Reply("There is no goal any more.")
+        case "pause":
+            place.link.call("thread/goal/set", thread | {"status": "paused"}, _GoalAnswer)
+            return Reply("The goal is paused: `/goal resume` goes on.")
+        case "resume":
+            change = {"status": "active"}
+        case _:
+            change = {"objective": rest, "status": "active"}
+    change = thread | change | {"origin": "user"}
+    goal = place.link.call("thread/goal/set", change, _GoalAnswer).goal
+    return Reply(begins_one=goal is not None and goal.status == "active")
 
 
 def _rename(place: Place, rest: str) -> Reply:
@@ -218,6 +254,11 @@ COMMANDS: Final = {
     "review-commit": Command("Review a commit", "commit", _review_commit),
     "model": Command("List the models, or take another one", "model", _model),
     "plan": Command("Turn plan mode on or off", "", _plan),
+    "goal": Command(
+        "Set a goal that the thread pursues by itself, or show it",
+        "OBJECTIVE, pause, resume or clear",
+        _goal,
+    ),
     "status": Command("Show the settings, the account and the tokens used", "", _status),
     "mcp": Command("List the MCP servers and their tools", "", _mcp),
     "rename": Command("Name this session", "name", _rename),
