@@ -99,6 +99,24 @@ async def test_28_what_waits_for_a_busy_thread_survives_a_kill_in_its_place(home
 
 
 @trio_test
+async def test_28_a_thread_begins_in_a_folder_that_was_removed_and_its_commands_fail(
+    daemon: Daemon,
+) -> None:
+    async with scripted_model() as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as client:
+            for sandbox in ("danger-full-access", "workspace-write"):
+                gone = str(daemon.home.root / "removed")
+                thread = await client.start_thread(cwd=gone, sandbox=sandbox)
+                assert (await client.run_turn(thread, "run echo ran"))["status"] == "completed"
+            warned = {note.params["message"] for note in client.of("warning")}
+            assert f"There is no directory at {gone}: commands fail until it is there" in warned
+            told = [note.params["item"] for note in client.of("item/completed")]
+            commands = [item for item in told if item["type"] == "commandExecution"]
+            assert [item["status"] for item in commands] == ["failed", "failed"]
+
+
+@trio_test
 async def test_28_what_a_terminal_may_send_is_answered_and_told(daemon: Daemon) -> None:
     """Names, commands and reviews of any shape; and a thread that another client has archived meanwhile."""
     async with connected(daemon.home.socket) as client:

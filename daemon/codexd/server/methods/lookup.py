@@ -170,13 +170,17 @@ def check_provider(services: Services, provider: str) -> None:
 async def checked_cwd(services: Services, cwd: str) -> str:
     """An absolute path of a directory that is there. Raises: RpcError."""
     path = absolute(services, cwd)
-    try:
-        is_folder = await patiently(path, partial(os.path.isdir, path))
-    except NoAnswer as error:
-        raise invalid_params(f"cwd: {path}: {error.strerror}; nothing was done") from error
-    if not is_folder:
+    if not await is_folder(path):
         raise invalid_params(f"cwd: expected a directory, found none at {path}")
     return path
+
+
+async def is_folder(path: str) -> bool:
+    """Whether it is a directory. Raises: RpcError, where its file system does not answer."""
+    try:
+        return await patiently(path, partial(os.path.isdir, path))
+    except NoAnswer as error:
+        raise invalid_params(f"cwd: {path}: {error.strerror}; nothing was done") from error
 
 
 async def policies_in(

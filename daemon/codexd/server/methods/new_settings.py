@@ -13,6 +13,7 @@ from codexd.protocol.settings import asked_features_off, thread_change
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import config_for
 from codexd.server.methods.lookup import (
+    absolute,
     check_provider,
     checked_cwd,
     permissions_in,
@@ -26,7 +27,10 @@ async def new_settings(
 ) -> tuple[Settings, ReadConfig]:
     """The settings, and the configuration of the thread's folder. Raises: RpcError."""
     permissions, asked = permissions_in(params), thread_change(params)
-    cwd = await checked_cwd(services, asked.cwd or str(services.cwd))
+    given = asked.cwd or str(services.cwd)
+    # A terminal of Codex exits where this is refused, and a folder may be removed under it: its client is warned.
+    may_be_gone = params.idempotency_key is None
+    cwd = absolute(services, given) if may_be_gone else await checked_cwd(services, given)
     read = await config_for(services, connection, cwd)
     policies = await _new_policies(services, asked, permissions, cwd, read.config)
     off = features_off(read.config)

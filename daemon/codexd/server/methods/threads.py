@@ -32,6 +32,7 @@ from codexd.server.methods.lookup import (
     archived,
     asked_change,
     find_thread,
+    is_folder,
     load_thread,
     open_thread,
     thread_id_of,
@@ -114,6 +115,9 @@ async def _started(
         source=OF_CLIENTS,
     )
     thread_id = named or await _new_id(services, params.idempotency_key)
+    if not await is_folder(settings.cwd):
+        words = f"There is no directory at {settings.cwd}: commands fail until it is there"
+        warn(services, connection, thread_id, words)
     return await services.supervisor.start(
         thread_id, command, by=connection.by, key=params.idempotency_key
     )
