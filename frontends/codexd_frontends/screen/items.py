@@ -93,6 +93,10 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
             return [style.dim(one_line(f"⌕ {item.query}"))]
         case "imageView":
             return [style.dim(one_line(f"[image: {item.path}]"))]
+        case "contextCompaction" if item.status in ("failed", "interrupted"):
+            return [
+                style.dim("— the model's history was not shortened here: that came to nothing —")
+            ]
         case "contextCompaction":
             return [style.dim("— the model's history was shortened here —")]
         case "enteredReviewMode":
