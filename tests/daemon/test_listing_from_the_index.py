@@ -230,6 +230,9 @@ async def test_filters_follow_the_schema(daemon: Daemon) -> None:
         assert await listed(client, **mine, sourceKinds=["cli", "vscode"]) == [thread]
         assert await listed(client, **mine, sourceKinds=[]) == [thread]
         assert await listed(client, **mine, sourceKinds=["exec", "appServer"]) == []
+        job = await client.begin_thread(source="exec")
+        assert await listed(client, **mine) == [thread]
+        assert await listed(client, **mine, sourceKinds=["exec"]) == [job]
         assert await listed(client, **mine, sourceKinds=["subAgent"]) == []
         assert await listed(client, **mine, ancestorThreadId=thread) == []
         assert await listed(client, meant=thread[:13]) == [thread]

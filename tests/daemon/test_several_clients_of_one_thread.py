@@ -140,8 +140,9 @@ async def test_a_title_is_made_once_for_all_clients_and_its_threads_are_in_no_li
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as other:
             threads = []
-            for who in (client, other):
-                started = await who.call("thread/start", **TITLE)
+            # Two versions of Codex begin these threads under different policies.
+            for who, policy in ((client, "never"), (other, "on-request")):
+                started = await who.call("thread/start", **TITLE | {"approvalPolicy": policy})
                 assert started["sandbox"]["type"] == "readOnly"
                 threads.append(started["thread"]["id"])
             turns = [

@@ -716,7 +716,7 @@ THEIRS = [
 # Params of Codex's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
-    "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys", "traceparent",
+    "source", "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys", "traceparent",
     "interruptOnDisconnect",
     "includedThreadIds",  # of Codex 0.171; the schemas are those of 0.169
 }  # fmt: skip

@@ -136,6 +136,7 @@ class ThreadStartParams(_Overrides, frozen=True, kw_only=True):
     environments: tuple[AskedEnvironment, ...] | None = None  # empty: nothing is executed
     history_mode: Literal["legacy", "paginated"] | None = None
     thread_source: str | None = None
+    source: Literal["exec"] | None = None  # codexd only: of a job, and not of a person's client
     idempotency_key: str | None = None  # codexd only: requests with the same key start one thread
 
 

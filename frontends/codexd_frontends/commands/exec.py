@@ -116,7 +116,7 @@ def _attached(
         if value
     }
     if asked.action in ("start", "review"):
-        return begun_thread(daemon, settings.params | of_new)
+        return begun_thread(daemon, settings.params | of_new | {"source": "exec"})
     thread_id = _thread_id(daemon, arguments, asked)
     params = {**settings.params, "threadId": thread_id, "excludeTurns": True}
     if asked.action == "fork":

@@ -10,8 +10,6 @@ from typing import Final
 
 # Of threads that clients begin over the socket.
 OF_CLIENTS: Final = "vscode"
-# Of a thread that `exec` ran, which no person goes on with unless asked.
-OF_EXEC: Final = "exec"
 # The words of Codex; a thread of any other word is of a kind that Codex calls custom.
 WORDS: Final = frozenset({"cli", "vscode", "exec", "appServer", "unknown"})
 CUSTOM: Final = "custom"

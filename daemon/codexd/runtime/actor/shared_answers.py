@@ -103,7 +103,12 @@ class _Replayed:
         return self._left.pop() if self._left else []
 
 
+# The beginning of a message about where a thread works, encoded.
+_ENVIRONMENT: Final = b'"text":"<environment_context>'
+
+
 def _print(request: ModelRequest) -> bytes:
-    """A hash of what is asked, whichever thread asks it."""
-    asked = replace(request, cache_key="", notes=None)
+    """A hash of what is asked, whichever thread asks it, and under whatever policies its client has begun it."""
+    items = tuple(item for item in request.input if _ENVIRONMENT not in item)
+    asked = replace(request, input=items, cache_key="", notes=None)
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.astuple(asked))).digest()

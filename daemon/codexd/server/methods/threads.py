@@ -112,7 +112,7 @@ async def _started(
         ephemeral=bool(params.ephemeral),
         history_mode=params.history_mode or "paginated",
         thread_source=params.thread_source,
-        source=OF_CLIENTS,
+        source=params.source or OF_CLIENTS,
     )
     thread_id = named or await _new_id(services, params.idempotency_key)
     if not await is_folder(settings.cwd):
