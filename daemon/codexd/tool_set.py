@@ -8,6 +8,7 @@ from codexd.sessions.exec_command import ExecTool
 from codexd.sessions.write_stdin import WriteStdinTool
 from codexd.tools.apply_patch import ApplyPatchTool
 from codexd.tools.argv_shell import ArgvShell
+from codexd.tools.harmless.goals import CREATE, GET, UPDATE, GoalTool
 from codexd.tools.harmless.plan import PlanTool
 from codexd.tools.harmless.request_permissions import PermissionsTool
 from codexd.tools.harmless.request_user_input import QuestionsTool
@@ -45,6 +46,7 @@ def own_tools(
         PlanTool(),
         PermissionsTool(),
         QuestionsTool(),
+        *map(GoalTool, (GET, CREATE, UPDATE)),
         ViewImageTool(images.look),
         WebSearchTool(web_search),
     )

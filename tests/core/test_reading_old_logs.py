@@ -30,6 +30,7 @@ from codexd.core.events.warnings import ThreadWarned
 from codexd.core.state.state import ThreadState, evolve, fold
 from codexd.core.values.agents_md import InstructionFile
 from codexd.core.values.environment import TurnEnvironment
+from codexd.core.values.goals import Goal
 from codexd.core.values.ids import (
     ApprovalId,
     CallId,
@@ -457,6 +458,7 @@ AS_A_TASK: list[Event] = [
 
 EVERY = [
     *(*AS_A_TASK, *WAITING),
+    *(e.GoalChanged(Goal("Port it.")), e.GoalTold("Go on."), e.GoalCleared()),
     *(*EXPECTED, *MARKED, *TOLD, *TAKEN_BACK, *SHORTENED, *SENT, *CAME_IN),
     *(e.TurnQueued(T1, "compact"), e.TurnWithdrawn(T1)),
     *(*LEFT_RUNNING, *IN_SESSIONS, *PLANNED, *KEPT, *APPROVED, *PERMITTED, *BY_A_PERSON),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codexd.core.state.cut_items import CUT_BYTES_MAX
+from codexd.core.cut_items import CUT_BYTES_MAX
 from codexd.models.answer_size import ANSWER_BYTES_MAX, ITEM_BYTES_MAX, ITEMS_MAX
 from codexd.models.scripted.scripts import Break, Call, Hang, Part, Raw, Reply, Say, Think
 from codexd.models.scripted.server import ScriptedModel, scripted_model

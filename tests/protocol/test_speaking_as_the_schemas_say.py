@@ -31,6 +31,7 @@ from codexd.protocol import (
     commands,
     config,
     feedback,
+    goals,
     history,
     injecting,
     inventories,
@@ -299,7 +300,20 @@ LIMITS = account.RateLimits(
     plan_type="plus",
     rate_limit_reached_type="rate_limit_reached",
 )
+GOAL = goals.ThreadGoal(
+    thread_id="t",
+    objective="o",
+    status="active",
+    token_budget=9,
+    tokens_used=1,
+    time_used_seconds=2,
+    created_at=3,
+    updated_at=4,
+)
 ANSWERS: dict[str, list[msgspec.Struct]] = {
+    "thread/goal/clear": [goals.ThreadGoalClearResponse(True)],
+    "thread/goal/get": [goals.ThreadGoalGetResponse(GOAL), goals.ThreadGoalGetResponse(None)],
+    "thread/goal/set": [goals.ThreadGoalSetResponse(GOAL)],
     "collaborationMode/list": [
         collaboration.CollaborationModeListResponse(
             (
@@ -585,6 +599,11 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     "item/completed": [
         notifications.ItemCompletedNotification(item, "t", "u", 1) for item in ITEMS
     ],
+    "thread/goal/cleared": [goals.ThreadGoalClearedNotification(thread_id="t")],
+    "thread/goal/updated": [
+        goals.ThreadGoalUpdatedNotification(thread_id="t", turn_id=turn, goal=GOAL)
+        for turn in (None, "u")
+    ],
     "item/plan/delta": [
         notifications.PlanDeltaNotification(thread_id="t", turn_id="u", item_id="i", delta="d")
     ],
@@ -741,7 +760,6 @@ EMPTY_SCHEMAS = {
     "plugin/list": "PluginListResponse",
     "thread/attachment/list": "ThreadAttachmentListResponse",
     "plugin/installed": "PluginInstalledResponse",
-    "thread/goal/get": "ThreadGoalGetResponse",
 }
 
 

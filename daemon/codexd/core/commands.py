@@ -24,6 +24,7 @@ from codexd.core.commands_on_hold import (
 from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.history import KeptItems
 from codexd.core.events.waiting import ReviewAsked
+from codexd.core.goal_commands import ClearGoal, SetGoal
 from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import (
     ApprovalId,
@@ -349,6 +350,8 @@ Command = (
     | CompactThread
     | PinRecord
     | UnpinRecord
+    | SetGoal
+    | ClearGoal
     | SteerTurn
     | WithdrawInput
     | ReviseInput

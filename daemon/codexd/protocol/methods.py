@@ -29,6 +29,7 @@ from codexd.protocol import commands as p
 from codexd.protocol import config as g
 from codexd.protocol import doctor as d
 from codexd.protocol import feedback as f
+from codexd.protocol import goals as w
 from codexd.protocol import history as h
 from codexd.protocol import hooks as k
 from codexd.protocol import inventories as i
@@ -216,6 +217,9 @@ METHODS: dict[str, Method] = {
     "feedback/save": Method(f.FeedbackSaveParams, f.FeedbackSaveResponse, looks=True),
     "feedback/upload": Method(f.FeedbackUploadParams, f.FeedbackUploadResponse, looks=True),
     "thread/export": Method(transfer.ThreadExportParams, transfer.ThreadExportResponse, looks=True),
+    "thread/goal/clear": Method(w.ThreadGoalClearParams, w.ThreadGoalClearResponse),
+    "thread/goal/get": Method(w.ThreadGoalGetParams, w.ThreadGoalGetResponse, looks=True),
+    "thread/goal/set": Method(w.ThreadGoalSetParams, w.ThreadGoalSetResponse),
     "thread/fork": Method(t.ThreadForkParams, t.ThreadForkResponse, large=True),
     "thread/inject_items": Method(
         injecting.ThreadInjectItemsParams, injecting.ThreadInjectItemsResponse
@@ -319,7 +323,6 @@ EMPTY_ANSWERS: dict[str, bytes] = {
     "plugin/list": b'{"marketplaces":[],"marketplaceLoadErrors":[],"featuredPluginIds":[]}',
     "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
     "thread/attachment/list": b'{"data":[],"nextCursor":null}',
-    "thread/goal/get": b'{"goal":null}',
 }
 
 

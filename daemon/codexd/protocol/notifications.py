@@ -12,7 +12,7 @@ import msgspec
 
 from codexd.core.values.items import PlanStep, ThreadItem, TurnError
 from codexd.core.values.settings import ApprovalPolicy
-from codexd.protocol import account, mcp
+from codexd.protocol import account, goals, mcp
 from codexd.protocol.clients import (
     CLIENTS_CHANGED,
     STOPPING,
@@ -266,6 +266,8 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/closed": ThreadClosedNotification,
     "thread/compacted": ContextCompactedNotification,
     "thread/deleted": ThreadDeletedNotification,
+    goals.GOAL_CLEARED: goals.ThreadGoalClearedNotification,
+    goals.GOAL_UPDATED: goals.ThreadGoalUpdatedNotification,
     "thread/name/updated": ThreadNameUpdatedNotification,
     "thread/queue/changed": ThreadQueueChangedNotification,
     "thread/readState/changed": ThreadReadStateChangedNotification,

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import Rejected, ToolCallDone
+from codexd.core.decide.goals import answer_goal_call
 from codexd.core.decide.hosts import answer_about_host, check_answer
 from codexd.core.decide.lookups import Lookups
 from codexd.core.decide.transition import Transition, not_again
@@ -35,6 +36,7 @@ from codexd.core.values.ids import ApprovalId, CallId
 from codexd.core.values.tool_actions import (
     AskPermissions,
     AskPerson,
+    GoalAction,
     Permissions,
     ToolAction,
     ToolResult,
@@ -61,13 +63,8 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
     settings = turn.settings
     looked_up = LookedUp(lookups.git_may_run, lookups.rules, lookups.own_folders)
     call_id, action = call.ref.call_id, permitted(settings, call.action, looked_up)
-    if isinstance(action, UpdatePlan) and settings.plans:
-        transition.add(e.ToolEnded(call_id, ToolResult("failed", NO_CHECKLIST, NO_CHECKLIST)))
-        return
-    if isinstance(action, UpdatePlan):
-        # It changes the thread and nothing else: nothing is performed.
-        transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
-        transition.add(e.ToolEnded(call_id, ToolResult("completed", PLAN_UPDATED)))
+    if isinstance(action, GoalAction | UpdatePlan):
+        _answer_at_once(transition, call_id, action, call.item.started_ms or 0)
         return
     allowed = transition.state.allowed_for_session
     outside = kind_of(action).approval.outside(settings, action) if allowed else None
@@ -94,6 +91,21 @@ def admit(transition: Transition, call: ToolCallDone, lookups: Lookups) -> None:
         transition.add(e.ToolStarted(call_id, action, guarded))
         return
     transition.add(_question(turn, call_id, action, reason, looked_up))
+
+
+def _answer_at_once(
+    transition: Transition, call_id: CallId, action: GoalAction | UpdatePlan, at_ms: int
+) -> None:
+    """It changes the thread and nothing else: nothing is performed."""
+    if isinstance(action, GoalAction):
+        transition.add(e.ToolStarted(call_id, action))  # So it is no call that never began.
+        result = answer_goal_call(transition, action, at_ms)
+    elif transition.turn.settings.plans:
+        result = ToolResult("failed", NO_CHECKLIST, NO_CHECKLIST)
+    else:
+        transition.add(e.PlanChanged(call_id, action.plan, action.explanation))
+        result = ToolResult("completed", PLAN_UPDATED)
+    transition.add(e.ToolEnded(call_id, result))
 
 
 def _question(

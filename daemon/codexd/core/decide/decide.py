@@ -35,6 +35,7 @@ from codexd.core.decide.effect_reports import (
     decide_recovery,
     decide_tools,
 )
+from codexd.core.decide.goals import clear_goal, goes_on, set_goal, stop_goal, tell_spent
 from codexd.core.decide.history import begin_compact_turn, decide_keeping, decide_taking_back
 from codexd.core.decide.lookups import NO_LOOKUPS, Lookups
 from codexd.core.decide.review import begin_review, end_review, start_review
@@ -43,12 +44,15 @@ from codexd.core.decide.transition import ABORTED_CALL, Transition, decide_writi
 from codexd.core.events import events as e
 from codexd.core.events.events import or_nothing
 from codexd.core.policy.permission_rules import granted_by, widened
+from codexd.core.prompts.goals import continue_text
 from codexd.core.rules.prefix_rules import complaints_about
 from codexd.core.state.known_context import KnownContext
 from codexd.core.state.state import ThreadState
 from codexd.core.state.turn import Turn
 from codexd.core.state.waiting import next_waiting
 from codexd.core.values.enforced import unenforced
+from codexd.core.values.ids import ItemId, TurnId
+from codexd.core.values.items import TextInput
 from codexd.core.values.settings import SettingsChange, at_tier
 from codexd.core.values.tool_actions import PersonCommand
 
@@ -112,6 +116,8 @@ _OfPeople = (
     | c.UndoRevert
     | c.UndoCompaction
     | OnHold
+    | c.SetGoal
+    | c.ClearGoal
 )
 
 
@@ -145,6 +151,10 @@ def _of_people(transition: Transition, command: _OfPeople) -> None:
             revoke_grants(transition, command)
         case c.RevertHistory() | c.UndoRevert() | c.UndoCompaction():
             decide_taking_back(transition, command)
+        case c.SetGoal():
+            set_goal(transition, command)
+        case c.ClearGoal():
+            clear_goal(transition)
         case _:
             decide_on_hold(transition, command)
 
@@ -276,6 +286,7 @@ def settle(transition: Transition, lookups: Lookups) -> None:
     while not transition.state.archived and not transition.state.fork_open:
         turn = transition.state.turn
         if turn is None:
+            stop_goal(transition)
             if not _begin_next(transition, lookups):
                 return
         elif (
@@ -292,7 +303,7 @@ def settle(transition: Transition, lookups: Lookups) -> None:
 
 
 def _begin_next(transition: Transition, lookups: Lookups) -> bool:
-    """Begin the turn that waits first; False if none waits."""
+    """Begin the turn that waits first, or that of a goal; False if none is to begin."""
     state = transition.state
     waiting = next_waiting(state.waiting, state.queue)
     if waiting is not None and waiting.kind == "review":
@@ -301,7 +312,11 @@ def _begin_next(transition: Transition, lookups: Lookups) -> bool:
         begin_compact_turn(transition, waiting, lookups)
     elif state.queue:
         _begin_turn(transition, state.queue[0], lookups)
-    return waiting is not None or bool(state.queue)
+    elif goes_on(state) and lookups.new_turn is not None:
+        _begin_goal_turn(transition, lookups.new_turn, lookups)
+    else:
+        return False
+    return True
 
 
 def _runs_person_command(state: ThreadState, turn: Turn) -> bool:
@@ -311,7 +326,18 @@ def _runs_person_command(state: ThreadState, turn: Turn) -> bool:
     )
 
 
-def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups) -> None:
+def _begin_goal_turn(transition: Transition, turn_id: TurnId, lookups: Lookups) -> None:
+    """A turn that nobody has asked for: the model is told to go on with the goal."""
+    goal = transition.state.goal
+    assert goal is not None
+    nobody = e.InputQueued(ItemId(turn_id), turn_id, (TextInput(goal.objective),))
+    _begin_turn(transition, nobody, lookups, told=continue_text(goal))
+
+
+def _begin_turn(
+    transition: Transition, queued: e.InputQueued, lookups: Lookups, told: str | None = None
+) -> None:
+    """The turn of an input; or, where the model is `told` what to do, a turn without input."""
     state = transition.state
     # What the machine enforces now is recorded with the turn, and its calls are judged by that.
     asked = replace(queued.change or SettingsChange(), enforcement=lookups.enforcement)
@@ -323,8 +349,10 @@ def _begin_turn(transition: Transition, queued: e.InputQueued, lookups: Lookups)
     reason = reason_before_turn(transition.state, queued, limits)
     # Context that the compaction drops is sent again as a whole: it will follow the summary.
     knows = state if reason is None else replace(state, known_context=KnownContext())
-    turn = e.TurnStarted(queued.turn_id, settings, (queued.item_id,))
+    turn = e.TurnStarted(queued.turn_id, settings, (queued.item_id,) if told is None else ())
     _open_turn(transition, turn, lookups, today=queued.today, knows=knows)
+    if told is not None:
+        transition.add(e.GoalTold(told))
     if reason is not None:
         other = state.last_settings if reason == "model_downshift" else None
         begin_compaction(transition, lookups, reason, "pre_turn", other)
@@ -361,6 +389,7 @@ def _open_turn(
 
 
 def _go_on(transition: Transition, lookups: Lookups) -> None:
+    tell_spent(transition)
     reason = reason_within_turn(transition.state)
     if reason is not None:
         begin_compaction(transition, lookups, reason, "mid_turn")

@@ -21,6 +21,7 @@ from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
+from codexd.core.values.ids import TurnId
 from codexd.core.values.limits import Limits
 from codexd.core.values.model_output import ModelResponseDone
 from codexd.core.values.settings import (
@@ -78,6 +79,7 @@ class Lookups(msgspec.Struct, frozen=True, kw_only=True):
     here: Here = Here()
     titles: Titles | None = None  # None: no model is asked for titles
     enforcement: Enforcement | None = None  # None: as the thread's settings have it
+    new_turn: TurnId | None = None  # for a turn that begins by itself
     # The prompt for a summary.
     compact_prompt: str = COMPACTION_PROMPT
 
@@ -106,6 +108,7 @@ class Questions(msgspec.Struct, frozen=True):
     rules: bool = False  # whether the person's rules for commands are needed
     compaction: bool = False  # whether a summary may be requested
     here: bool = False  # whether this machine's defaults are needed
+    new_turn: bool = False  # whether a turn may begin by itself
 
 
 NO_QUESTIONS = Questions()
@@ -135,6 +138,7 @@ def questions(state: ThreadState, command: Command) -> Questions:
         or (state.turn is not None and _goes_on(state, command))
         or (isinstance(command, c.SteerTurn) and cuts_answer(state.turn)),
         here=isinstance(command, c.Recover),
+        new_turn=bool(beginning) and _may_go_on_by_itself(state, command),
     )
 
 
@@ -148,6 +152,8 @@ _BESIDE_THE_TURN = (
     | c.RenameThread
     | c.PinRecord
     | c.UnpinRecord
+    | c.SetGoal
+    | c.ClearGoal
     | c.ReportSpawned
     | c.ReportTask
     | c.ReportHostAsked
@@ -175,6 +181,8 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
     changes = [(queued.change, queued.service_tier) for queued in state.queue[:2]]
     if isinstance(command, c.StartTurn) and state.turn is None and not state.queue:
         changes.append((command.change, command.service_tier))
+    if _may_go_on_by_itself(state, command):
+        changes.append((SettingsChange(), None))
     if isinstance(command, c.RunPersonCommand) and state.turn is None:
         changes.append((SettingsChange(), None))
     return [
@@ -184,6 +192,12 @@ def _beginning(state: ThreadState, command: Command) -> list[Settings]:
 
 def _settings_after(settings: Settings, command: Command) -> Settings:
     return command.change.applied(settings) if isinstance(command, c.ChangeSettings) else settings
+
+
+def _may_go_on_by_itself(state: ThreadState, command: Command) -> bool:
+    """Whether a turn for the goal may begin."""
+    active = state.goal is not None and state.goal.status == "active"
+    return active or isinstance(command, c.SetGoal)
 
 
 def _context_again(state: ThreadState, command: Command) -> set[str]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from codexd.core import commands as c
 from codexd.core.commands import OpenItem, Rejected
+from codexd.core.cut_items import Why, fitted_cut
 from codexd.core.events import events as e
 from codexd.core.events.events import TurnSteered
 from codexd.core.policy.action_kinds import after_crash, kind_of
@@ -20,7 +21,6 @@ from codexd.core.prompts.review_results import (
     exited_item,
     user_action,
 )
-from codexd.core.state.cut_items import Why, fitted_cut
 from codexd.core.state.processes import OpenProcess
 from codexd.core.state.state import ThreadState, evolve
 from codexd.core.state.turn import OpenCall, Turn

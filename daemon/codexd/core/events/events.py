@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from codexd.core.events.base import NOTHING, UNREADABLE, Fact
+from codexd.core.events.goals import GoalChanged, GoalCleared, GoalTold
 from codexd.core.events.history import (
     CompactionFailed,
     CompactionStarted,
@@ -273,6 +274,9 @@ Event = (
     | ReadStateSet
     | TitleRequested
     | TitleEnded
+    | GoalChanged
+    | GoalCleared
+    | GoalTold
 )
 
 EVENTS: dict[str, type[Event]] = {kind.type: kind for kind in Event.__args__}

@@ -24,6 +24,7 @@ from codexd.core.values.tool_actions import (
     BadCall,
     Decision,
     ExecCommand,
+    GoalAction,
     McpToolCall,
     PersonCommand,
     ReachHost,
@@ -253,6 +254,13 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         tool="request_user_input",
         item=None,
         found_as="command",
+    ),
+    # It changes the thread, and nothing else: nothing is performed.
+    "goal": ActionKind(
+        action=GoalAction,
+        line=lambda action: action.objective or action.status or "the goal",
+        after_crash="repeat",
+        item=None,
     ),
     "bad": ActionKind(
         action=BadCall,

@@ -55,6 +55,7 @@ def has_work(state: ThreadState) -> bool:
     """Whether a daemon that starts must resume the thread."""
     waits = state.turn is not None or bool(state.queue or state.waiting)
     waits = waits or bool(state.processes or state.title)
+    waits = waits or (state.goal is not None and state.goal.status == "active")
     return waits and not state.archived
 
 

@@ -18,7 +18,9 @@ from codexd.core.events.history import RevertEvent
 from codexd.core.events.warnings import remembered
 from codexd.core.policy.approval import session_key
 from codexd.core.state.foreign import Foreign
+from codexd.core.state.goal import Pursuit
 from codexd.core.state.known_context import KnownContext
+from codexd.core.state.pins import Pin, pins_after
 from codexd.core.state.processes import (
     OpenProcess,
     processes_after,
@@ -42,19 +44,12 @@ from codexd.core.state.turn import (
 )
 from codexd.core.state.waiting import WaitingTurns, queued_behind, without_turn
 from codexd.core.state.window import ContextWindow, fold_window
+from codexd.core.values.goals import Goal
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
 from codexd.core.values.tool_actions import AskPermissions, PersonCommand
-from codexd.core.values.truncate import tokens_of
-
-
-class Pin(msgspec.Struct, frozen=True):
-    """The items of a record that every compaction keeps."""
-
-    seq: int
-    tokens: int  # an estimate
 
 
 class ThreadState(msgspec.Struct, frozen=True):
@@ -74,6 +69,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     base_instructions: str | None = None  # the daemon's, as last sent to the model
     known_context: KnownContext = KnownContext()  # reset when the model's history loses it
     warned: tuple[str, ...] = ()  # the subjects of earlier warnings
+    pursuit: Pursuit = Pursuit()
     title: e.TitleRequested | None = None  # while a model is asked for a title
     rate_limits: dict[str, str] | None = None
     window: ContextWindow = ContextWindow()
@@ -97,6 +93,11 @@ class ThreadState(msgspec.Struct, frozen=True):
     read: ReadState = ReadState()
 
     @property
+    def goal(self) -> Goal | None:
+        """What it pursues."""
+        return self.pursuit.goal
+
+    @property
     def in_force(self) -> Settings | None:
         """The settings of the running turn, else of the thread."""
         return self.settings if self.turn is None else self.turn.settings
@@ -104,10 +105,7 @@ class ThreadState(msgspec.Struct, frozen=True):
 
 def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
     """The state after the event."""
-    window = fold_window(state.window, event)
-    state = state if window is state.window else replace(state, window=window)
-    read = state.read.after(event)
-    state = state if read is state.read else replace(state, read=read)
+    state = _counted(state, event)
     match event:
         case e.TurnStarted() | e.TurnCompleted() | e.TurnInterrupted() | e.TurnFailed():
             return _evolve_turn(state, event)
@@ -129,20 +127,31 @@ def evolve(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
             return replace(state, warned=remembered(state.warned, event.about))
         case e.TitleRequested() | e.TitleEnded():
             return replace(state, title=event if isinstance(event, e.TitleRequested) else None)
-        case e.PlanChanged() | e.OutputKept() | e.LogRepaired() | e.Unknown():
+        case e.GoalTold():
+            return _with_turn(state, needs_model=True)
+        case e.PlanChanged() | e.OutputKept() | e.LogRepaired() | e.Unknown() | e.GoalCleared():
             return state
-        case e.HistoryInjected() | e.ReadStateSet() | e.StdinWritten():
+        case e.HistoryInjected() | e.ReadStateSet() | e.StdinWritten() | e.GoalChanged():
             return state
         case e.CompactionStarted() | e.CompactionFailed() | e.HistoryCompacted():
             return _evolve_compaction(state, event)
         case e.PinAdded() | e.PinRemoved():
-            return _evolve_pins(state, event)
+            return replace(state, pins=pins_after(state.pins, event))
         case e.HistoryReverted() | e.HistoryRevertUndone() | e.HistoryCompactionUndone():
             return _evolve_marker(state, event)
         case e.ReviewEntered() | e.ReviewExited():
             return replace(state, turn=evolve_review(state.turn, event))
         case _:
             return _evolve_thread(state, event)
+
+
+def _counted(state: ThreadState, event: e.Event | e.Unknown) -> ThreadState:
+    """The state with what other folds make of the event; the same object where that is nothing."""
+    window, read = fold_window(state.window, event), state.read.after(event)
+    pursuit = state.pursuit.after(event)
+    if window is state.window and read is state.read and pursuit is state.pursuit:
+        return state
+    return replace(state, window=window, read=read, pursuit=pursuit)
 
 
 def distrusted(before: ThreadState, after: ThreadState) -> ThreadState:
@@ -368,13 +377,6 @@ def _evolve_compaction(
             return _with_turn(state, compaction=None, compactions=made, answered=False)
         case _:
             assert_never(event)
-
-
-def _evolve_pins(state: ThreadState, event: e.PinAdded | e.PinRemoved) -> ThreadState:
-    if isinstance(event, e.PinRemoved):
-        return replace(state, pins=tuple(pin for pin in state.pins if pin.seq != event.seq))
-    tokens = tokens_of(sum(len(item) for item in event.items))
-    return replace(state, pins=(*state.pins, Pin(event.seq, tokens)))
 
 
 def _evolve_marker(state: ThreadState, event: RevertEvent) -> ThreadState:

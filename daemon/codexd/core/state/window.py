@@ -104,6 +104,8 @@ def fold_window(window: ContextWindow, event: e.Event | e.Unknown) -> ContextWin
             return _grow_pending(window, utf8_bytes(event.result.model_text))
         case e.ContextAdded():
             return _of_context(window, event)
+        case e.GoalTold():
+            return _grow_pending(window, utf8_bytes(event.text))
         case e.TurnSteered():
             return _grow_pending(window, input_bytes(event.content))
         case e.ReviewExited() if event.told is not None:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from codexd.core.values.goals import Goal
 from codexd.core.values.ids import CallId, TurnId
 from codexd.core.values.items import PlanStep
 
@@ -264,6 +265,34 @@ class AskPerson(
     """Ask a person questions, and wait for the answers."""
 
     questions: tuple[PersonQuestion, ...]
+
+
+class GoalAction(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="goal",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Look at the goal of the thread; set another, if `objective` is given; or change its status."""
+
+    objective: str | None = None
+    budget: int | None = None  # tokens, of a new goal
+    status: Literal["complete", "blocked", "paused"] | None = None
+
+    @staticmethod
+    def shown(goal: Goal) -> str:
+        """A goal for the model."""
+        members = {
+            "objective": goal.objective,
+            "status": goal.status,
+            "tokenBudget": goal.token_budget,
+            "tokensUsed": goal.tokens_used,
+            "timeUsedSeconds": goal.ms_used // 1000,
+        }
+        return msgspec.json.encode({"goal": members, "remainingTokens": goal.tokens_left}).decode()
 
 
 # The answers of a person, by the questions' ids: what was chosen, and what was typed.

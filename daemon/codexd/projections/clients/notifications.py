@@ -15,6 +15,7 @@ from codexd.core.events import events as e
 from codexd.core.events.record import Recorded
 from codexd.core.policy.action_kinds import request_for
 from codexd.core.state.state import ThreadState
+from codexd.core.values.goals import Goal
 from codexd.core.values.ids import ApprovalId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import AgentMessage, FileChange, FileUpdate, ThreadItem, TurnError
 from codexd.core.values.settings import Settings
@@ -27,6 +28,7 @@ from codexd.projections.clients.deltas import (
     item_started,
     terminal_interaction,
 )
+from codexd.projections.clients.goals import goal_updated, told_of_goal
 from codexd.projections.clients.items import (
     ItemChange,
     ItemLeft,
@@ -35,8 +37,7 @@ from codexd.projections.clients.items import (
     Typed,
 )
 from codexd.projections.clients.patch_diffs import git_diff, with_changes
-from codexd.projections.clients.waiting import active
-from codexd.projections.clients.wire_settings import thread_settings
+from codexd.projections.clients.wire_settings import active, thread_settings
 from codexd.projections.usage.rate_limits import read_limits
 from codexd.projections.usage.totals import Usage
 from codexd.protocol import notifications as n
@@ -94,6 +95,7 @@ class ClientProjection:
         self._plan: n.TurnPlanUpdatedNotification | None = None  # of the turn
         self.review: e.ReviewEntered | None = None  # that runs
         self._beside = BesideTurns(thread_id)
+        self._goal: Goal | None = None
 
     def apply(self, recorded: Recorded) -> list[ServerMessage]:
         """The notifications of an event. The ends of items come first, the starts last."""
@@ -109,6 +111,8 @@ class ClientProjection:
                 pass
         for shown in self._screen.apply(recorded):
             messages += self._shown(shown)
+        self._goal, told = told_of_goal(self._thread_id, self.turn_id, self._goal, event)
+        messages += told
         if isinstance(event, e.ReviewEntered):
             self.review = event
         elif isinstance(event, e.ReviewExited):
@@ -213,6 +217,8 @@ class ClientProjection:
         if compaction is not None:
             items.append(compaction)
         so_far: list[ServerMessage] = [self._diff()] if self._changed else []
+        if self._goal is not None:
+            so_far.append(goal_updated(self._thread_id, self.turn_id, self._goal))
         if self._plan is not None:
             so_far.append(Outgoing("turn/plan/updated", self._plan))
         items += self._screen.left_open
@@ -234,7 +240,7 @@ class ClientProjection:
         usage, self._usage = self._usage, None  # What was used is counted already.
         for recorded in turn_so_far:
             self.apply(recorded)
-        self._usage = usage
+        self._usage, self._goal = usage, state.goal
         self._beside.start_at(state)
 
     def copy(self) -> ClientProjection:

@@ -1,13 +1,16 @@
-"""The settings of a thread as the wire has them."""
+"""The settings of a thread, and the status of one whose turn runs, as the wire has them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from codexd.core.prompts.collaboration import instructions_of
 from codexd.core.values.enforced import beside_plan_mode, enforced_policy, enforced_sandbox
 from codexd.core.values.settings import Settings
+from codexd.core.values.tool_actions import AskPerson, ToolAction
 from codexd.protocol import notifications as n
 from codexd.protocol.policies import active_profile, sandbox_policy
-from codexd.protocol.threads import Environment
+from codexd.protocol.threads import Active, ActiveFlag, Environment
 from codexd.protocol.turns import CollaborationMode, ModeSettings
 
 
@@ -41,3 +44,10 @@ def collaboration_mode(settings: Settings) -> CollaborationMode:
     return CollaborationMode(
         settings.collaboration.mode, ModeSettings(settings.model, settings.effort, told)
     )
+
+
+def active(asked: Iterable[ToolAction | None]) -> Active:
+    """The status, given the actions of the open questions: approvals, and questions of the model."""
+    kinds = {isinstance(action, AskPerson) for action in asked}
+    flags: list[ActiveFlag] = ["waitingOnApproval"] if False in kinds else []
+    return Active((*flags, "waitingOnUserInput") if True in kinds else tuple(flags))

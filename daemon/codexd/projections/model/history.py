@@ -190,6 +190,8 @@ class ModelHistory(msgspec.Struct, frozen=True, array_like=True, gc=False):
         match event:
             case e.ContextAdded() if not event.within:
                 return self._with_pending(Said(text_message(event.role, event.text)))
+            case e.GoalTold():
+                return self._with_pending(Said(text_message("user", event.text)))
             case e.ItemCompleted() if not self.summarising:
                 return self._with_item(event)
             case e.ItemCut(in_history=True, text=text) if text:

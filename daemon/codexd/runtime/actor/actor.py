@@ -283,7 +283,8 @@ class ThreadActor:
     async def _carry_out(self, asked: Asked) -> CommandResult:
         command = self._with_what_stands(asked.command)
         try:
-            first, *rest = by_turn(await decided(self.state, command, self.world.lookups)) or [[]]
+            events = await decided(self.state, command, self.world.lookups, self.world.new_id)
+            first, *rest = by_turn(events) or [[]]
             await self._append(first, asked)
             try:
                 for part in rest:

@@ -30,6 +30,7 @@ from codexd.core.rules.prefix_rules import NO_RULES, PrefixRules
 from codexd.core.state.state import ThreadState
 from codexd.core.values.agents_md import UserInstructions
 from codexd.core.values.environment import Machine
+from codexd.core.values.ids import TurnId
 from codexd.core.values.limits import Limits
 from codexd.core.values.settings import Enforcement, Notice, Settings, Tuned
 from codexd.machine.patience import PATIENCE_SECONDS, NoAnswer, patiently
@@ -60,13 +61,20 @@ class LookupSource(msgspec.Struct, frozen=True, kw_only=True):
     git_may_run: Callable[[str], str | None] | None = None  # None: not checked
 
 
-async def decided(state: ThreadState, command: Command, source: LookupSource) -> list[Event]:
+async def decided(
+    state: ThreadState,
+    command: Command,
+    source: LookupSource,
+    new_id: Callable[[], str] = lambda: "",
+) -> list[Event]:
     """Decide a command in this state. Raises: Rejected."""
-    return decide(state, command, await look_up(questions(state, command), source))
+    return decide(state, command, await look_up(questions(state, command), source, new_id))
 
 
-async def look_up(asked: Questions, source: LookupSource) -> Lookups:
-    """The requested lookups only."""
+async def look_up(
+    asked: Questions, source: LookupSource, new_id: Callable[[], str] = lambda: ""
+) -> Lookups:
+    """The requested lookups only; `new_id` is asked for the id of a turn that may begin by itself."""
     known = {
         anywhere(settings): ForSettings(
             source.limits(settings),
@@ -95,6 +103,7 @@ async def look_up(asked: Questions, source: LookupSource) -> Lookups:
         here=source.here() if asked.here else Here(),
         titles=source.titles() if known else None,
         enforcement=source.enforcement() if known else None,
+        new_turn=TurnId(new_id()) if asked.new_turn else None,
         compact_prompt=await _prompt(source) if asked.compaction else COMPACTION_PROMPT,
     )
 

@@ -7,8 +7,7 @@ import msgspec
 from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.index.build.rows import made_ms
-from codexd.projections.clients.waiting import active
-from codexd.projections.clients.wire_settings import environments_of
+from codexd.projections.clients.wire_settings import active, environments_of
 from codexd.projections.summary import Brought, Summary
 from codexd.protocol import threads as t
 from codexd.protocol.codexd_methods import ImportedFrom
