@@ -82,6 +82,8 @@ async def check_after_plan_mode(client: Client, thread: str, request: Callable[[
         "thread/settings/update", threadId=thread, collaborationMode=long
     )
     assert "32768 characters" in str(refused)
+    odd = await client.refused("turn/start", threadId=thread, input=[], outputSchema=[1])
+    assert "an object, found [1]" in str(odd)
 
 
 @needs_schemas

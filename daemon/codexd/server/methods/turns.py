@@ -207,6 +207,11 @@ def check_input(content: tuple[UserInput, ...]) -> None:
 
 
 def _check_schema(schema: msgspec.Raw) -> None:
+    if bytes(schema).lstrip()[:1] not in (b"", b"{", b"n"):
+        raise invalid_params(
+            f"outputSchema: expected a JSON schema, which is an object, found {bytes(schema)[:40].decode(errors='replace')}; "
+            "nothing was sent"
+        )
     if len(bytes(schema)) > SCHEMA_BYTES_MAX:
         raise invalid_params(
             f"outputSchema: expected at most {SCHEMA_BYTES_MAX} bytes, "
