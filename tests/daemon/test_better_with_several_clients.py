@@ -301,6 +301,18 @@ async def test_09_two_clients_that_mark_a_turn_as_read_are_both_right(daemon: Da
 
 
 @trio_test
+async def test_10_two_clients_that_want_the_same_title_cost_one_request(daemon: Daemon) -> None:
+    async with scripted_model([Say(("A title",))]) as model:
+        daemon.home.use_model(model.base_url)
+        async with connected(daemon.home.socket) as one, connected(daemon.home.socket) as other:
+            for client in (one, other):
+                asks = {"ephemeral": True, "threadSource": "thread_title"}
+                await client.run_turn(await client.start_thread(**asks), "name this")
+                assert answers(client) == ["A title"]
+        assert len(model.requests) == 1
+
+
+@trio_test
 async def test_11_a_client_that_does_not_read_is_kept_and_gets_all_of_it(daemon: Daemon) -> None:
     words = tuple(f"{number:01000d} " for number in range(600))
     async with scripted_model([Say(words)]) as model:
