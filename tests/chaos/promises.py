@@ -180,9 +180,11 @@ async def _lists_are_complete(client: Client, ledger: Ledger) -> list[str]:
     broken = []
     rows = {row["id"]: row for row in await _rows(client, archived=False)}
     aside = {row["id"]: row for row in await _rows(client, archived=True)}
+    spoken_in = {thread for thread, _ in ledger.turns.values()}
     for thread in ledger.threads:
         archived = ledger.archived.get(thread, False)
-        if thread not in (aside if archived else rows) and archived is not None:
+        is_listed = thread in (aside if archived else rows)
+        if thread in spoken_in and not is_listed and archived is not None:
             broken.append(f"thread {thread} is in no list (archived: {archived})")
         row = rows.get(thread) or aside.get(thread)
         names = ledger.names.get(thread)
