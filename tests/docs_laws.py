@@ -191,6 +191,7 @@ OF_MODULES: dict[str, str] = {
         frontends/test_a_session_over_several_connections frontends/test_a_frontend_in_python""",
     "codexd.protocol.schema.catalogue": """
         protocol/test_types_for_clients test_all_that_daemons_send_is_valid""",
+    "codexd_frontends.acp.translation.updates": "frontends/test_an_editor_works_on_codexd",
     "codexd_frontends.screen.render": """
         frontends/test_text_that_grows_is_drawn_as_the_whole frontends/test_showing_a_turn""",
 }
