@@ -229,6 +229,7 @@ def test_items_of_every_kind_have_a_line_and_unknown_items_too() -> None:
         },
         {"type": "webSearch", "id": "w1", "query": "weather"},
         {"type": "contextCompaction", "id": "k1"},
+        {"type": "contextCompaction", "id": "k2", "status": "failed"},
         {"type": "exitedReviewMode", "id": "e1", "review": "Looks\ngood"},
         {"type": "fromTheFuture", "id": "x1", "status": {"odd": True}, "text": 5},
     ]
@@ -246,6 +247,7 @@ def test_items_of_every_kind_have_a_line_and_unknown_items_too() -> None:
         "  unknown tool\n"
         "⌕ weather\n"
         "— the model's history was shortened here —\n"
+        "— the model's history was not shortened here: that came to nothing —\n"
         "Looks\n"
         "good\n"
         "[fromTheFuture]\n"
