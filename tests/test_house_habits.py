@@ -22,6 +22,7 @@ EXECUTABLE = {
     ".ci/install-codex",
     ".ci/install-codex-acp",
     ".ci/install-mcp-server",
+    ".ci/install-sdks",
     ".ci/install-typescript",
     ".ci/run",
     *(f"{LAUNCHERS}/{name}" for name in ("codexctl", "codexd", "codexd-python")),

@@ -60,6 +60,9 @@ VERSIONS = (
     Version("0.169", SCHEMAS),
     Version("0.171", NEWEST_SCHEMAS),
 )
+# The SDKs, where `.ci/install-sdks` has put them, and the Python that has one of them.
+SDKS = Path.home() / ".cache/codexd-sdks"
+SDK_PYTHON = SDKS / "python/bin/python"
 
 NOT_CHECKED = "the wire contract was not checked"
 
@@ -70,6 +73,7 @@ needs_both_programs = pytest.mark.wire_contract("both programs")
 needs_both_schemas = pytest.mark.wire_contract("both schemas")
 needs_everything = pytest.mark.wire_contract("everything")
 needs_adapter = pytest.mark.wire_contract("adapter")
+needs_sdks = pytest.mark.wire_contract("sdks")
 
 
 def absence(part: str) -> str | None:
@@ -89,6 +93,9 @@ def absence(part: str) -> str | None:
     if part == "adapter":
         found = ADAPTER.is_file() and shutil.which("node") is not None
         return None if found else f"{NOT_CHECKED}: Codex's adapter is not installed at {ADAPTER}"
+    if part == "sdks":
+        found = (SDKS / "installed").is_file() and shutil.which("node") is not None
+        return None if found else f"{NOT_CHECKED}: the SDKs of Codex are not installed in {SDKS}"
     return None if PROGRAM.is_file() else f"{NOT_CHECKED}: Codex is not installed at {PROGRAM}"
 
 
