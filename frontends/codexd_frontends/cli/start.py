@@ -119,6 +119,19 @@ def reconnect(
         pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
 
 
+def comes_back(console: Console) -> bool:
+    """Whether a daemon answers again after a cut, started if none runs; one that a person has stopped does not."""
+    deadline, pause = time.monotonic() + RECONNECT_SECONDS_MAX, RECONNECT_FIRST_SECONDS
+    while time.monotonic() < deadline and not is_stopped(console.socket_path):
+        try:
+            _connected_again(console).close()
+            return True
+        except (Unreachable, ConnectionCut):
+            time.sleep(pause)
+            pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
+    return False
+
+
 def _connected_again(console: Console) -> Daemon:
     """As `connect`, but what serves a socket elsewhere is not started: which home it had is not known."""
     if home_of(console.socket_path) is not None:

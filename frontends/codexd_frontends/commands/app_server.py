@@ -1,4 +1,7 @@
-"""codexctl app-server: the daemon on stdin and stdout, for IDEs and SDKs that start a child process."""
+"""codexctl app-server: the daemon on stdin and stdout, for IDEs and SDKs that start a child process.
+
+It outlives a daemon that restarts, since its client could not connect again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import argparse
 import sys
 
 from codexd_frontends.cli.console import Console
-from codexd_frontends.cli.start import connect
+from codexd_frontends.cli.start import comes_back, connect
 from codexd_frontends.cli.streams import writing_stdout
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
@@ -32,5 +35,11 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
     with connect(console):
         pass  # It runs now; the client's own handshake goes over a connection of its own.
     with writing_stdout():
-        bridge(console.socket_path, sys.stdin.fileno(), sys.stdout.fileno(), settings)
+        bridge(
+            console.socket_path,
+            sys.stdin.fileno(),
+            sys.stdout.fileno(),
+            settings,
+            comes_back=lambda: comes_back(console),
+        )
     return DONE
