@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from codexd_frontends.bridge.overriding import LINE_BYTES_MAX, Overriding, settings_of
 
 from codexd_frontends.client.errors import UsageError
-from codexd_frontends.client.overriding import LINE_BYTES_MAX, Overriding, settings_of
 from codexd_frontends.commands.stdio import bridge
 from daemon_house import Home
 

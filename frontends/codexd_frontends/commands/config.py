@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import msgspec
 
+from codexd_frontends.bridge.overriding import toml_value
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, RequestRefused, UsageError
 from codexd_frontends.client.exits import DONE, FAILED, Exit
 from codexd_frontends.client.messages import Received
-from codexd_frontends.client.overriding import toml_value
 from codexd_frontends.screen.drawn import drawn_once, one_line
 
 # Of a value in a list: longer ones are of instructions.

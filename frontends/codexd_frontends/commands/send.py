@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from codexd.protocol.codexd_methods import INPUT_CHARACTERS_MAX, ProviderFindLocalResponse
+from codexd_frontends.bridge.overriding import settings_of
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.follow_turn import AsJson, OnScreen, RunningTurn, turn_screen
 from codexd_frontends.cli.start import connect, is_stopped, reconnect
@@ -22,7 +23,6 @@ from codexd_frontends.client.errors import ConnectionCut, UsageError
 from codexd_frontends.client.exits import Exit
 from codexd_frontends.client.follow import Followed, begun_thread
 from codexd_frontends.client.messages import ShellAnswer, ThreadAnswer, TurnAnswer
-from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.client.passed_env import passed_variables, session_of_turn
 from codexd_frontends.exec.settings import ignored_settings
 from codexd_frontends.screen.drawn import one_line

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from codexd.protocol.display.visible import visible_json
+from codexd_frontends.bridge.overriding import Overriding
+from codexd_frontends.bridge.relay import Relay
 from codexd_frontends.client.client import open_socket
-from codexd_frontends.client.overriding import Overriding
-from codexd_frontends.client.relay import Relay
 
 # What may wait for a slow reader, per direction.
 WAITING_BYTES_MAX = 1 << 20

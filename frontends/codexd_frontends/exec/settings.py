@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from codexd.machine.foreign_files import read_file
+from codexd_frontends.bridge.overriding import settings_of
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import UsageError
-from codexd_frontends.client.overriding import settings_of
 from codexd_frontends.exec.asked import NotRun
 from codexd_frontends.screen.drawn import one_line
 
