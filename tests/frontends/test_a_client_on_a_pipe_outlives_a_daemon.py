@@ -8,9 +8,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from codexd_frontends.bridge.relay import Relay
 
 from codexd.models.scripted.scripts import Say
+from codexd_frontends.bridge.relay import Relay
 from daemon_house import PATIENCE_SECONDS, Home
 from paused_model import Held
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from codexd_frontends.bridge.overriding import LINE_BYTES_MAX, Overriding, settings_of
 
+from codexd_frontends.bridge.overriding import LINE_BYTES_MAX, Overriding, settings_of
+from codexd_frontends.bridge.stdio import bridge
 from codexd_frontends.client.errors import UsageError
-from codexd_frontends.commands.stdio import bridge
 from daemon_house import Home
 
 from .codexctl import codexctl

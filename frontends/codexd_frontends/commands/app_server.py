@@ -9,12 +9,12 @@ import argparse
 import sys
 
 from codexd_frontends.bridge.overriding import settings_of
+from codexd_frontends.bridge.stdio import bridge
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import comes_back, connect
 from codexd_frontends.cli.streams import writing_stdout
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.exits import DONE, Exit
-from codexd_frontends.commands.stdio import bridge
 from codexd_frontends.screen.drawn import one_line
 
 STDIO = "stdio://"  # where an app server answers its client
