@@ -7,13 +7,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wire_spool
-from installed_codex import NOT_CHECKED, absence, excuse
+from installed_codex import absence, excuse
 
 if TYPE_CHECKING:
     from wire_verdict import Verdict

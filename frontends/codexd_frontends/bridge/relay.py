@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from codexd_frontends.client.follow import Cursor
 from codexd_frontends.client.messages import Message, RequestId, ThreadNote
+from codexd_frontends.client.session import Cursor
 
 # Requests after which the client follows a thread.
 _ATTACHING: Final = frozenset({"thread/start", "thread/resume", "thread/fork"})
