@@ -7,12 +7,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import wire_spool
-from installed_codex import absence, excuse
+from installed_codex import NOT_CHECKED, absence, excuse
 
 if TYPE_CHECKING:
     from wire_verdict import Verdict
@@ -78,3 +79,42 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             continue
         if (why := excuse()) is not None:
             pytest.skip(f"{absent}; {why}")
+        wanted = "run the scripts .ci/install-*"
+        pytest.fail(f"{absent}. With CI set it is expected: {wanted}", pytrace=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Once all workers are done: whether all that daemons have sent in this run is valid."""
+    kept = wire_spool.kept_in(Path(os.environ[wire_spool.SPOOL]))
+    if hasattr(session.config, "workerinput") or not kept:
+        return
+    from wire_verdict import judge
+
+    verdict = judge(kept)
+    session.config.stash[VERDICT] = verdict
+    if verdict.faults or (absence("schemas") is not None and excuse() is None):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What was sent, and a line that cannot be overlooked for what was not checked."""
+    verdict = config.stash.get(VERDICT, None)
+    if verdict is not None:
+        terminalreporter.section("messages of daemons", red=bool(verdict.faults))
+        terminalreporter.write_line(str(verdict))
+        if (absent := absence("schemas")) is not None:
+            why = excuse() or "with CI set they are expected: run .ci/install-codex"
+            terminalreporter.line(f"{absent}; {why}", yellow=True)
+    reasons = [
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
+    missed = [reason for reason in reasons if reason.startswith(NOT_CHECKED)]
+    if missed:
+        line = f"{len(missed)} tests were skipped: {'; '.join(sorted(set(missed)))}"
+        terminalreporter.section(NOT_CHECKED, yellow=True)
+        terminalreporter.line(line, yellow=True)
