@@ -38,6 +38,11 @@ def test_a_job_sees_what_a_turn_did_and_the_next_one_goes_on(daemon: Daemon) -> 
         again = codexctl(home, "exec", "resume", "--last", "--json", SKIP, "say 1")
         failed = codexctl(home, "exec", "--json", SKIP, "error invalid_prompt")
     assert [first.code, again.code, failed.code] == [0, 0, 1]
+    with Connection.connect(str(home.socket)) as asks:
+        jobs = asks.call("thread/list", {"sourceKinds": ["exec"]}, Json)["data"]
+        others = asks.call("thread/list", {}, Json)["data"]  # As a picker of threads asks.
+    assert thread in {job["id"] for job in jobs if job["source"] == "exec"}
+    assert thread not in {other["id"] for other in others}
     kinds = [(event["type"], event.get("item", {}).get("type")) for event in first.lines]
     command_kinds = [("item.started", "command_execution"), ("item.completed", "command_execution")]
     assert [kind for kind in kinds if kind != ("item.completed", "error")] == [

@@ -208,6 +208,7 @@ def test_what_the_sdk_starts_begins_a_thread_of_that_kind(
     assert begun.pop("idempotencyKey")
     assert begun == {
         "cwd": os.getcwd(),
+        "source": "exec",
         "model": "m",
         "sandbox": "workspace-write",
         "config": {

@@ -15,7 +15,7 @@ import msgspec
 
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.start import connect
-from codexd_frontends.cli.thread_ref import find_thread_id
+from codexd_frontends.cli.thread_ref import SOURCE_KINDS, find_thread_id
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, INTERRUPTED, LEFT, Exit
@@ -42,8 +42,6 @@ from codexd_frontends.screen.render import Piece, TerminalScreen
 # The name of the program for the daemon and for providers: the SDK says its own.
 ORIGINATOR_VARIABLE = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 ORIGINATOR = "codex_exec"
-# All of them: `resume --last` means the newest, whatever has begun it.
-SOURCES = ("cli", "vscode", "exec", "appServer", "unknown")
 
 
 class Request(NamedTuple):
@@ -141,7 +139,7 @@ def _thread_id(daemon: Daemon, arguments: argparse.Namespace, asked: Asked) -> s
         "limit": 1,
         "sortKey": "updated_at",
         "sortDirection": "desc",
-        "sourceKinds": SOURCES,
+        "sourceKinds": SOURCE_KINDS,
     }
     for raw in daemon.call("thread/list", params, RawPage).data:
         return msgspec.json.decode(raw, type=Thread).id
