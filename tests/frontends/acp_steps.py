@@ -108,7 +108,7 @@ async def a_session_is_opened_with_its_commands(at: At) -> None:
     await at.editor.until(lambda: at.editor.of(session, "available_commands_update"))
     (update,) = at.editor.of(session, "available_commands_update")
     names = {command["name"] for command in update["availableCommands"]}
-    assert {"compact", "review", "status", "mcp", "plan", "rename", "logout"} <= names
+    assert {"compact", "review", "status", "mcp", "goal", "plan", "rename", "logout"} <= names
 
 
 async def an_answer_is_streamed(at: At) -> None:
@@ -444,6 +444,17 @@ async def review(at: At) -> None:
     assert "abc abc" in at.editor.text(session)
 
 
+async def goal(at: At) -> None:
+    session = await at.session()
+    done = 'call update_goal {"status":"complete"}'
+    answer = await at.editor.prompt(session, f"/goal Port it.\nsay 2 4\n{done}")
+    assert answer.stop_reason == "end_turn"
+    assert at.editor.text(session).startswith("abc abc ")
+    assert at.was_sent("Port it.")
+    await at.editor.prompt(session, "/goal clear")
+    assert (await at.editor.prompt(session, "say 1 4")).stop_reason == "end_turn"
+
+
 async def rename(at: At) -> None:
     session = await at.session()
     await at.editor.prompt(session, "say 1 4")
@@ -516,6 +527,7 @@ STEPS: tuple[Step, ...] = (
     status,
     mcp,
     review,
+    goal,
     rename,
     logout,
     two_sessions_at_once,
