@@ -204,7 +204,7 @@ SUBCOMMANDS = (
     ),
     Subcommand(
         "mcp",
-        "list, add, remove and log in to MCP servers",
+        "list, add, remove and log in to MCP servers; `serve`: be one, for other agents",
         (),
         below=(
             Subcommand("list", "list the servers and their states; none is started", (arg.JSON,)),
@@ -221,6 +221,11 @@ SUBCOMMANDS = (
                 (arg.SERVER, arg.SCOPES, arg.NO_BROWSER, arg.JSON),
             ),
             Subcommand("logout", "forget the login at a server", (arg.SERVER, arg.JSON)),
+            Subcommand(
+                "serve",
+                "be an MCP server on stdin and stdout: other agents' programs start, read and await threads by it",
+                (arg.ALLOW_APPROVALS,),
+            ),
         ),
     ),
     Subcommand(

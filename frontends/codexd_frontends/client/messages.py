@@ -254,6 +254,7 @@ class Thread(Received, frozen=True, kw_only=True):
     status: ThreadStatus = ThreadStatus()
     path: str | None = None  # of its log
     forked_from_id: str | None = None
+    parent_thread_id: str | None = None  # the thread whose agent has started it
     trouble: str | None = None  # why it cannot be worked with, and what mends it
     imported_from: ImportedFrom | None = None
     turns: tuple[Turn, ...] = ()

@@ -1,4 +1,4 @@
-"""codexctl mcp: the MCP servers of config.toml: list them, add and remove them, log in and out.
+"""codexctl mcp: the MCP servers of config.toml: list them, add and remove them, log in and out; or be one.
 
 The daemon changes the file and knows the states, so it is started if none runs.
 """
@@ -233,6 +233,16 @@ def _logout(arguments: argparse.Namespace, console: Console) -> Exit:
     return DONE
 
 
+def _serve(arguments: argparse.Namespace, console: Console) -> Exit:
+    """Serve one agent until it closes the pipe; the turns that it has begun go on."""
+    from codexd_frontends.acp.editor import Editor
+    from codexd_frontends.mcp_server.server import Server
+
+    with connect(console) as daemon:
+        agent = Editor(sys.stdin.fileno(), sys.stdout.fileno())
+        return Server(agent, daemon, console, answers=arguments.allow_approvals).run()
+
+
 _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace, Console], Exit]]] = {
     "list": _list,
     "get": _get,
@@ -240,6 +250,7 @@ _ACTIONS: Final[Mapping[str, Callable[[argparse.Namespace, Console], Exit]]] = {
     "remove": _remove,
     "login": _login,
     "logout": _logout,
+    "serve": _serve,
 }
 
 
