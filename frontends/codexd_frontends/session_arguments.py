@@ -43,3 +43,8 @@ OBSERVE = Argument(
     action="store_true",
     help="only watch: approvals are not asked for here, and the others see that",
 )
+ALLOW_APPROVALS = Argument(
+    "--allow-approvals",
+    action="store_true",
+    help="let it answer questions in a person's place, with the tool answer_question",
+)

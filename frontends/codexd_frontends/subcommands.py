@@ -224,7 +224,7 @@ SUBCOMMANDS = (
             Subcommand(
                 "serve",
                 "be an MCP server on stdin and stdout: other agents' programs start, read and await threads by it",
-                (arg.ALLOW_APPROVALS,),
+                (session.ALLOW_APPROVALS,),
             ),
         ),
     ),

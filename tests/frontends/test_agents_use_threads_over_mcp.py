@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from mcp import ClientSession, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.types import CallToolResult, TextContent
 
 from codexd.models.scripted.scripts import Say
 from codexd_frontends.mcp_server.calls import TOOLS, declarations
 from codexd_frontends.mcp_server.reading import shortened
 from daemon_house import Home
+from mcp import ClientSession, MCPError, StdioServerParameters
 from paused_model import Held
 
 from .acp_steps import escalated
@@ -35,13 +36,13 @@ class Agent:
     async def call(self, tool: str, **arguments: object) -> Json:
         answer = await self.session.call_tool(tool, arguments)
         assert not answer.is_error, answer
-        assert json.loads(answer.content[0].text) == answer.structured_content
+        assert json.loads(_text(answer)) == answer.structured_content
         return dict(answer.structured_content)
 
     async def refused(self, tool: str, **arguments: object) -> str:
         answer = await self.session.call_tool(tool, arguments)
         assert answer.is_error, answer
-        return str(answer.content[0].text)
+        return _text(answer)
 
 
 @asynccontextmanager
@@ -137,16 +138,16 @@ def test_an_agent_waits_for_a_thread_through_a_killed_daemon(home: Home) -> None
             assert steered["delivery"] == "steered"
             told = await at.call("notify_when_idle", thread=thread)
             assert told["state"] == "running"
-            progress = asyncio.Event()
+            has_moved = asyncio.Event()
 
-            async def moved(_done: float, _total: float | None, message: str | None) -> None:
+            async def moved(progress: float, total: float | None, message: str | None) -> None:
                 assert message == f"{thread} is running"
-                progress.set()
+                has_moved.set()
 
             waits = asyncio.create_task(
                 at.session.call_tool("await_thread", {"thread": thread}, progress_callback=moved)
             )
-            await progress.wait()
+            await has_moved.wait()
             daemon.process.kill()
             answer = await waits
             assert answer.structured_content["state"] == "idle", answer
@@ -242,6 +243,12 @@ def test_a_call_that_is_cancelled_is_not_answered(home: Home) -> None:
             assert [said.get("id") for said in told(child, until=4)] == [4]
             child.stdin.close()
             assert child.wait() == 0
+
+
+def _text(answer: CallToolResult) -> str:
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 def _send(child: subprocess.Popen[str], message: Json) -> None:

@@ -397,9 +397,4 @@ SCOPES = Argument(
     metavar="A,B",
     help="the scopes to ask for (default: as config.toml or the server says)",
 )
-ALLOW_APPROVALS = Argument(
-    "--allow-approvals",
-    action="store_true",
-    help="let it answer questions in a person's place, with the tool answer_question",
-)
 NO_BROWSER = Argument("--no-browser", action="store_true", help="only print the address")
