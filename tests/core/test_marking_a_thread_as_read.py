@@ -58,6 +58,21 @@ def test_what_is_unread(events: tuple[Event, ...], unread: str | None, revision:
     assert folded == read
 
 
+@pytest.mark.parametrize("since", [(), ONE, TWO, (ReadStateSet(unread=False),)])
+def test_the_state_at_an_earlier_place_is_told_from_what_came_since(
+    since: tuple[Event, ...],
+) -> None:
+    early = fold((NEW, *turn(3, TurnCompleted()), ReadStateSet(unread=False))).read
+    late = early
+    for event in since:
+        late = late.after(event)
+    before = late.before(since)
+    assert before == replace(early, turn=None)
+    for event in since:
+        before = before.after(event)
+    assert before == late
+
+
 def test_it_is_marked_in_the_state_that_a_client_has_seen() -> None:
     past = (NEW, *ONE)
     read = c.MarkRead(unread=False, revision=1)

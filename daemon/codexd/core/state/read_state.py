@@ -6,6 +6,7 @@ so that a client can say which state it has seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +16,9 @@ from codexd.core.events import events as e
 
 # In place of a turn: a person marked the thread as unread.
 FROM_START: Final = ""
+
+# The events that give it its next revision.
+READ_STATE_CHANGES: Final = (e.TurnCompleted, e.TurnFailed, e.ReadStateSet)
 
 
 class ReadState(msgspec.Struct, frozen=True, gc=False):
@@ -43,6 +47,17 @@ class ReadState(msgspec.Struct, frozen=True, gc=False):
                 return ReadState(counts=True)  # Its past is nobody's news.
             case _:
                 return self
+
+    def before(self, events: Sequence[e.Event | e.Unknown]) -> ReadState:
+        """The state before the events that led to this one, of which the first began a turn or the thread.
+
+        What was unread before a mark among them cannot be told from here: it is taken as read.
+        """
+        begun = {event.turn_id for event in events if isinstance(event, e.TurnStarted)}
+        marked = any(isinstance(event, e.ReadStateSet) for event in events)
+        first = None if marked or self.first_unread in begun else self.first_unread
+        changes = sum(isinstance(event, READ_STATE_CHANGES) for event in events)
+        return replace(self, first_unread=first, revision=self.revision - changes, turn=None)
 
     def _ended(self) -> ReadState:
         ended = replace(self, turn=None)
