@@ -54,6 +54,7 @@ async def test_every_turn_ends_and_the_thread_continues(daemon: Daemon, api: str
             provider_more=f'wire_api = "{api}"\nstream_max_retries = 0\nrequest_max_retries = 0',
         )
         async with connected(daemon.home.socket) as client:
+            client.law.is_told_wrong_deltas = True  # Bytes of deltas are changed, too.
             thread = await client.start_thread()
             for number in range(TURNS):
                 ended = await client.run_turn(thread, f"Turn {number}.")

@@ -125,6 +125,8 @@ NEVER_PERFORMED = {
     "plan": "it is an event, recorded together with its answer",
     "network": "it is a question about a call that runs",
     "permissions": "the answer of a person is its result",
+    "questions": "the answer of a person is its result",
+    "goal": "it is an event, recorded together with its answer",
 }
 CASES: dict[str, Case] = {
     "command": Case(shell, of_command),

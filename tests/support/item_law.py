@@ -2,7 +2,8 @@
 
 Every item that begins ends, exactly once, before its turn is completed, except a command that runs in the background:
 its item ends under its turn's id when the command does. The deltas of a text add up to the text of the whole item.
-A client that resumes a thread, or asks for a fork, is told again of what is open: from there it counts anew.
+A client that resumes a thread, or asks for a fork, is told again of what is open: from there it counts anew. What was
+open when a thread was closed may end once the thread is loaded again, and need not.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class _Open(NamedTuple):
     turn: str
     item: Json
     texts: dict[tuple[str, int], str]
+    was_closed: bool = False  # its thread was, since
 
 
 class ItemLaw:
@@ -38,6 +40,8 @@ class ItemLaw:
     def __init__(self) -> None:
         self.broken: list[str] = []  # a sentence for each breach
         self.ended = 0  # how many items have ended
+        # Set where a provider's deltas are not those of its whole items, which are what counts.
+        self.is_told_wrong_deltas = False
         self._open: dict[str, dict[str, _Open]] = {}  # by thread and item
         self._done: dict[str, set[str]] = {}
         self._known: set[str] = set()  # threads of which the client had a part before it connected
@@ -68,7 +72,10 @@ class ItemLaw:
                 self._completed(params)
             case "turn/completed":
                 self._turn_completed(params)
-            case "thread/closed" | "thread/reverted":
+            case "thread/closed":
+                items = self._open.get(params["threadId"], {})
+                items.update({key: found._replace(was_closed=True) for key, found in items.items()})
+            case "thread/reverted":
                 self._open.pop(params["threadId"], None)
                 self._done.pop(params["threadId"], None)
             case _ if method in _DELTAS:
@@ -77,7 +84,7 @@ class ItemLaw:
     def _started(self, params: Json) -> None:
         thread, item = params["threadId"], params["item"]
         items = self._open.setdefault(thread, {})
-        if item["id"] in items:
+        if item["id"] in items and not items[item["id"]].was_closed:
             self.broken.append(f"{_name(item)} begins twice")
         if item["id"] in self._done.get(thread, ()):
             self.broken.append(f"{_name(item)} begins after it has ended")
@@ -104,7 +111,8 @@ class ItemLaw:
             return
         if found.turn != params["turnId"]:
             self.broken.append(f"{_name(item)} begins in {found.turn}, ends in {params['turnId']}")
-        self._adds_up(found, item)
+        if not self.is_told_wrong_deltas:
+            self._adds_up(found, item)
 
     def _adds_up(self, found: _Open, item: Json) -> None:
         whole: dict[tuple[str, int], str] = {}
@@ -131,7 +139,8 @@ class ItemLaw:
     def _turn_completed(self, params: Json) -> None:
         turn = params["turn"]["id"]
         for found in self._open.get(params["threadId"], {}).values():
-            if found.turn == turn and found.item.get("source") not in _IN_BACKGROUND:
+            in_background = found.item.get("source") in _IN_BACKGROUND
+            if found.turn == turn and not in_background and not found.was_closed:
                 self.broken.append(f"{_name(found.item)} is open at the end of its turn {turn}")
 
 
