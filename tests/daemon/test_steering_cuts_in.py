@@ -214,7 +214,7 @@ async def test_what_was_acknowledged_survives_a_kill_at_each_stage(home: Home) -
     """While the model answers, is cut off, is waited for, or asks; and while a command runs."""
     stages = {
         "answer": "hang 900",
-        "retry": "fail 503 1",
+        "retry": "fail 503 4\nhang 900",
         "command": "run sleep 900",
         "question": 'call shell_command {"command":"touch x"}',
     }
