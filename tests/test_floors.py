@@ -550,6 +550,8 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.machine.paths",
             "codexd.machine.pacing",
             "codexd.machine.patience",
+            "codexd.machine.repository",
+            "codexd.machine.umask",
             "codexd.sandbox.confinement",
             "codexd.service",
             "codexd.sessions",

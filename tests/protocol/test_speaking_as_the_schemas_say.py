@@ -31,6 +31,7 @@ from codexd.protocol import (
     commands,
     config,
     feedback,
+    fs,
     goals,
     history,
     injecting,
@@ -387,6 +388,21 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     "command/exec/resize": [commands.CommandExecResizeResponse()],
     "command/exec/terminate": [commands.CommandExecTerminateResponse()],
     "command/exec/write": [commands.CommandExecWriteResponse()],
+    "fs/copy": [fs.FsCopyResponse()],
+    "fs/createDirectory": [fs.FsCreateDirectoryResponse()],
+    "fs/getMetadata": [
+        fs.FsGetMetadataResponse(
+            is_directory=True, is_file=False, is_symlink=True, created_at_ms=0, modified_at_ms=1
+        )
+    ],
+    "fs/readDirectory": [
+        fs.FsReadDirectoryResponse((fs.FsReadDirectoryEntry("f", False, True),)),
+    ],
+    "fs/readFile": [fs.FsReadFileResponse("YQ==")],
+    "fs/remove": [fs.FsRemoveResponse()],
+    "fs/unwatch": [fs.FsUnwatchResponse()],
+    "fs/watch": [fs.FsWatchResponse("/f")],
+    "fs/writeFile": [fs.FsWriteFileResponse()],
     "configRequirements/read": [config.ConfigRequirementsReadResponse()],
     "config/mcpServer/reload": [mcp.McpServerRefreshResponse()],
     "mcpServer/oauth/login": [
@@ -570,6 +586,7 @@ TOLD: dict[str, list[msgspec.Struct]] = {
             config.TextRange(config.TextPosition(1, 1), config.TextPosition(1, 1)),
         ),
     ],
+    "fs/changed": [fs.FsChangedNotification("w", ("/f",))],
     "command/exec/outputDelta": [
         commands.CommandExecOutputDeltaNotification("p", "stderr", "YQ==", True),
     ],

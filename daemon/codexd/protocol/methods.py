@@ -13,6 +13,7 @@ import msgspec
 from codexd.protocol import account as a
 from codexd.protocol import (
     clients,
+    fs,
     injecting,
     mcp,
     models,
@@ -137,6 +138,15 @@ METHODS: dict[str, Method] = {
     "experimentalFeature/list": Method(
         g.ExperimentalFeatureListParams, g.ExperimentalFeatureListResponse, looks=True
     ),
+    "fs/copy": Method(fs.FsCopyParams, fs.FsCopyResponse),
+    "fs/createDirectory": Method(fs.FsCreateDirectoryParams, fs.FsCreateDirectoryResponse),
+    "fs/getMetadata": Method(fs.FsGetMetadataParams, fs.FsGetMetadataResponse, looks=True),
+    "fs/readDirectory": Method(fs.FsReadDirectoryParams, fs.FsReadDirectoryResponse, looks=True),
+    "fs/readFile": Method(fs.FsReadFileParams, fs.FsReadFileResponse, looks=True, large=True),
+    "fs/remove": Method(fs.FsRemoveParams, fs.FsRemoveResponse),
+    "fs/unwatch": Method(fs.FsUnwatchParams, fs.FsUnwatchResponse),
+    "fs/watch": Method(fs.FsWatchParams, fs.FsWatchResponse),
+    "fs/writeFile": Method(fs.FsWriteFileParams, fs.FsWriteFileResponse),
     "hooks/list": Method(i.HooksListParams, i.HooksListResponse, looks=True),
     "skills/list": Method(i.SkillsListParams, i.SkillsListResponse, looks=True),
     "hook/add": Method(k.HookAddParams, k.HookAddResponse),

@@ -22,6 +22,7 @@ from codexd.protocol.clients import (
 )
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
+from codexd.protocol.fs import FsChangedNotification
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.read_state import ThreadReadStateChangedNotification
 from codexd.protocol.searching import ThreadSearchPartialNotification
@@ -248,6 +249,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "configWarning": ConfigWarningNotification,
     STOPPING: DaemonStoppingNotification,
     "error": ErrorNotification,
+    "fs/changed": FsChangedNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
     "item/commandExecution/terminalInteraction": TerminalInteractionNotification,

@@ -43,12 +43,13 @@ from codexd.protocol.wire.rpc import (
     overloaded,
     read_message,
 )
-from codexd.server.connection.order import Order, OrderedRequest
+from codexd.server.connection.order import Call, Order, OrderedRequest
 from codexd.server.connection.peers import peer_of
 from codexd.server.connection.shared import LARGE_AT_ONCE_MAX, Shared
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Reader
 from codexd.server.feed.outbox import Outbox, Unread
+from codexd.server.files.of_connection import FilesOfConnection
 from codexd.server.reads.answer_size import ANSWER_BYTES_MAX, too_large
 from codexd.sessions.one_off import NamedCommand
 from codexd_eventstore.event_log import StreamEntry
@@ -74,16 +75,6 @@ class MethodResult(msgspec.Struct, frozen=True):
     result: msgspec.Struct | msgspec.Raw
     then: Callable[[], None] | None = None
     done: str = "nothing was sent"  # what became of a request whose result is too large to be sent
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A request whose method is known and whose params were read."""
-
-    method: str
-    params: msgspec.Struct | None  # None: the answer is the same for all
-    thread_id: str | None = None  # the thread that it is about
-    large: bool = False  # its answer grows with the thread
-    precedes: bool = False  # later requests, on that thread or on all, wait for its effect
 
 
 class Handlers(Protocol):
@@ -125,6 +116,7 @@ class Connection:
         self.logs_paged: Sequence[StreamEntry] = ()
         self.missed_news = False  # its socket was full when a broadcast was sent
         self.commands: dict[str, NamedCommand] = {}  # that it runs by `command/exec`
+        self.files = FilesOfConnection()
         self._sock, self._handlers = sock, handlers
         self._order, self._reading = Order(), trio.CancelScope()
         self._large, self._shared = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared
@@ -141,6 +133,7 @@ class Connection:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.outbox.flush)
+                nursery.start_soon(self.files.run)
                 with self._reading:
                     await self._read(nursery)
                 await self._finish()
@@ -208,6 +201,11 @@ class Connection:
         else:
             self.missed_news = True
             self.outbox.write_later(self)
+
+    def notify(self, method: str, body: bytes) -> None:
+        """Send a notification that is for this client alone, unless it wants none of the kind."""
+        if method not in self.reader.unwanted:
+            self.outbox.write(self.reader.framing.frame(body))
 
     async def catch_up(self, outbox: Outbox) -> bool:
         """The news it missed, as the present state of things."""

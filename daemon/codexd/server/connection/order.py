@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import trio
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request whose method is known and whose params were read."""
+
+    method: str
+    params: msgspec.Struct | None  # None: the answer is the same for all
+    thread_id: str | None = None  # the thread that it is about
+    large: bool = False  # its answer grows with the thread
+    precedes: bool = False  # later requests, on that thread or on all, wait for its effect
 
 
 class OrderedRequest:

@@ -246,7 +246,5 @@ class _Capture:
             delta_base64=b64encode(data).decode(),
             cap_reached=cap_reached,
         )
-        reader = self._connection.reader
-        if DELTA not in reader.unwanted:
-            body = encode_notification(DELTA, delta, self._services.now_us() // 1000)
-            self._connection.outbox.write(reader.framing.frame(body))
+        body = encode_notification(DELTA, delta, self._services.now_us() // 1000)
+        self._connection.notify(DELTA, body)

@@ -1,0 +1,1 @@
+"""What clients do with the person's files: `disk` reads and writes, `watching` follows, `search` finds them by name."""
