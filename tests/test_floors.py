@@ -156,6 +156,19 @@ FLOORS: dict[str, frozenset[str]] = {
             "msgspec",
         }
     ),
+    # Tools by which models work with other threads
+    "codexd.agents": frozenset(
+        {
+            "codexd.config.keys",
+            "codexd.core",
+            "codexd.projections.summary",
+            "codexd.runtime",
+            "codexd.tools.registry",
+            "codexd_eventstore",
+            "msgspec",
+            "trio",
+        }
+    ),
     # Commands that go on after their answers
     "codexd.sessions": frozenset(
         {

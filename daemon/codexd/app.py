@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from codexd import __version__
+from codexd.agents.tools import agent_tools
 from codexd.catalog.clients import Providers
 from codexd.catalog.model_facts import ModelFacts
 from codexd.catalog.wire_models import wire_model
@@ -136,6 +137,11 @@ class Daemon:
             own, paths.state_dir, env, config.unsandboxed, config.lists_domains, self._homes[1:]
         )
         self._own_outside(paths, env, processes.start_server)
+        self._agents = agent_tools(
+            lambda: self._supervisor,
+            lambda *wanted: self._services.directory.recent(*wanted),  # noqa: PLW0108  # made later
+            lambda: self._config.last_good().threads,
+        )
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
         worlds = {ephemeral: self._world(kept, env) for ephemeral, kept in stores.items()}
         self._own_threads(worlds, begun, env)
@@ -310,6 +316,7 @@ class Daemon:
             images,
             self.providers.web_search,
             lambda: self._config.last_good().background_terminal_max_timeout,
+            self._agents,
         )
         self._mcp.offer(registry, images)
         return registry

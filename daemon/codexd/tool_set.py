@@ -17,8 +17,9 @@ from codexd.tools.harmless.web_search import WebSearchTool
 from codexd.tools.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from codexd.agents.tools import AgentTool
     from codexd.core.values.settings import Settings
     from codexd.runtime.images.images import Images
     from codexd.sessions.registry import Sessions
@@ -31,6 +32,7 @@ def own_tools(
     images: Images,
     web_search: Callable[[Settings], bytes | None],
     longest_look: Callable[[], int],
+    agents: Sequence[AgentTool] = (),
 ) -> Registry:
     """A registry of them; the tools of MCP servers are added to it later.
 
@@ -49,4 +51,5 @@ def own_tools(
         *map(GoalTool, (GET, CREATE, UPDATE)),
         ViewImageTool(images.look),
         WebSearchTool(web_search),
+        *agents,
     )

@@ -107,6 +107,7 @@ OURS: dict[str, str] = {
     f"{about}, and {other}": f"{text}{FILES[other]}"
     for about, text in {
         "restarts": 'on_restart = "interrupt"\nallow_unsandboxed = true\n',
+        "threads": "threads.tools = true\nthreads.max_depth = 2\nthreads.max_children = 3\n",
         "titles": 'titles.by_model = true\ntitles.model = "small"\n',
         "redaction": 'redaction.variables = ["X"]\nredaction.patterns = { mine = "corp-[0-9a-f]{32}" }\n',
         "prices": 'prices."gpt-5" = { input = 1.25, output = 10 }\n',

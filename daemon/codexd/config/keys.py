@@ -173,6 +173,16 @@ class TitlesTable(msgspec.Struct, frozen=True):
     model: ModelName | None = None  # a model of the thread's provider; None: the thread's own
 
 
+class ThreadsTable(msgspec.Struct, frozen=True):
+    """The table `[threads]`: whether models work with other threads."""
+
+    tools: bool = False  # models have tools to list, read, start, send to and await threads
+    # How deep threads that models start may be nested; 0: they start none.
+    max_depth: Annotated[int, Meta(ge=0, le=10), "a number from 0 to 10"] = 1
+    # How many threads that one thread has started may run at a time.
+    max_children: Annotated[int, Meta(ge=0, le=100), "a number from 0 to 100"] = 4
+
+
 class WebSearchTable(msgspec.Struct, frozen=True):
     """A table `[tools.web_search]`: where and how a provider searches."""
 
@@ -279,6 +289,7 @@ class Config(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     review_model: str | None = None  # the model of `review/start`; None: the thread's own model
     titles: Annotated[TitlesTable, "a table [titles]"] = TitlesTable()
+    threads: Annotated[ThreadsTable, "a table [threads]"] = ThreadsTable()
     forced_login_method: Literal["chatgpt", "api"] | None = None  # another login is not used
     forced_chatgpt_workspace_id: WorkspaceIds | None = None  # of a login with ChatGPT
     login: Annotated[LoginTable, "a table [login]"] = LoginTable()

@@ -41,6 +41,7 @@ from codexd.core.values.request_size import RequestSize, Shorter
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, SettingsChange
 from codexd.core.values.taken_from import TakenFrom
+from codexd.core.values.thread_calls import Spawned
 from codexd.core.values.tool_actions import (
     Answers,
     Decision,
@@ -67,6 +68,7 @@ class StartThread(CommandBase, frozen=True, kw_only=True):
     thread_source: str | None = None
     reviews: ReviewOf | None = None
     source: str | None = None
+    spawned: Spawned | None = None
 
 
 class ArchiveThread(CommandBase, frozen=True, kw_only=True):

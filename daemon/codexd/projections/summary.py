@@ -112,6 +112,7 @@ class Summary(msgspec.Struct):
         if isinstance(event, e.ThreadStarted):
             self.started, self.settings = event, event.settings
             self.source = event.source or OF_CLIENTS
+            self.parent = None if event.spawned is None else event.spawned.thread_id
             return
         # A fork is a thread of its own: created now, unnamed, and listed even if its parent is not.
         self.forked_from, self.name, self.archived = event.parent, None, False

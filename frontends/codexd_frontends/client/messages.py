@@ -139,8 +139,10 @@ class Item(Received, frozen=True, kw_only=True):
     exit_code: int | None = None
     duration_ms: int | None = None
     output_seq: int | None = None  # the record with the whole output, where there is more of it
-    tool: str = ""  # dynamicToolCall, mcpToolCall
+    tool: str = ""  # dynamicToolCall, mcpToolCall, collabAgentToolCall
     server: str = ""  # mcpToolCall
+    prompt: str | None = None  # collabAgentToolCall, as the next
+    receiver_thread_ids: tuple[str, ...] = ()
     arguments: Raw = Raw(b"")
     result: McpResult | None = None  # mcpToolCall
     error: McpError | None = None  # mcpToolCall

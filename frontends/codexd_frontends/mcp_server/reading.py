@@ -122,6 +122,8 @@ def text_of(item: Item) -> str:
             return "\n".join([f"{item.server}.{item.tool} {arguments}", *answers])
         case "dynamicToolCall":
             return "\n".join([item.tool, *(part.text for part in item.content_items or ())])
+        case "collabAgentToolCall":
+            return "\n".join([" ".join([item.tool, *item.receiver_thread_ids]), item.prompt or ""])
         case "webSearch":
             return item.query
         case "imageView":

@@ -89,6 +89,10 @@ def whole_item_lines(item: Item, style: Style, thoughts: Thoughts = "summary") -
         case "dynamicToolCall":
             answered = "\n".join(part.text for part in item.content_items or ())
             return _call_lines(item.tool, answered, item, style)
+        case "collabAgentToolCall":
+            named = " ".join(item.receiver_thread_ids)
+            head = _status_line(f"⇄ {item.tool} {named}".rstrip(), item, style)
+            return [head, *output_lines(item.prompt.split("\n") if item.prompt else [], style)]
         case "webSearch":
             return [style.dim(one_line(f"⌕ {item.query}"))]
         case "imageView":

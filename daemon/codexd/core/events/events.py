@@ -65,6 +65,7 @@ from codexd.core.values.items import TurnError, UserInput
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Collaboration, Settings, SettingsChange, Tuning
+from codexd.core.values.thread_calls import Spawned
 
 # "No value", for members that hold JSON of any shape: a union of Raw and None cannot be decoded.
 NO_JSON = NOTHING
@@ -103,6 +104,7 @@ class ThreadStarted(Fact, frozen=True):
     thread_source: str | None = None  # the client's reason for starting it
     reviews: ReviewOf | None = None  # set for a reviewer's thread, which no list shows
     source: str | None = None  # the kind of program, in Codex's words; None: it was not recorded
+    spawned: Spawned | None = None  # set for a thread that the agent of another one started
 
 
 class ThreadForked(Fact, frozen=True):

@@ -11,12 +11,18 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from codexd.core.policy import command_rules, mcp_rules, patch_rules, permission_rules
+from codexd.core.policy import (
+    command_rules,
+    mcp_rules,
+    patch_rules,
+    permission_rules,
+)
 from codexd.core.policy.environment_rules import profile_refusal
 from codexd.core.policy.looked_up import LookedUp
-from codexd.core.rules import host_rules, question_rules
+from codexd.core.rules import host_rules, question_rules, thread_rules
 from codexd.core.values.ids import ProcessId
 from codexd.core.values.settings import Settings
+from codexd.core.values.thread_calls import ThreadCall
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     AskPermissions,
@@ -49,7 +55,12 @@ ApprovalRequest = Literal[
 ]
 # The items that show a tool call to clients; `projections/clients/tool_items.py` makes them.
 ToolItemType = Literal[
-    "commandExecution", "fileChange", "imageView", "mcpToolCall", "dynamicToolCall"
+    "commandExecution",
+    "fileChange",
+    "imageView",
+    "mcpToolCall",
+    "dynamicToolCall",
+    "collabAgentToolCall",
 ]
 # What happens to a call that ran when the daemon died: it is performed again; or adopted, since it may still
 # run; or its result is unknown, and the model receives that as the answer.
@@ -227,6 +238,20 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
         item="mcpToolCall",
         found_as="command",
         needs_alone=mcp_rules.needs_alone,
+    ),
+    # What it does is done once however often it is performed: the new thread and the prompt have their ids.
+    "thread": ActionKind(
+        action=ThreadCall,
+        line=thread_rules.thread_line,
+        after_crash="repeat",
+        approval=Approval(
+            reason=thread_rules.thread_reason,
+            refusal=thread_rules.thread_refusal,
+            request="item/commandExecution/requestApproval",
+            session_key=thread_rules.thread_key,
+        ),
+        item="collabAgentToolCall",
+        found_as="command",
     ),
     "permissions": ActionKind(
         action=AskPermissions,

@@ -49,6 +49,7 @@ from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
 from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import Settings, tuning_of
+from codexd.core.values.thread_calls import Spawned
 from codexd.core.values.tool_actions import AskPermissions, PersonCommand
 
 
@@ -87,6 +88,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     failed: bool = False  # the last turn failed, and none has started since
     parent: ThreadId | None = None
     reviews: ReviewOf | None = None  # it is a reviewer's
+    spawned: Spawned | None = None
     fork_open: bool = False  # forked while a turn ran, which is still to be interrupted
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
@@ -191,6 +193,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 instructions=event.instructions,
                 developer_instructions=event.developer_instructions,
                 reviews=event.reviews,
+                spawned=event.spawned,
             )
         case e.ThreadForked():
             return _forked(state, event)

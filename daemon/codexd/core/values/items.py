@@ -7,11 +7,12 @@ that codexd never fills are left out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 
-from codexd.core.values.ids import ItemId
+from codexd.core.values.ids import ItemId, ThreadId
 from codexd.core.values.review_findings import ReviewOutput
 
 
@@ -250,6 +251,28 @@ class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
     duration_ms: int | None = None
 
 
+class AgentState(msgspec.Struct, frozen=True):
+    """How a thread stands that the agent of another one works with."""
+
+    status: Literal[
+        "pendingInit", "running", "interrupted", "completed", "errored", "shutdown", "notFound"
+    ]
+    message: str | None = None
+
+
+class AgentCall(_Item, frozen=True, kw_only=True, tag="collabAgentToolCall"):
+    """A call by which the agent of a thread works with others."""
+
+    tool: Literal["spawnAgent", "sendInput", "wait", "listAgents", "interruptAgent"]
+    status: Literal["inProgress", "completed", "failed", "interrupted"]
+    sender_thread_id: ThreadId
+    receiver_thread_ids: tuple[ThreadId, ...]
+    agents_states: Mapping[str, AgentState] = {}
+    prompt: str | None = None
+    model: str | None = None
+    reasoning_effort: str | None = None
+
+
 class ToolText(msgspec.Struct, frozen=True, tag="inputText"):
     """Text in a tool's answer."""
 
@@ -269,6 +292,7 @@ ThreadItem = (
     | EnteredReviewMode
     | ExitedReviewMode
     | McpCall
+    | AgentCall
     | ToolCall
 )
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from codexd.core.values.ids import CallId, ItemId, ThreadId, TurnId
 from codexd.core.values.items import (
+    AgentCall,
     AgentMessage,
     CommandExecution,
     McpCall,
@@ -266,6 +267,8 @@ class Texts:
                 duration_ms=None,
                 completed_at_ms=None,
             )
+        if isinstance(item, AgentCall):
+            item = replace(item, status="inProgress", agents_states={}, completed_at_ms=None)
         if isinstance(item, ToolCall):
             # It has its answer already; a start is a start all the same.
             item = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -12,6 +12,8 @@ from codexd.core.policy.action_kinds import ToolItemType, kind_of
 from codexd.core.values.foreign_json import decode_foreign
 from codexd.core.values.ids import CallId, ItemId
 from codexd.core.values.items import (
+    AgentCall,
+    AgentState,
     ChangeKind,
     CommandExecution,
     CommandStatus,
@@ -25,6 +27,7 @@ from codexd.core.values.items import (
     ToolText,
     UnknownAction,
 )
+from codexd.core.values.thread_calls import ThreadCall
 from codexd.core.values.tool_actions import (
     ApplyPatch,
     ExecCommand,
@@ -38,7 +41,7 @@ from codexd.core.values.tool_actions import (
 )
 from codexd.projections.quoting import quoted
 
-ToolItem = CommandExecution | FileChange | ImageView | McpCall | ToolCall
+ToolItem = CommandExecution | FileChange | ImageView | McpCall | AgentCall | ToolCall
 
 
 class OpenTool(msgspec.Struct, frozen=True, gc=False):
@@ -227,6 +230,42 @@ def _mcp_result(result: ToolResult) -> McpResult | None:
         return None
 
 
+class _AgentsTold(msgspec.Struct, frozen=True):
+    agents: Mapping[str, AgentState] = {}
+
+
+class _AgentCalls:
+    """`collabAgentToolCall`: a call on other threads, and how they stand at its end."""
+
+    def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
+        action = tool.action
+        assert isinstance(action, ThreadCall)
+        return AgentCall(
+            id=ItemId(tool.call_id),
+            tool="listAgents" if action.tool == "readAgent" else action.tool,
+            status="inProgress",
+            sender_thread_id=action.sender,
+            receiver_thread_ids=action.threads,
+            prompt=action.prompt or None,
+            model=action.model,
+            started_at_ms=at_ms,
+        )
+
+    def end(self, tool: OpenTool, result: ToolResult, at_ms: int) -> ToolItem:
+        assert isinstance(tool.item, AgentCall)
+        statuses = {"completed": "completed", "aborted": "interrupted"}
+        try:
+            told = msgspec.json.decode(result.output or "{}", type=_AgentsTold)
+        except msgspec.DecodeError:
+            told = _AgentsTold()
+        return replace(
+            tool.item,
+            status=statuses.get(result.status, "failed"),
+            agents_states=told.agents,
+            completed_at_ms=at_ms,
+        )
+
+
 _CALLS = _Calls()
 _MAKERS: dict[ToolItemType | None, ItemMaker] = {
     None: _Unseen(),
@@ -234,6 +273,7 @@ _MAKERS: dict[ToolItemType | None, ItemMaker] = {
     "fileChange": _Patches(),
     "imageView": _Images(),
     "mcpToolCall": _McpCalls(),
+    "collabAgentToolCall": _AgentCalls(),
     "dynamicToolCall": _CALLS,
 }
 

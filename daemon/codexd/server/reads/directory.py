@@ -106,6 +106,12 @@ class Directory:
         ]
         return DirectoryPage(tuple(shown[:limit]), full or len(shown) > limit)
 
+    async def recent(self, term: str, limit: int) -> list[tuple[ThreadId, Summary]]:
+        """The threads that were used last, whose name or preview has a text."""
+        wanted = Wanted(term=term, sources=())
+        page = await self.page(wanted, "updated", upwards=False, start=None, limit=limit)
+        return [(row.thread_id, row.summary) for row in page.rows]
+
     async def occurrences(
         self, thread_id: ThreadId, term: str, start: ListCursor | None, limit: int
     ) -> list[Occurrence]:
