@@ -1,4 +1,6 @@
-"""Reading old logs: answers that were cut off for a person's input, and turns that waited for their turn."""
+"""Reading old logs: answers that were cut off for a person's input, turns that waited for their turn, and threads that
+worked with threads.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,19 @@ from builders import text
 from codexd.core.events.events import (
     Event,
     ItemCut,
+    ThreadStarted,
     TurnQueued,
     TurnSteered,
     TurnWithdrawn,
     encode_event,
 )
 from codexd.core.events.record import decode_record
+from codexd.core.events.tools import ToolStarted
 from codexd.core.events.waiting import ReviewAsked
-from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
+from codexd.core.values.ids import CallId, ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.review_target import Commit
+from codexd.core.values.settings import Settings
+from codexd.core.values.thread_calls import Spawned, ThreadCall
 
 GOLDEN = Path(__file__).parent / "golden"
 AT_MS = 1794830400000
@@ -43,10 +49,30 @@ WAITING: list[Event] = [
     ),
     TurnWithdrawn(TurnId("r1")),
 ]
+A, B = (ThreadId(f"0194d2a0-0000-7000-8000-00000000000{letter}") for letter in "ab")
+TOGETHER: list[Event] = [
+    ThreadStarted(
+        Settings("/work", "m-1", "p", "untrusted", "read-only"),
+        "codexd",
+        "0.1.0",
+        thread_source="subagent",
+        source="vscode",
+        spawned=Spawned(A, TurnId("t1"), 1),
+    ),
+    ToolStarted(CallId("c1"), ThreadCall("spawnAgent", A, (B,), "Test it.", "m-2")),
+    ToolStarted(CallId("c2"), ThreadCall("sendInput", A, (B,), "Go on.", steer=True)),
+    ToolStarted(CallId("c3"), ThreadCall("wait", A, (B,), timeout_ms=30_000)),
+    ToolStarted(CallId("c4"), ThreadCall("listAgents", A, search="parser")),
+]
 
 
 @pytest.mark.parametrize(
-    ("file", "events"), [("steering-v1.jsonl", STEERED), ("waiting-v1.jsonl", WAITING)]
+    ("file", "events"),
+    [
+        ("steering-v1.jsonl", STEERED),
+        ("waiting-v1.jsonl", WAITING),
+        ("threads-v1.jsonl", TOGETHER),
+    ],
 )
 def test_they_are_read_and_would_be_written_the_same_today(file: str, events: list[Event]) -> None:
     crc = crc32(b"golden")

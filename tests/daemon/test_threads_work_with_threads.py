@@ -57,7 +57,7 @@ def test_a_thread_that_may_do_more_is_looser() -> None:
 def test_what_changes_another_thread_is_asked_about_and_what_reads_is_not() -> None:
     plans = settings(collaboration=Collaboration("plan"))
     for tool in ("spawnAgent", "sendInput", "interruptAgent"):
-        call = ThreadCall(tool, A, (B,), prompt="p" * 3000)  # type: ignore[arg-type]
+        call = ThreadCall(tool, A, (B,), prompt="p" * 3000)
         assert thread_reason(settings(), call, None) is not None
         assert thread_refusal(settings(), call, None) is None
         assert thread_refusal(plans, call, None) is not None
@@ -214,6 +214,6 @@ async def waiting(client: Client, thread: str) -> None:
 
     def begun() -> bool:
         items = [note.params["item"] for note in client.of("item/started", threadId=thread)]
-        return sum(item["type"] == "collabAgentToolCall" for item in items) >= seen
+        return [item["type"] for item in items].count("collabAgentToolCall") >= seen
 
     await client.until(begun)

@@ -49,6 +49,15 @@ class _Item(Received, frozen=True, kw_only=True):
     error: _Error | None = None
     query: str = ""
     action: dict[str, Any] | None = None
+    sender_thread_id: str = ""  # collabAgentToolCall, as all that follow
+    receiver_thread_ids: tuple[str, ...] = ()
+    prompt: str | None = None
+    agents_states: Mapping[str, _AgentState] = {}
+
+
+class _AgentState(msgspec.Struct, frozen=True):
+    status: str
+    message: str | None = None
 
 
 class _ChangeKind(msgspec.Struct, frozen=True):
@@ -178,10 +187,32 @@ def _shown(item: _Item) -> tuple[str, Mapping[str, object]] | None:
             return "file_change", {"changes": changes, "status": ended}
         case "mcpToolCall":
             return "mcp_tool_call", _call(item, status)
+        case "collabAgentToolCall":
+            return "collab_tool_call", _agents(item, status)
         case "webSearch":
             return "web_search", {"query": item.query, "action": _search(item.action)}
         case _:
             return None
+
+
+def _agents(item: _Item, status: str) -> Event:
+    states = {
+        thread: {"status": _snake(state.status), "message": state.message}
+        for thread, state in item.agents_states.items()
+    }
+    return {
+        "tool": _snake(item.tool),
+        "sender_thread_id": item.sender_thread_id,
+        "receiver_thread_ids": item.receiver_thread_ids,
+        "prompt": item.prompt,
+        "agents_states": states,
+        "status": status,
+    }
+
+
+def _snake(word: str) -> str:
+    """A word of the wire as events have it: `spawnAgent` is `spawn_agent`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word)
 
 
 def _call(item: _Item, status: str) -> Event:

@@ -123,6 +123,7 @@ _TITLES: Final[Mapping[str, Callable[[Item], str]]] = {
     "fileChange": _files,
     "mcpToolCall": lambda item: f"{item.server}: {item.tool}",
     "dynamicToolCall": lambda item: item.tool,
+    "collabAgentToolCall": lambda item: " ".join([item.tool, *item.receiver_thread_ids]),
     "webSearch": lambda item: f"Search the web: {item.query}" if item.query else "Search the web",
     "imageView": lambda item: f"Look at {item.path}",
     "contextCompaction": lambda item: "Compact the conversation",
@@ -161,6 +162,8 @@ def _input(item: Item) -> Any:
             return {"server": item.server, "tool": item.tool, "arguments": _json(item.arguments)}
         case "dynamicToolCall":
             return {"tool": item.tool, "arguments": _json(item.arguments)}
+        case "collabAgentToolCall":
+            return {"threads": item.receiver_thread_ids, "prompt": item.prompt}
         case "webSearch":
             return {"query": item.query}
         case _:
