@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from codexd import __version__
-from codexd.agents.tools import agent_tools
+from codexd.agents.tools import AgentTool, agent_tools
 from codexd.catalog.clients import Providers
 from codexd.catalog.model_facts import ModelFacts
 from codexd.catalog.wire_models import wire_model
@@ -137,11 +137,6 @@ class Daemon:
             own, paths.state_dir, env, config.unsandboxed, config.lists_domains, self._homes[1:]
         )
         self._own_outside(paths, env, processes.start_server)
-        self._agents = agent_tools(
-            lambda: self._supervisor,
-            lambda *wanted: self._services.directory.recent(*wanted),  # noqa: PLW0108  # made later
-            lambda: self._config.last_good().threads,
-        )
         stores = {False: store, True: MemoryStore(redaction, sealed=True)}
         worlds = {ephemeral: self._world(kept, env) for ephemeral, kept in stores.items()}
         self._own_threads(worlds, begun, env)
@@ -320,6 +315,15 @@ class Daemon:
         )
         self._mcp.offer(registry, images)
         return registry
+
+    @functools.cached_property
+    def _agents(self) -> tuple[AgentTool, ...]:
+        """Of all worlds: a circle of waits may go through both."""
+        return agent_tools(
+            lambda: self._supervisor,
+            lambda *wanted: self._services.directory.recent(*wanted),  # noqa: PLW0108  # made later
+            lambda: self._config.last_good().threads,
+        )
 
     def _world(self, store: EventStore, env: Mapping[str, str]) -> World:
         cache = ImageCache()

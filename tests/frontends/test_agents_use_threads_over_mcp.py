@@ -238,7 +238,11 @@ def test_a_call_that_is_cancelled_is_not_answered(home: Home) -> None:
             model.wait_holding()
             _call(child, 3, "await_thread", thread=started["threadId"])
             _send(child, {"method": "notifications/cancelled", "params": {"requestId": 3}})
-            _call(child, 4, "await_thread", thread=started["threadId"])
+            arguments = {"thread": started["threadId"]}
+            params = {"name": "await_thread", "arguments": arguments, "_meta": {"progressToken": 9}}
+            _send(child, {"id": 4, "method": "tools/call", "params": params})
+            (progress,) = told(child, until="notifications/progress")
+            assert progress["params"]["progressToken"] == 9
             model.resume()
             assert [said.get("id") for said in told(child, until=4)] == [4]
             child.stdin.close()

@@ -136,11 +136,22 @@ class Server:
             except RequestRefused as refused:
                 self._end(wait, partial(dict, error=str(refused)), is_error=True)
                 continue
-            if state != "running" and (state != "asking" or wait.until == "idleOrAsking"):
-                self._end(wait, partial(self._now, wait))
+            if _is_over(state, wait):
+                self._end_unless_it_goes_on(wait)
             elif state != wait.told:
                 wait.told = state
                 self._tell_progress(wait)
+
+    def _end_unless_it_goes_on(self, wait: _Wait) -> None:
+        """End a wait, unless the next turn has begun by now: then the thread was idle for a moment only."""
+        self._may_have_missed = True
+        try:
+            told = self._repeated(partial(self._now, wait))
+        except RequestRefused as refused:
+            self._end(wait, partial(dict, error=str(refused)), is_error=True)
+            return
+        if _is_over(told["state"], wait):
+            self._end(wait, lambda: told)
 
     def _report(self) -> None:
         """What is due by the clock: waits that last too long, and signs of life."""
@@ -296,6 +307,10 @@ class Server:
     def _result(self, request_id: RequestId, result: Told, is_modern: bool) -> None:
         kind = {"resultType": "complete"} if is_modern else {}
         self._agent.answer(request_id, {**kind, **result})
+
+
+def _is_over(state: State, wait: _Wait) -> bool:
+    return state != "running" and (state != "asking" or wait.until == "idleOrAsking")
 
 
 def _read_params(message: Message) -> _Params:
