@@ -125,6 +125,7 @@ async def test_the_model_is_offered_it_and_a_person_is_asked(tmp_path: Path) -> 
     assert begun == {
         "type": "dynamicToolCall",
         "id": asked.request.item_id,
+        "namespace": None,
         "tool": "greet",
         "arguments": json.loads(ARGUMENTS),
         "status": "inProgress",

@@ -26,6 +26,7 @@ FLOORS: dict[str, frozenset[str]] = {
     # 1: what is said and what is seen
     "codexd.protocol": frozenset(
         {
+            "codexd.core.values.dynamic_tools",
             "codexd.core.values.goals",
             "codexd.core.values.ids",
             "codexd.core.values.items",

@@ -453,3 +453,15 @@ def test_a_user_may_say_how_a_server_differs() -> None:
         read_quirks(None, {"like": "claude"})
     with pytest.raises(ValueError, match="unknown field `image`"):
         read_quirks(None, {"image": False})
+
+
+def test_tools_in_a_namespace_and_their_calls_have_flat_names() -> None:
+    space = {"type": "namespace", "name": "maps", "description": "Maps.", "tools": [SHELL]}
+    tools = (msgspec.json.encode(space), msgspec.json.encode(PATCH))
+    made = call("c1") | {"namespace": "maps"}
+    body = sent(STRICT, made, output("c1", "done"), tools=tools)
+    names = [tool["function"]["name"] for tool in body["tools"]]
+    assert names == ["maps__shell_command", "apply_patch"]
+    assert body["tools"][0]["function"]["parameters"] == SHELL["parameters"]
+    (spoken,) = [message for message in body["messages"] if message["role"] == "assistant"]
+    assert spoken["tool_calls"][0]["function"]["name"] == "maps__shell_command"

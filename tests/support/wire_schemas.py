@@ -81,6 +81,11 @@ def check_user_input_asked(params: dict[str, Any]) -> None:
     _check("ToolRequestUserInputParams", params)
 
 
+def check_tool_call_asked(params: dict[str, Any]) -> None:
+    """Check that the params of `item/tool/call` fit."""
+    _check("DynamicToolCallParams", params)
+
+
 def _check(name: str, value: dict[str, Any]) -> None:
     name = RENAMED.get(name, name)
     validators = [_validator(version, name) for version in VERSIONS]

@@ -25,6 +25,7 @@ from codexd.core.events.events import NO_JSON, GitHead, ToolCallRef
 from codexd.core.events.history import KeptItems
 from codexd.core.events.waiting import ReviewAsked
 from codexd.core.goal_commands import ClearGoal, SetGoal
+from codexd.core.values.dynamic_tools import DynamicTool
 from codexd.core.values.exchange import Exchange
 from codexd.core.values.ids import (
     ApprovalId,
@@ -69,6 +70,7 @@ class StartThread(CommandBase, frozen=True, kw_only=True):
     reviews: ReviewOf | None = None
     source: str | None = None
     spawned: Spawned | None = None
+    dynamic_tools: tuple[DynamicTool, ...] = ()
 
 
 class ArchiveThread(CommandBase, frozen=True, kw_only=True):

@@ -48,7 +48,7 @@ class _Block(msgspec.Struct, frozen=True, rename="camel"):
     mime_type: str | None = None
 
 
-class _Part(msgspec.Struct, frozen=True, omit_defaults=True):
+class ModelPart(msgspec.Struct, frozen=True, omit_defaults=True):
     """A part of what a model is given."""
 
     type: str
@@ -69,12 +69,14 @@ async def tool_result(encoded: bytes, keep: KeepImage, duration_ms: int) -> Tool
         blocks = [(raw, msgspec.json.decode(raw, type=_Block)) for raw in read.content]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadResult(f"expected the result of a call, found what is none: {error}") from error
-    parts: list[_Part] = []
+    parts: list[ModelPart] = []
     shown: list[msgspec.Raw] = []
     for raw, block in blocks:
         images = sum(part.image_url is not None for part in parts)
         part = await _image(block, keep, images) if block.type == "image" else None
-        part = part or _Part("input_text", block.text if block.type == "text" else raw_text(raw))
+        part = part or ModelPart(
+            "input_text", block.text if block.type == "text" else raw_text(raw)
+        )
         parts.append(part)
         shown.append(raw if part.image_url is None and block.type != "image" else _note(block))
     structured = given(read.structured_content)
@@ -85,11 +87,11 @@ async def tool_result(encoded: bytes, keep: KeepImage, duration_ms: int) -> Tool
         model_text=bounded(text, MODEL_BYTES_MAX),
         output=_shown(shown, structured),
         duration_ms=duration_ms,
-        model_parts=_parts(parts, None if structured is None else text),
+        model_parts=answer_parts(parts, None if structured is None else text),
     )
 
 
-async def _image(block: _Block, keep: KeepImage, count: int) -> _Part:
+async def _image(block: _Block, keep: KeepImage, count: int) -> ModelPart:
     """An image for the model, or why it has none."""
     try:
         if count == IMAGES_MAX:
@@ -100,9 +102,9 @@ async def _image(block: _Block, keep: KeepImage, count: int) -> _Part:
         content = base64.b64decode(data, validate=True)
         if kind_of(content) is None:
             raise BadImage("expected a PNG, JPEG, GIF or WebP image, found other content")
-        return _Part("input_image", image_url=await keep(content), detail=DETAIL_DEFAULT)
+        return ModelPart("input_image", image_url=await keep(content), detail=DETAIL_DEFAULT)
     except (BadImage, binascii.Error, ValueError) as bad:
-        return _Part("input_text", f"[an image of the result was left out: {bad}]")
+        return ModelPart("input_text", f"[an image of the result was left out: {bad}]")
 
 
 def _note(block: _Block) -> msgspec.Raw:
@@ -114,17 +116,18 @@ def _note(block: _Block) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(note))
 
 
-def _parts(parts: list[_Part], structured: str | None) -> msgspec.Raw:
+def answer_parts(parts: list[ModelPart], structured: str | None = None) -> msgspec.Raw:
     """The parts that the model is given where a result has images; else nothing, and it is given the text."""
     images = [part for part in parts if part.image_url is not None]
     if not images:
         return NO_PARTS
     if structured is not None:
-        parts = [_Part("input_text", structured), *images]
+        parts = [ModelPart("input_text", structured), *images]
     texts = [part for part in parts if part.text is not None]
     room = MODEL_BYTES_MAX // max(1, len(texts))
     cut = [
-        part if part.text is None else _Part(part.type, bounded(part.text, room)) for part in parts
+        part if part.text is None else ModelPart(part.type, bounded(part.text, room))
+        for part in parts
     ]
     return msgspec.Raw(msgspec.json.encode(cut))
 

@@ -1,6 +1,6 @@
 """How servers differ, as data: what each wants, refuses, and calls by another name.
 
-All but `web_search` is of the chat completions API.
+All but `namespaces` and `web_search` is of the chat completions API.
 
 The defaults are for an unknown server: a member that any server refuses is not sent, and messages come
 in the strictest order that any chat template asks for. A provider that is known has a row; a user can say
@@ -42,11 +42,16 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     call_id_characters_max: int = 512  # longer ids of calls are replaced; 512 is the maximum
     short_call_ids: bool = False  # takes ids of calls of nine letters and digits only
     think_tags: bool = True  # a text that begins with <think> is reasoning up to </think>
+    namespaces: bool = (
+        False  # its Responses API takes tools in namespaces; else they get flat names
+    )
     web_search: bool = False  # its Responses API searches the web by itself
 
 
 # A server that sends `reasoning_content` takes it back, and Moonshot refuses a message with calls that lacks it.
-UNKNOWN: Final = Quirks(reasoning_back="reasoning_content", reasoning_with_calls_only=True)
+UNKNOWN: Final = Quirks(
+    reasoning_back="reasoning_content", reasoning_with_calls_only=True, namespaces=True
+)
 
 _OPENAI = Quirks(
     system_role="developer",
@@ -57,6 +62,7 @@ _OPENAI = Quirks(
     cache_key=True,
     call_id_characters_max=40,  # "Expected a string with maximum length 40"
     think_tags=False,
+    namespaces=True,
     web_search=True,
 )
 # llama.cpp, vLLM and LM Studio render a chat template, and know reasoning by either name.

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from codexd.core.values.items import UnknownAction
+from codexd.protocol.dynamic_tools import TOOL_CALL, ToolCallParams, ToolCallResponse
 from codexd.protocol.mcp import ELICITATION, ElicitationResponse
 from codexd.protocol.user_input import (
     USER_INPUT,
@@ -248,6 +249,7 @@ SERVER_REQUESTS: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = 
     PERMISSIONS_APPROVAL: (PermissionsApprovalParams, PermissionsApprovalResponse),
     ELICITATION: (ElicitationParams, ElicitationResponse),
     USER_INPUT: (UserInputParams, UserInputResponse),
+    TOOL_CALL: (ToolCallParams, ToolCallResponse),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from codexd.core.values.dynamic_tools import DynamicTool
 from codexd.core.values.items import ThreadItem
 from codexd.core.values.settings import ApprovalPolicy, SandboxMode
 from codexd.protocol.codexd_methods import ImportedFrom, Indexing
@@ -20,7 +21,6 @@ from codexd.protocol.read_state import ThreadReadState
 from codexd.protocol.turns import AskedEnvironment, CollaborationMode, Turn
 
 Raw = msgspec.Raw
-
 SortDirection = Literal["asc", "desc"]
 ItemsView = Literal["notLoaded", "summary", "full"]
 
@@ -136,6 +136,7 @@ class ThreadStartParams(_Overrides, frozen=True, kw_only=True):
     environments: tuple[AskedEnvironment, ...] | None = None  # empty: nothing is executed
     history_mode: Literal["legacy", "paginated"] | None = None
     thread_source: str | None = None
+    dynamic_tools: tuple[DynamicTool, ...] | None = None  # that the client performs itself
     source: Literal["exec"] | None = None  # codexd only: of a job, and not of a person's client
     idempotency_key: str | None = None  # codexd only: requests with the same key start one thread
 

@@ -16,7 +16,7 @@ from codexd.core.values.foreign_json import TooMuchJson, check_foreign
 from codexd.core.values.ids import ThreadId
 from codexd.mcp.connection import Answered, Asked
 from codexd.mcp.servers import Update
-from codexd.projections.clients.deltas import Outgoing
+from codexd.projections.clients.deltas import EncodedMessage, Outgoing
 from codexd.protocol.clients import DecidedBy
 from codexd.protocol.display.visible import visible_json, visible_line, visible_text
 from codexd.protocol.mcp import (
@@ -106,7 +106,8 @@ class Elicitations:
         request_id = questions.next_number()
         waits = self._open[request_id] = _Open()
         body = encode_request(request_id, ELICITATION, params)
-        questions.elicitations[request_id] = (context.thread_id, body)
+        request = EncodedMessage(ELICITATION, body)
+        questions.elicitations[request_id] = (context.thread_id, request)
         elicit(feed)
         try:
             await waits.answered.wait()

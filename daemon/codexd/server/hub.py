@@ -19,9 +19,11 @@ from codexd.protocol.clients import (
 )
 from codexd.protocol.codexd_methods import AttachedClient, AttachedThread
 from codexd.protocol.display.visible import visible_line
+from codexd.protocol.dynamic_tools import TOOL_CALL
 from codexd.protocol.notifications import ThreadStatusChangedNotification
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.connection.connection import Connection, Handlers
+from codexd.server.connection.peers import may_decide
 from codexd.server.connection.shared import Shared
 from codexd.server.feed.feed import Feed
 from codexd.server.feed.follower import Follower
@@ -48,6 +50,8 @@ class Hub:
         self._shared = Shared(self._attached)
         self._tied: dict[Connection, dict[str, Callable[[], Awaitable[None]]]] = {}
         self._is_finishing = False
+        # Called when a client has attached to a thread, or left it.
+        self.on_attached: list[Callable[[ThreadId], None]] = []
 
     @property
     def any(self) -> bool:
@@ -74,6 +78,17 @@ class Hub:
         ]
         return tuple(sorted(found, key=lambda client: client.attached_at_ms))
 
+    def performers(self, thread_id: ThreadId) -> list[Connection]:
+        """The connections that may be asked to perform a call in a thread."""
+        return [
+            connection
+            for connection in self._connections
+            if thread_id in connection.following
+            and not connection.wants.observer
+            and may_decide(connection.peer)
+            and TOOL_CALL not in connection.reader.unwanted
+        ]
+
     def attached(self) -> tuple[AttachedThread, ...]:
         """The threads that clients are attached to."""
         ids = {thread_id: None for known in self._connections for thread_id in known.following}
@@ -81,6 +96,8 @@ class Hub:
 
     def _attached(self, thread_id: ThreadId) -> None:
         """A client has attached to a thread, or left it: tell those that want to know."""
+        for notice in self.on_attached:
+            notice(thread_id)
         told = [
             connection
             for connection in self._connections

@@ -15,13 +15,24 @@ from msgspec.structs import replace
 
 from codexd.core.policy.action_kinds import kind_of
 from codexd.core.state.state import ThreadState
+from codexd.core.values.dynamic_names import find_function, offered
+from codexd.core.values.dynamic_tools import DynamicFunction, DynamicTool
 from codexd.core.values.enforced import Sandbox
-from codexd.core.values.foreign_json import whole_characters
+from codexd.core.values.foreign_json import decode_foreign, whole_characters
 from codexd.core.values.ids import ProcessId, TurnId
 from codexd.core.values.limits import Traits
-from codexd.core.values.tool_actions import BadCall, ReachHost, ToolAction, ToolResult
+from codexd.core.values.tool_actions import (
+    BadCall,
+    DynamicToolCall,
+    ReachHost,
+    ToolAction,
+    ToolResult,
+)
 from codexd.exec.ports import process_id_of
 from codexd.tools.output import KeptOutput
+
+# Arguments of one call of a client's tool: a file's text fits. They are in the log and in a message to the client.
+DYNAMIC_ARGUMENTS_CHARACTERS_MAX: Final = 1024 * 1024
 
 A = TypeVar("A", bound=ToolAction)
 S = TypeVar("S", bound=msgspec.Struct)
@@ -214,16 +225,33 @@ class Registry:
             off = {*settings.features_off} | (set() if settings.has_environment else {ENVIRONMENT})
         if "unified_exec" in off:
             traits = replace(traits, sessions=False)
-        declarations = (tool.offered(traits, thread) for tool in self._without(off))
-        return tuple([declaration for declaration in declarations if declaration is not None])
+        declared = () if thread.reviews is not None else thread.dynamic_tools
+        taken = {tool.name for tool in declared}  # Of two tools of one name, the client's is meant.
+        tools = [tool for tool in self._without(off) if tool.name not in taken]
+        declarations = [tool.offered(traits, thread) for tool in tools]
+        own = [declaration for declaration in declarations if declaration is not None]
+        return (*own, *offered(declared))
 
     def _without(self, off: Collection[str]) -> list[Tool[Any]]:
         """The tools that belong to none of these features."""
         return [tool for name, tool in self._tools.items() if self._features[name].isdisjoint(off)]
 
-    def read_call(self, name: str, arguments: str, context: CallContext) -> ToolAction:
-        """Read a call by that name; a `BadCall` where there is no such tool."""
-        tool, off = self._tools.get(name), context.features_off
+    def read_call(
+        self,
+        name: str,
+        arguments: str,
+        context: CallContext,
+        namespace: str | None = None,
+        declared: tuple[DynamicTool, ...] = (),
+    ) -> ToolAction:
+        """Read a call by that name; a `BadCall` where there is no such tool.
+
+        Args:
+            declared: the tools that a client has declared for the thread.
+        """
+        if (found := find_function(declared, namespace, name)) is not None:
+            return _dynamic_call(*found, arguments)
+        tool, off = self._tools.get(name) if namespace is None else None, context.features_off
         if tool is None or not self._features[name].isdisjoint(off):
             known = ", ".join(sorted(tool.name for tool in self._without(off)))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
@@ -255,6 +283,25 @@ def read_arguments(arguments: str, shape: type[S], bad: Callable[[str], BadCall]
         return bad(f"{error}")
     except (msgspec.DecodeError, UnicodeError) as error:
         return bad(f"they are not JSON ({error})")
+
+
+def _dynamic_call(
+    namespace: str | None, function: DynamicFunction, arguments: str
+) -> DynamicToolCall | BadCall:
+    """A call of a tool that a client has declared; the client checks its arguments against its schema."""
+    text = _as_object(whole_characters(arguments.encode(errors="replace")).decode()).strip() or "{}"
+    if len(text) > DYNAMIC_ARGUMENTS_CHARACTERS_MAX:
+        return BadCall(
+            f"{function.name} was not called: expected arguments of {DYNAMIC_ARGUMENTS_CHARACTERS_MAX} characters "
+            f"at most, found {len(text)}."
+        )
+    try:
+        decode_foreign(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return BadCall(
+            f"{function.name} was not called: expected its arguments as JSON, found what is none ({error})."
+        )
+    return DynamicToolCall(function.name, text, namespace)
 
 
 def _as_object(arguments: str) -> str:

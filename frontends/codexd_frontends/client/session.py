@@ -327,7 +327,12 @@ def greeting(frontend: str, *, observes: bool = False) -> dict[str, object]:
     own = {"cursor": True, "stopping": True, "observer": observes}
     return {
         "clientInfo": {"name": frontend, "title": None, "version": __version__},
-        "capabilities": {"experimentalApi": True, "codexd": own},
+        "capabilities": {
+            "experimentalApi": True,
+            "codexd": own,
+            # The frontends declare no tools: calls of tools are for the clients that do.
+            "optOutNotificationMethods": ["item/tool/call"],
+        },
     }
 
 

@@ -59,6 +59,7 @@ from codexd.core.events.tools import (
 from codexd.core.events.waiting import TurnQueued, TurnWithdrawn
 from codexd.core.events.warnings import ThreadWarned
 from codexd.core.values.agents_md import InstructionFile
+from codexd.core.values.dynamic_tools import DynamicTool
 from codexd.core.values.environment import TurnEnvironment
 from codexd.core.values.ids import ItemId, ModelCallId, ThreadId, TurnId
 from codexd.core.values.items import TurnError, UserInput
@@ -105,6 +106,7 @@ class ThreadStarted(Fact, frozen=True):
     reviews: ReviewOf | None = None  # set for a reviewer's thread, which no list shows
     source: str | None = None  # the kind of program, in Codex's words; None: it was not recorded
     spawned: Spawned | None = None  # set for a thread that the agent of another one started
+    dynamic_tools: tuple[DynamicTool, ...] = ()  # that the client has declared, and performs
 
 
 class ThreadForked(Fact, frozen=True):

@@ -29,6 +29,7 @@ from codexd.core.values.tool_actions import (
     AskPerson,
     BadCall,
     Decision,
+    DynamicToolCall,
     ExecCommand,
     GoalAction,
     McpToolCall,
@@ -251,6 +252,14 @@ KINDS: Final[dict[str, ActionKind[Any]]] = {
             session_key=thread_rules.thread_key,
         ),
         item="collabAgentToolCall",
+        found_as="command",
+    ),
+    # The client that has the tool is the person's own program: nobody is asked.
+    "dynamic": ActionKind(
+        action=DynamicToolCall,
+        line=lambda action: f"{action.tool} {action.arguments}",
+        after_crash="repeat",
+        tool="dynamic",
         found_as="command",
     ),
     "permissions": ActionKind(

@@ -21,12 +21,7 @@ from codexd.core.state.foreign import Foreign
 from codexd.core.state.goal import Pursuit
 from codexd.core.state.known_context import KnownContext
 from codexd.core.state.pins import Pin, pins_after
-from codexd.core.state.processes import (
-    OpenProcess,
-    processes_after,
-    with_person_command,
-    with_pid,
-)
+from codexd.core.state.processes import OpenProcess, processes_after, with_person_command, with_pid
 from codexd.core.state.queue import evolve_queue, without
 from codexd.core.state.read_state import ReadState
 from codexd.core.state.turn import (
@@ -44,6 +39,7 @@ from codexd.core.state.turn import (
 )
 from codexd.core.state.waiting import WaitingTurns, queued_behind, without_turn
 from codexd.core.state.window import ContextWindow, fold_window
+from codexd.core.values.dynamic_tools import DynamicTool
 from codexd.core.values.goals import Goal
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.limits import Limits
@@ -93,6 +89,7 @@ class ThreadState(msgspec.Struct, frozen=True):
     foreign: Foreign | None = None
     rollout: str | None = None  # the file of another program that it was read from
     read: ReadState = ReadState()
+    dynamic_tools: tuple[DynamicTool, ...] = ()
 
     @property
     def goal(self) -> Goal | None:
@@ -194,6 +191,7 @@ def _evolve_thread(state: ThreadState, event: _ThreadEvent) -> ThreadState:
                 developer_instructions=event.developer_instructions,
                 reviews=event.reviews,
                 spawned=event.spawned,
+                dynamic_tools=event.dynamic_tools,
             )
         case e.ThreadForked():
             return _forked(state, event)
@@ -255,6 +253,7 @@ def _taken_in(state: ThreadState, event: e.ThreadTakenIn) -> ThreadState:
         reviews=None,
         fork_open=False,
         foreign=None,
+        dynamic_tools=(),
     )
 
 
@@ -341,8 +340,7 @@ def _evolve_tools(
         return replace(state, processes=processes)
     if isinstance(event, e.ToolSpawned):
         state = replace(state, processes=with_pid(state.processes, event))
-    turn = state.turn
-    if turn is None:
+    if (turn := state.turn) is None:
         return state
     if isinstance(event, e.ApprovalDecided) and event.decision == "acceptForSession":
         asked = host_question(turn, event.approval_id) or asked_about(turn, event)

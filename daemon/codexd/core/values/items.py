@@ -243,6 +243,7 @@ class McpCall(_Item, frozen=True, kw_only=True, tag="mcpToolCall"):
 class ToolCall(_Item, frozen=True, kw_only=True, tag="dynamicToolCall"):
     """A tool call that is not a command: an unknown tool, or unreadable arguments."""
 
+    namespace: str | None = None  # of a tool that a client has declared
     tool: str
     arguments: msgspec.Raw
     status: Literal["inProgress", "completed", "failed"]

@@ -54,6 +54,7 @@ class ModelToolCall(msgspec.Struct, frozen=True):
     name: str
     arguments: str
     custom: bool = False
+    namespace: str | None = None
 
 
 class ModelItemDone(msgspec.Struct, frozen=True):

@@ -124,6 +124,7 @@ class CallItem(_Known, frozen=True, gc=False, tag="function_call"):
     name: str | None = None
     arguments: str | None = None
     input: str | None = None
+    namespace: str | None = None  # of the function, where the API has namespaces
 
     @property
     def given(self) -> str:

@@ -214,6 +214,22 @@ class McpToolCall(
     parallel: bool = False
 
 
+class DynamicToolCall(
+    ToolAction,
+    msgspec.Struct,
+    frozen=True,
+    rename="camel",
+    tag="dynamic",
+    tag_field="kind",
+    omit_defaults=True,
+):
+    """Have a client perform a tool that it has declared."""
+
+    tool: str  # as the client names it
+    arguments: str  # JSON
+    namespace: str | None = None
+
+
 class Permissions(msgspec.Struct, frozen=True, omit_defaults=True):
     """What commands may do beyond the sandbox."""
 

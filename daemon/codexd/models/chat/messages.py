@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.dynamic_names import flat_name
 from codexd.core.values.provider_items import (
     CallItem,
     Content,
@@ -226,11 +227,17 @@ def _call(item: CallItem, extra: dict[str, msgspec.Raw], quirks: Quirks) -> Mess
     call: Message = {
         "id": _call_id(item, quirks),
         "type": "function",
-        "function": {"name": call_name(item.name or ""), "arguments": arguments},
+        "function": {"name": _name(item), "arguments": arguments},
     }
     if call_id in extra:
         call["extra_content"] = extra[call_id]
     return call
+
+
+def _name(item: CallItem) -> str:
+    """The name of the function as this API's tools have it: with its namespace."""
+    name = item.name or ""
+    return call_name(flat_name(item.namespace, name) if item.namespace else name)
 
 
 def _readable(arguments: str) -> str:

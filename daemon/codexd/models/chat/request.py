@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from codexd.core.values.dynamic_names import flattened
 from codexd.models.chat.messages import Messages
 from codexd.models.client import ModelRequest
 from codexd.models.quirks import Quirks
@@ -53,7 +54,7 @@ _decode_grammar = msgspec.json.Decoder(_Grammar).decode
 
 def encode_chat(request: ModelRequest, quirks: Quirks) -> ChatRequest:
     """The body of POST /chat/completions. The parts that grow from call to call are last."""
-    tools = [_decode_tool(tool) for tool in request.tools]
+    tools = [_decode_tool(tool) for tool in flattened(request.tools)]
     tools = [tool for tool in tools if tool.type in ("function", "custom")]
     messages = Messages(_instructions(request, quirks), request.input, quirks)
     members = [

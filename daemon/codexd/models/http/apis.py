@@ -8,7 +8,9 @@ from secrets import token_hex
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
+from codexd.core.values.dynamic_names import flattened
 from codexd.core.values.model_output import ModelEvent
 from codexd.models.chat.request import encode_chat
 from codexd.models.chat.stream import ChatReader
@@ -52,6 +54,8 @@ class Prepared(msgspec.Struct, frozen=True):
 def prepare(provider: Provider, request: ModelRequest) -> Prepared:
     """A request in the API that the provider speaks."""
     if provider.wire_api == "responses":
+        if not provider.quirks.namespaces:
+            request = replace(request, tools=flattened(request.tools))
         body = encode_request(request, stored=provider.requires_item_ids)
         return Prepared("responses", body, partial(ResponseReader, name=token_hex(8)))
     chat = encode_chat(request, provider.quirks)

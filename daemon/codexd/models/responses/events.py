@@ -188,4 +188,4 @@ def call_in(item: CallItem) -> ModelToolCall:
         missing = "name" if item.call_id else "call_id"
         raise errors.unreadable(f"a {item.type} without {missing}")
     check_ids(item.call_id, item.name)
-    return ModelToolCall(item.call_id, item.name, item.given, custom)
+    return ModelToolCall(item.call_id, item.name, item.given, custom, item.namespace)

@@ -109,6 +109,7 @@ def _call(part: Call, name: str, index: int) -> Generator[bytes, None, Item]:
         "name": part.name,
         member: "",
         "status": "in_progress",
+        **({} if part.namespace is None else {"namespace": part.namespace}),
     }
     place = {"item_id": f"{prefix}_{name}", "output_index": index}
     yield _event("response.output_item.added", output_index=index, item=item)

@@ -64,6 +64,7 @@ class Call(msgspec.Struct, frozen=True):
     name: str
     arguments: str  # JSON, or the input of a custom tool
     custom: bool = False
+    namespace: str | None = None  # of the tool; only in the Responses API
 
 
 class Raw(msgspec.Struct, frozen=True):

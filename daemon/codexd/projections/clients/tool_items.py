@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from contextlib import suppress
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ from codexd.core.values.items import (
 from codexd.core.values.thread_calls import ThreadCall
 from codexd.core.values.tool_actions import (
     ApplyPatch,
+    DynamicToolCall,
     ExecCommand,
     McpToolCall,
     PatchedFile,
@@ -143,7 +145,7 @@ class _Calls:
     def begin(self, tool: OpenTool, at_ms: int) -> ToolItem | None:
         return ToolCall(
             id=ItemId(tool.call_id),
-            tool=tool.name,
+            **_called(tool),
             arguments=_shown(tool.arguments),
             status="inProgress",
             started_at_ms=at_ms,
@@ -153,15 +155,33 @@ class _Calls:
         success = result.status == "completed"
         return ToolCall(
             id=ItemId(tool.call_id),
-            tool=tool.name,
+            **_called(tool),
             arguments=_shown(tool.arguments),
             status="completed" if success else "failed",
             success=success,
-            content_items=(ToolText(result.model_text),),
+            content_items=_content(tool, result),
             duration_ms=result.duration_ms,
             started_at_ms=at_ms if tool.item is None else tool.item.started_at_ms,
             completed_at_ms=at_ms,
         )
+
+
+def _called(tool: OpenTool) -> dict[str, Any]:
+    """The names of the tool: a client's as the client has declared it."""
+    if isinstance(tool.action, DynamicToolCall):
+        return {"tool": tool.action.tool, "namespace": tool.action.namespace}
+    return {"tool": tool.name}
+
+
+_decode_texts = msgspec.json.Decoder(tuple[ToolText, ...]).decode
+
+
+def _content(tool: OpenTool, result: ToolResult) -> tuple[ToolText, ...]:
+    """The answer: of a client's tool part by part, as far as the client gave one."""
+    if isinstance(tool.action, DynamicToolCall) and result.output:
+        with suppress(msgspec.DecodeError):
+            return _decode_texts(result.output)
+    return (ToolText(result.model_text),)
 
 
 class _Images:

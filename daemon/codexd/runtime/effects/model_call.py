@@ -254,7 +254,8 @@ class ModelCalling:
         context = CallContext(
             settings.cwd, thread.thread_id, own, features_off=settings.features_off
         )
-        action = registry.read_call(made.name, made.arguments, context)
+        declared = thread.state.dynamic_tools
+        action = registry.read_call(made.name, made.arguments, context, made.namespace, declared)
         if settings.has_environment:  # Else it is refused, and no file is looked at for it.
             action = await registry.prepare(action, self._earlier_actions)
         return c.ToolCallDone(done, ToolCallRef(own, made.name, made.custom, made.call_id), action)

@@ -14,7 +14,6 @@ from codexd.core.state.state import ThreadState
 from codexd.core.values.ids import ThreadId
 from codexd.projections.clients.deltas import EncodedMessage, Outgoing
 from codexd.projections.clients.notifications import ApprovalAsked, ApprovalResolved, ServerMessage
-from codexd.protocol.mcp import ELICITATION
 from codexd.protocol.notifications import (
     NOTIFICATIONS,
     ServerRequestResolvedNotification,
@@ -44,16 +43,11 @@ class Frame:
 
     def __init__(self, parts: Sequence[EncodedMessage]) -> None:
         self.parts = parts
-        self._shared: dict[tuple[bool, bool, bool], bytes] = {}
+        self._shared: dict[tuple[bool, bool, bool, frozenset[str]], bytes] = {}
 
     def framed(self, reader: Reader) -> bytes:
-        if reader.unwanted:
-            return self._framed(reader)
-        kind = (
-            reader.lines,
-            reader.cursor,
-            reader.observes,
-        )  # Readers of one kind share their bytes.
+        # Readers of one kind share their bytes.
+        kind = (reader.lines, reader.cursor, reader.observes, reader.unwanted)
         wire = self._shared.get(kind)
         if wire is None:
             wire = self._shared[kind] = self._framed(reader)
@@ -114,9 +108,9 @@ class Questions(msgspec.Struct):
     open: dict[int, Open] = {}  # by request id
     ids: dict[str, int] = {}  # approval -> request id
     settled: dict[str, int] = {}  # questions settled lately, for lagging followers
-    # Open questions of MCP servers, by request id: the thread, and the request. They are in no log: the server asks
-    # within a call, and neither outlives the daemon.
-    elicitations: dict[int, tuple[str, bytes]] = {}
+    # Open questions of MCP servers, and calls that clients are to perform, by request id: the thread, and the request.
+    # They are in no log: each belongs to a call, and no call outlives the daemon.
+    elicitations: dict[int, tuple[str, EncodedMessage]] = {}
 
     def next_number(self) -> int:
         """A request id for a question that is asked once."""
@@ -229,11 +223,11 @@ def question(asks: ApprovalAsked, thread_id: str, questions: Questions) -> Encod
 
 
 def unasked(questions: Questions, thread_id: str, asked: set[int]) -> list[EncodedMessage]:
-    """The open questions of MCP servers that a follower of the thread was not asked, which it is asked now."""
+    """The open questions of calls that a follower of the thread was not asked, which it is asked now."""
     new = {
-        request_id: body
-        for request_id, (waits, body) in questions.elicitations.items()
+        request_id: request
+        for request_id, (waits, request) in questions.elicitations.items()
         if waits == thread_id and request_id not in asked
     }
     asked.update(new)
-    return [EncodedMessage(ELICITATION, body) for body in new.values()]
+    return [*new.values()]

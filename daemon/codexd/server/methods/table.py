@@ -202,6 +202,9 @@ class Dispatcher:
         if self._services.mcp.elicitations.is_open(answer.id):
             self._answer_server(connection, answer)
             return
+        if self._services.mcp.client_tools.is_open(answer.id):
+            self._answer_call(connection, answer)
+            return
         asked = self._services.hub.questions.asked(answer.id)
         if asked is None:
             return
@@ -260,6 +263,16 @@ class Dispatcher:
         refusal = refusal or self._services.mcp.elicitations.answer(answer, connection.by)
         if refusal is not None:
             log.warning("connection %s answered no MCP server: %s", connection.by, refusal)
+
+    def _answer_call(self, connection: Connection, answer: ClientReply) -> None:
+        """A client answered a call that it was asked to perform."""
+        refusal = _no_person(connection)
+        if not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
+            refusal = refusal or "it follows no thread that asks this"
+        if refusal is not None:
+            log.warning("connection %s answered no call: %s", connection.by, refusal)
+        else:
+            self._services.mcp.client_tools.answer(connection, answer)
 
     def loaded_statuses(self) -> Iterable[Frame]:
         services = self._services

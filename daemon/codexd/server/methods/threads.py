@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from codexd.core import commands as c
+from codexd.core.values.dynamic_tools import DynamicTool
 from codexd.core.values.enforced import beside_plan_mode, enforced_policy, enforced_sandbox
 from codexd.core.values.ids import ThreadId
 from codexd.core.values.session_source import OF_CLIENTS
@@ -27,6 +28,7 @@ from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
 from codexd.server.feed.outbox import Outbox
 from codexd.server.feed.thread_view import heading
+from codexd.server.methods.dynamic_tools import InvalidDynamicTools, checked_tools
 from codexd.server.methods.instructions import developer_instructions, own_instructions
 from codexd.server.methods.lookup import (
     archived,
@@ -101,6 +103,7 @@ async def _started(
     named: ThreadId | None,
 ) -> ThreadActor:
     """A new thread, with the id that was recorded for its key, if there is one."""
+    declared = _declared(params)
     settings, read = await new_settings(services, connection, params)
     command = c.StartThread(
         settings=settings,
@@ -113,6 +116,7 @@ async def _started(
         history_mode=params.history_mode or "paginated",
         thread_source=params.thread_source,
         source=params.source or OF_CLIENTS,
+        dynamic_tools=declared,
     )
     thread_id = named or await _new_id(services, params.idempotency_key)
     if not await is_folder(settings.cwd):
@@ -121,6 +125,14 @@ async def _started(
     return await services.supervisor.start(
         thread_id, command, by=connection.by, key=params.idempotency_key
     )
+
+
+def _declared(params: t.ThreadStartParams) -> tuple[DynamicTool, ...]:
+    """The tools that the client declares. Raises: RpcError."""
+    try:
+        return checked_tools(params.dynamic_tools)
+    except InvalidDynamicTools as error:
+        raise invalid_params(f"dynamicTools: {error}; no thread was started") from error
 
 
 async def _new_id(services: Services, key: str | None) -> ThreadId:
