@@ -35,7 +35,8 @@ from codexd.config.otel_table import OtelTable
 from codexd.core.events.events import EVENTS
 from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
+from codexd.protocol.methods import METHODS
+from codexd.protocol.not_offered import EMPTY_ANSWERS, REFUSALS
 from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema import comments
@@ -200,7 +201,10 @@ def messages_page() -> str:
             *(f"- [`{name}`](#{_anchor(name)})" for name in METHODS),
             "",
             "These get an empty answer, because codexd has none of what they ask for:",
-            ", ".join(f"`{name}`" for name in EMPTY_ANSWERS) + ".\n",
+            ", ".join(f"`{name}`" for name in sorted(EMPTY_ANSWERS)) + ".\n",
+            "These are refused with `not_offered`, and the message says why:",
+            ", ".join(f"`{name}`" for name in sorted(REFUSALS)) + ".\n",
+            "All other methods of Codex are unknown: `unknown_method`, -32601.\n",
             *methods,
             "## Requests of the daemon\n",
             *asked,

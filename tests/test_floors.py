@@ -570,6 +570,7 @@ FLOORS: dict[str, frozenset[str]] = {
             "codexd.service",
             "codexd.sessions",
             "codexd.tools.commits",
+            "codexd.tools.login_env",
             "codexd.tools.remote_diff",
             "codexd.catalog.wire_models",
             "codexd.catalog.prices",

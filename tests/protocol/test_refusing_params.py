@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from codexd.core.events.events import given
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, NoParams, known_methods, read_params
+from codexd.protocol.methods import METHODS, NoParams, known_methods, read_params
+from codexd.protocol.not_offered import EMPTY_ANSWERS
 from codexd.protocol.threads import ThreadListParams, ThreadStartParams
 from codexd.protocol.turns import TurnStartParams
 from codexd.protocol.wire.rpc import INVALID_PARAMS, RpcError

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from codexd.__main__ import main
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS
+from codexd.protocol.methods import METHODS
+from codexd.protocol.not_offered import EMPTY_ANSWERS
 from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema.catalogue import Exchange, Messages, protocol_messages

@@ -25,6 +25,7 @@ from wire_spool import Kept
 REASON_CHARACTERS_MAX = 300
 # Codex's names of results that are not those of its params, of methods whose answer is the same for all.
 _RESULTS = {
+    "remoteControl/status/read": "RemoteControlStatusReadResponse",
     "account/gatewayOAuth/cancel": "GatewayOAuthCancelResponse",
     "account/securitySetup/read": "GetAccountSecuritySetupResponse",
 }

@@ -1,7 +1,7 @@
 """The table of methods that a client may call, and how their params are decoded.
 
 Law: the daemon answers only the methods of this table. Methods for features that codexd does not have are
-answered with an empty result from `EMPTY_ANSWERS`; any other name is unknown.
+answered with an empty result from `not_offered.EMPTY_ANSWERS`; any other name is unknown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from codexd.protocol import account as a
 from codexd.protocol import (
     clients,
     fs,
+    fuzzy_search,
     injecting,
+    machine,
     mcp,
     models,
     queue,
@@ -38,6 +40,7 @@ from codexd.protocol import older_names as o
 from codexd.protocol import searching as s
 from codexd.protocol import threads as t
 from codexd.protocol import usage as u
+from codexd.protocol.not_offered import EMPTY_ANSWERS
 from codexd.protocol.wire.complaints import complaint
 from codexd.protocol.wire.rpc import invalid_params
 
@@ -138,6 +141,12 @@ METHODS: dict[str, Method] = {
     "experimentalFeature/list": Method(
         g.ExperimentalFeatureListParams, g.ExperimentalFeatureListResponse, looks=True
     ),
+    "environment/info": Method(
+        machine.EnvironmentInfoParams, machine.EnvironmentInfoResponse, looks=True
+    ),
+    "environment/status": Method(
+        machine.EnvironmentStatusParams, machine.EnvironmentStatusResponse, looks=True
+    ),
     "fs/copy": Method(fs.FsCopyParams, fs.FsCopyResponse),
     "fs/createDirectory": Method(fs.FsCreateDirectoryParams, fs.FsCreateDirectoryResponse),
     "fs/getMetadata": Method(fs.FsGetMetadataParams, fs.FsGetMetadataResponse, looks=True),
@@ -147,6 +156,21 @@ METHODS: dict[str, Method] = {
     "fs/unwatch": Method(fs.FsUnwatchParams, fs.FsUnwatchResponse),
     "fs/watch": Method(fs.FsWatchParams, fs.FsWatchResponse),
     "fs/writeFile": Method(fs.FsWriteFileParams, fs.FsWriteFileResponse),
+    "fuzzyFileSearch": Method(
+        fuzzy_search.FuzzyFileSearchParams, fuzzy_search.FuzzyFileSearchResponse, looks=True
+    ),
+    "fuzzyFileSearch/sessionStart": Method(
+        fuzzy_search.FuzzyFileSearchSessionStartParams,
+        fuzzy_search.FuzzyFileSearchSessionStartResponse,
+    ),
+    "fuzzyFileSearch/sessionStop": Method(
+        fuzzy_search.FuzzyFileSearchSessionStopParams,
+        fuzzy_search.FuzzyFileSearchSessionStopResponse,
+    ),
+    "fuzzyFileSearch/sessionUpdate": Method(
+        fuzzy_search.FuzzyFileSearchSessionUpdateParams,
+        fuzzy_search.FuzzyFileSearchSessionUpdateResponse,
+    ),
     "hooks/list": Method(i.HooksListParams, i.HooksListResponse, looks=True),
     "skills/list": Method(i.SkillsListParams, i.SkillsListResponse, looks=True),
     "hook/add": Method(k.HookAddParams, k.HookAddResponse),
@@ -177,6 +201,9 @@ METHODS: dict[str, Method] = {
         mcp.ListMcpServerStatusParams, mcp.ListMcpServerStatusResponse, looks=True, large=True
     ),
     "model/list": Method(models.ModelListParams, models.ModelListResponse, looks=True),
+    "modelProvider/capabilities/read": Method(
+        NoParams, machine.ModelProviderCapabilitiesReadResponse, looks=True
+    ),
     "modelProvider/default/set": Method(
         models.ModelProviderDefaultSetParams, g.ConfigWriteResponse
     ),
@@ -191,6 +218,7 @@ METHODS: dict[str, Method] = {
         c.ProviderFindLocalParams, c.ProviderFindLocalResponse, looks=True
     ),
     "review/start": Method(turns.ReviewStartParams, turns.ReviewStartResponse),
+    "server/diagnostics": Method(NoParams, machine.ServerDiagnosticsResponse, looks=True),
     "server/doctor": Method(d.ServerDoctorParams, d.ServerDoctorResponse, looks=True),
     "server/restart": Method(c.ServerRestartParams, c.ServerRestartResponse),
     "server/status": Method(NoParams, c.ServerStatusResponse, looks=True),
@@ -321,30 +349,6 @@ METHODS: dict[str, Method] = {
     "sendUserTurn": Method(o.SendUserTurnParams, o.Done),
     "setDefaultModel": Method(o.SetDefaultModelParams, o.Done),
     "userInfo": Method(NoParams, o.UserInfoResponse, looks=True),
-}
-
-# Encoded results of methods that the TUI calls when it starts and codexd does not have. Params are not read.
-EMPTY_ANSWERS: dict[str, bytes] = {
-    "account/bedrock/checkGovCloudRequirements": b'{"isGovCloud":false,"shouldWarn":false}',
-    "account/bedrock/discover": b'{"profiles":[],"environmentCredentials":[]}',
-    "account/gatewayOAuth/cancel": b"{}",
-    "account/securitySetup/read": b'{"notice":null}',
-    "mcpServer/event/stream/stop": b"{}",
-    "plugin/list": b'{"marketplaces":[],"marketplaceLoadErrors":[],"featuredPluginIds":[]}',
-    "plugin/installed": b'{"marketplaces":[],"marketplaceLoadErrors":[]}',
-    "thread/attachment/list": b'{"data":[],"nextCursor":null}',
-}
-
-
-# Methods for what codexd cannot have: why they are refused, in Codex's words where it refuses them too.
-REFUSALS: dict[str, str] = {
-    "turn/settings/update": "turn settings updates require the step_model_switching feature",
-    "account/bedrock/setup": "codexd has no logins for Amazon Bedrock; nothing was done",
-    "account/gatewayOAuth/login": "The selected provider does not use gateway OAuth",
-    "account/gcp/setup": "codexd has no logins for Google Cloud; nothing was done",
-    "account/rateLimitResetCredit/consume": "codexd consumes no reset credits; nothing was done",
-    "account/sendAddCreditsNudgeEmail": "codexd sends no mail to the owner of a workspace; nothing was done",
-    "accountSession/switch": "codexd has one login at a time: log out, then log in; nothing was done",
 }
 
 

@@ -23,6 +23,10 @@ from codexd.protocol.clients import (
 from codexd.protocol.commands import CommandExecOutputDeltaNotification
 from codexd.protocol.config import ConfigWarningNotification
 from codexd.protocol.fs import FsChangedNotification
+from codexd.protocol.fuzzy_search import (
+    FuzzyFileSearchSessionCompletedNotification,
+    FuzzyFileSearchSessionUpdatedNotification,
+)
 from codexd.protocol.policies import ActivePermissionProfile, SandboxPolicy
 from codexd.protocol.read_state import ThreadReadStateChangedNotification
 from codexd.protocol.searching import ThreadSearchPartialNotification
@@ -250,6 +254,8 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     STOPPING: DaemonStoppingNotification,
     "error": ErrorNotification,
     "fs/changed": FsChangedNotification,
+    "fuzzyFileSearch/sessionCompleted": FuzzyFileSearchSessionCompletedNotification,
+    "fuzzyFileSearch/sessionUpdated": FuzzyFileSearchSessionUpdatedNotification,
     "item/agentMessage/delta": AgentMessageDeltaNotification,
     "item/commandExecution/outputDelta": CommandExecutionOutputDeltaNotification,
     "item/commandExecution/terminalInteraction": TerminalInteractionNotification,

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import inspect
 
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, NoParams
+from codexd.protocol.methods import METHODS, NoParams
+from codexd.protocol.not_offered import EMPTY_ANSWERS
 from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema.comments import StructType

@@ -8,6 +8,8 @@ from typing import Final
 
 import trio
 
+from codexd.server.files.search import SearchSession
+
 # More than there are requests under way, each of which begins at most one before `run` is woken.
 _BEGUN_MAX: Final = 256
 
@@ -21,6 +23,7 @@ class FilesOfConnection:
         self._send, self._receive = trio.open_memory_channel[tuple[str, trio.CancelScope, Work]](
             _BEGUN_MAX
         )
+        self.sessions: dict[str, SearchSession] = {}  # of fuzzyFileSearch, by the client's names
         self._scopes: Final[dict[str, trio.CancelScope]] = {}
 
     async def run(self) -> None:
@@ -49,13 +52,13 @@ class FilesOfConnection:
         return sum(name.startswith(kind) for name in self._scopes)
 
     @contextmanager
-    def only(self, name: str) -> Iterator[trio.CancelScope]:
+    def only(self, name: str) -> Iterator[None]:
         """A part of a request, which the next of the same name ends."""
         self.end(name)
         with trio.CancelScope() as scope:
             self._scopes[name] = scope
             try:
-                yield scope
+                yield
             finally:
                 self._forget(name, scope)
 

@@ -149,10 +149,8 @@ async def fs_watch(
             f"{path} is not watched",
             "too_many_watches",
         )
-    with files.only(name) as unwatched:
+    with files.only(name):
         watch = await _awaited(Watch.begin(path))
-    if unwatched.cancelled_caught:
-        raise state_error(f"{path} is not watched: fs/unwatch came first", "unwatched")
 
     async def tell(paths: tuple[str, ...]) -> None:
         await connection.outbox.wait_room()

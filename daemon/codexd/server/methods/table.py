@@ -24,7 +24,8 @@ from codexd.core.values.tool_actions import Answers, Permissions
 from codexd.core.values.trace import read_traceparent
 from codexd.index.index import IndexUnavailable
 from codexd.projections.clients.deltas import Outgoing
-from codexd.protocol.methods import EMPTY_ANSWERS, METHODS, REFUSALS, known_methods, read_params
+from codexd.protocol.methods import METHODS, known_methods, read_params
+from codexd.protocol.not_offered import EMPTY_ANSWERS, REFUSALS
 from codexd.protocol.notifications import WarningNotification
 from codexd.protocol.requests import Decided, PermissionProfile, Undecided, read_decision
 from codexd.protocol.searching import ThreadSearchStreamParams
@@ -172,7 +173,9 @@ class Dispatcher:
             params = replace(params, traceparent=traceparent_in(request.trace))
         if isinstance(params, ThreadSearchStreamParams):
             params = replace(params, request_id=request.id)
-        thread_id = getattr(params, "thread_id", None)
+        # A session of searches and a watch keep the order of their requests as a thread does.
+        ids = (getattr(params, f"{of}_id", None) for of in ("thread", "session", "watch"))
+        thread_id = next(filter(None, ids), None)
         if isinstance(thread_id, str):
             thread_id = thread_id.lower()  # Two spellings of an id are the same thread.
         # A thread that is made or imported has no id yet that a client could send; only the handshake is before it.
