@@ -58,6 +58,7 @@ OF_MCP_SERVERS = {
 }
 # A prompt waits only while a turn runs, and then none can be started.
 OF_IDLE_QUEUES = {"thread/queue/start"}
+OF_FILES = {"fs/changed", "fuzzyFileSearch/sessionCompleted", "fuzzyFileSearch/sessionUpdated"}
 # A method that an endpoint has to be configured for.
 OF_ENDPOINTS = {"feedback/upload"}
 
@@ -74,6 +75,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
         socket = daemon.home.socket
         async with connected(socket, framing, codexd=codexd) as client, connected(socket) as other:
             await everything(client)
+            await some_files(client, f"{daemon.home.work}/{uuid4()}")
             report = daemon.home.root / f"{uuid4()}.zip"
             await client.call("feedback/save", classification="bug", savePath=str(report))
             answered = {method for method, _ in client.results}
@@ -99,7 +101,7 @@ async def test_all_that_is_said_is_valid_by_the_schemas(
             numbered = {note.method for note in client.notified if note.seq is not None}
             bare = {note.method for note in client.notified if note.seq is None}
             if cursor:  # What is of no thread is in no thread's stream.
-                assert bare <= {*TO_EVERYBODY, "command/exec/outputDelta"}
+                assert bare <= {*TO_EVERYBODY, *OF_FILES, "command/exec/outputDelta"}
                 assert {"turn/started", "item/completed", "turn/completed"} <= numbered
             else:
                 assert not numbered
@@ -116,6 +118,28 @@ async def choices(client: Client) -> None:
     await client.call("config/value/write", **edit)
     await client.call("hooks/list", cwds=[])
     await client.call("skills/list", cwds=["/"])
+
+
+async def some_files(client: Client, folder: str) -> None:
+    for method in ("server/diagnostics", "modelProvider/capabilities/read"):
+        await client.call(method)
+    for method in ("info", "status"):
+        await client.call(f"environment/{method}", environmentId="local")
+    await client.call("fs/createDirectory", path=folder)
+    await client.call("fs/watch", path=folder, watchId="w")
+    await client.call("fs/writeFile", path=f"{folder}/a", dataBase64="YQ==")
+    await client.until_notified("fs/changed", watchId="w")
+    await client.call("fs/unwatch", watchId="w")
+    where = {"sourcePath": f"{folder}/a", "destinationPath": f"{folder}/b"}
+    await client.call("fs/copy", **where)
+    for method in ("getMetadata", "readFile", "remove"):
+        await client.call(f"fs/{method}", path=f"{folder}/b")
+    await client.call("fs/readDirectory", path=folder)
+    await client.call("fuzzyFileSearch", query="a", roots=[folder])
+    await client.call("fuzzyFileSearch/sessionStart", sessionId="s", roots=[folder])
+    await client.call("fuzzyFileSearch/sessionUpdate", sessionId="s", query="a")
+    await client.until_notified("fuzzyFileSearch/sessionCompleted", sessionId="s")
+    await client.call("fuzzyFileSearch/sessionStop", sessionId="s")
 
 
 async def everything(client: Client) -> None:
@@ -156,6 +180,9 @@ async def everything(client: Client) -> None:
     await client.decide(await client.until_asked(3), "accept")
     await client.turn_ended(review["turn"]["id"])
     await client.call("thread/name/set", threadId=thread, name="a name")
+    await client.call("thread/goal/set", threadId=thread, objective="a goal", status="paused")
+    for method in ("get", "clear"):
+        await client.call(f"thread/goal/{method}", threadId=thread)
     read = client.of("thread/readState/changed")[-1].params["readState"]
     await client.call(
         "thread/readState/update",
