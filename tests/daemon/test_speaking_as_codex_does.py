@@ -179,8 +179,7 @@ async def everything(client: Client) -> None:
     )
     await client.decide(await client.until_asked(3), "accept")
     await client.turn_ended(review["turn"]["id"])
-    await client.call("thread/name/set", threadId=thread, name="a name")
-    await a_goal(client, thread)
+    await a_name_and_a_goal(client, thread)
     read = client.of("thread/readState/changed")[-1].params["readState"]
     await client.call(
         "thread/readState/update",
@@ -209,7 +208,8 @@ async def everything(client: Client) -> None:
     await the_account(client)
 
 
-async def a_goal(client: Client, thread: str) -> None:
+async def a_name_and_a_goal(client: Client, thread: str) -> None:
+    await client.call("thread/name/set", threadId=thread, name="a name")
     await client.call("thread/goal/set", threadId=thread, objective="a goal", status="paused")
     for method in ("get", "clear"):
         await client.call(f"thread/goal/{method}", threadId=thread)
