@@ -7,8 +7,13 @@ import json
 import pytest
 
 from codexd.agents.looser import is_looser
+from codexd.agents.tools import SPECS, WAIT_MS_DEFAULT, agent_tools
+from codexd.config.keys import ThreadsTable
 from codexd.core.rules.thread_rules import thread_key, thread_line, thread_reason, thread_refusal
-from codexd.core.values.ids import ThreadId
+from codexd.core.state.state import ThreadState
+from codexd.core.values.ids import ThreadId, TurnId
+from codexd.core.values.limits import Traits
+from codexd.core.values.review_target import ReviewOf
 from codexd.core.values.settings import (
     Collaboration,
     Enforcement,
@@ -16,7 +21,11 @@ from codexd.core.values.settings import (
     Settings,
 )
 from codexd.core.values.thread_calls import ThreadCall
+from codexd.core.values.tool_actions import BadCall
 from codexd.models.scripted.server import scripted_model
+from codexd.projections.summary import Summary
+from codexd.runtime.supervisor import Supervisor
+from codexd.tools.registry import CallContext, Registry
 from daemon_client import Client, Json, connected
 from daemon_house import Home
 from trio_test import trio_test
@@ -97,6 +106,45 @@ async def answer(client: Client, thread: str) -> str:
     log = await client.call("thread/log/read", threadId=thread, limit=1000)
     ended = [record["data"] for record in log["records"] if record["type"] == "tool.ended"]
     return str(ended[-1]["result"]["modelText"])
+
+
+def test_no_model_hears_of_the_tools_where_they_are_off() -> None:
+    table = ThreadsTable()
+    registry = Registry(*agent_tools(nobody, nothing, lambda: table))
+    assert registry.offered(Traits(), ThreadState()) == ()
+    refused = registry.read_call("spawn_agent", '{"message": "x"}', CallContext("/work", A, "c1"))
+    assert refused == BadCall("unsupported call: spawn_agent. The tools here are: .")
+    table = ThreadsTable(tools=True)
+    assert len(registry.offered(Traits(), ThreadState())) == len(SPECS)
+    assert registry.offered(Traits(), ThreadState(reviews=ReviewOf(B, TurnId("t1")))) == ()
+
+
+def test_arguments_that_make_no_sense_are_told_to_the_model() -> None:
+    registry = Registry(*agent_tools(nobody, nothing, lambda: ThreadsTable(tools=True)))
+    for tool, arguments, problem in (
+        ("spawn_agent", {}, "with words"),
+        ("spawn_agent", {"message": "x" * 100_001}, "at most 100000 characters"),
+        ("send_input", {"id": "x", "message": "hello"}, "invalid thread id"),
+        ("send_input", {"id": A, "message": "hello"}, "your own"),
+        ("wait_agent", {"ids": []}, "1 to 50 ids"),
+        ("wait_agent", {"ids": [B], "timeout_ms": -1}, "timeout_ms from 0"),
+        ("wait_agent", [], "Nothing was done"),
+    ):
+        read = registry.read_call(tool, json.dumps(arguments), CallContext("/work", A, "c1"))
+        assert isinstance(read, BadCall)
+        assert problem in read.reason
+    twice = registry.read_call(
+        "wait_agent", json.dumps({"ids": [B, B]}), CallContext("/work", A, "c1")
+    )
+    assert twice == ThreadCall("wait", A, (B,), timeout_ms=WAIT_MS_DEFAULT)
+
+
+def nobody() -> Supervisor:
+    raise AssertionError("no other thread is looked at")
+
+
+async def nothing(_term: str, _limit: int) -> list[tuple[ThreadId, Summary]]:
+    return []
 
 
 @pytest.mark.slow

@@ -226,6 +226,21 @@ def test_a_client_of_any_version_is_answered_as_it_speaks(home: Home) -> None:
         assert child.wait() == 0
 
 
+def test_a_client_without_a_handshake_uses_the_newest_version(home: Home) -> None:
+    async def run() -> None:
+        program, *words = command(*SERVE)
+        served = StdioServerParameters(command=program, args=words, env=home.env, cwd=home.work)
+        async with stdio_client(served) as (read, write), ClientSession(read, write) as session:
+            found = await session.discover()
+            assert found.supported_versions[0] == "2026-07-28"
+            assert {tool.name for tool in (await session.list_tools()).tools} < TOOLS.keys()
+            at = Agent(session, asyncio.Queue())
+            assert await at.call("list_threads") == {"threads": []}
+
+    home.start()
+    asyncio.run(run())
+
+
 def test_a_call_that_is_cancelled_is_not_answered(home: Home) -> None:
     with holding(Held(Say(("one ", "two ")), 1)) as model:
         home.use_model(model.base_url)

@@ -119,13 +119,16 @@ class AgentTool:
             }
         )
 
+    @property
+    def is_on(self) -> bool:
+        """Where it is configured."""
+        return self._table().tools
+
     def offered(self, traits: Traits, thread: ThreadState) -> bytes | None:
-        """Offered where it is configured, and not to a reviewer."""
-        return self._declaration if self._table().tools and thread.reviews is None else None
+        """Not offered to a reviewer."""
+        return self._declaration if thread.reviews is None else None
 
     def read_call(self, arguments: str, context: CallContext) -> ThreadCall | BadCall:
-        if not self._table().tools:
-            return self._bad("config.toml does not have `[threads] tools = true`")
         asked = read_arguments(arguments, _Arguments, self._named_bad)
         if isinstance(asked, BadCall):
             return asked

@@ -191,6 +191,14 @@ class FeatureTool(Protocol):
     features: frozenset[str]
 
 
+@runtime_checkable
+class SwitchedTool(Protocol):
+    """A tool that config.toml switches: where it is off, no thread has it."""
+
+    @property
+    def is_on(self) -> bool: ...
+
+
 class Registry:
     """The tools of a daemon, by name. They may come and go while it runs."""
 
@@ -198,6 +206,7 @@ class Registry:
         self._tools: dict[str, Tool[Any]] = {}
         self._preparing: dict[str, PreparingTool] = {}
         self._features: dict[str, frozenset[str]] = {}
+        self._switches: dict[str, SwitchedTool] = {}
         for tool in tools:
             self.add(tool)
 
@@ -209,6 +218,8 @@ class Registry:
             )
         self._tools[tool.name] = tool
         self._features[tool.name] = tool.features if isinstance(tool, FeatureTool) else frozenset()
+        if isinstance(tool, SwitchedTool):
+            self._switches[tool.name] = tool
         if isinstance(tool, PreparingTool):
             self._preparing[tool.name] = tool
 
@@ -216,6 +227,7 @@ class Registry:
         """Remove a tool. A call that it performs continues to its end."""
         del self._tools[name], self._features[name]
         self._preparing.pop(name, None)
+        self._switches.pop(name, None)
 
     def offered(self, traits: Traits, thread: ThreadState) -> tuple[bytes, ...]:
         """The declarations of the tools that are offered to a model."""
@@ -234,7 +246,11 @@ class Registry:
 
     def _without(self, off: Collection[str]) -> list[Tool[Any]]:
         """The tools that belong to none of these features."""
-        return [tool for name, tool in self._tools.items() if self._features[name].isdisjoint(off)]
+        return [tool for name, tool in self._tools.items() if self._has(name, off)]
+
+    def _has(self, name: str, off: Collection[str]) -> bool:
+        switch = self._switches.get(name)
+        return self._features[name].isdisjoint(off) and (switch is None or switch.is_on)
 
     def read_call(
         self,
@@ -252,7 +268,7 @@ class Registry:
         if (found := find_function(declared, namespace, name)) is not None:
             return _dynamic_call(*found, arguments)
         tool, off = self._tools.get(name) if namespace is None else None, context.features_off
-        if tool is None or not self._features[name].isdisjoint(off):
+        if tool is None or not self._has(name, off):
             known = ", ".join(sorted(tool.name for tool in self._without(off)))
             return BadCall(reason=f"unsupported call: {name}. The tools here are: {known}.")
         whole = _as_object(whole_characters(arguments.encode(errors="replace")).decode())
