@@ -318,10 +318,10 @@ class Daemon:
 
     @functools.cached_property
     def _agents(self) -> tuple[AgentTool, ...]:
-        """Of all worlds: a circle of waits may go through both."""
         return agent_tools(
             lambda: self._supervisor,
             lambda *wanted: self._services.directory.recent(*wanted),  # noqa: PLW0108  # made later
+            self._hub.announce_thread,
             lambda: self._config.last_good().threads,
         )
 

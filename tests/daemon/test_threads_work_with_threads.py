@@ -24,6 +24,7 @@ from codexd.core.values.thread_calls import ThreadCall
 from codexd.core.values.tool_actions import BadCall
 from codexd.models.scripted.server import scripted_model
 from codexd.projections.summary import Summary
+from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import CallContext, Registry
 from daemon_client import Client, Json, connected
@@ -110,7 +111,7 @@ async def answer(client: Client, thread: str) -> str:
 
 def test_no_model_hears_of_the_tools_where_they_are_off() -> None:
     table = ThreadsTable()
-    registry = Registry(*agent_tools(nobody, nothing, lambda: table))
+    registry = Registry(*agent_tools(nobody, nothing, unheard, lambda: table))
     assert registry.offered(Traits(), ThreadState()) == ()
     refused = registry.read_call("spawn_agent", '{"message": "x"}', CallContext("/work", A, "c1"))
     assert refused == BadCall("unsupported call: spawn_agent. The tools here are: .")
@@ -120,7 +121,7 @@ def test_no_model_hears_of_the_tools_where_they_are_off() -> None:
 
 
 def test_arguments_that_make_no_sense_are_told_to_the_model() -> None:
-    registry = Registry(*agent_tools(nobody, nothing, lambda: ThreadsTable(tools=True)))
+    registry = Registry(*agent_tools(nobody, nothing, unheard, lambda: ThreadsTable(tools=True)))
     for tool, arguments, problem in (
         ("spawn_agent", {}, "with words"),
         ("spawn_agent", {"message": "x" * 100_001}, "at most 100000 characters"),
@@ -141,6 +142,10 @@ def test_arguments_that_make_no_sense_are_told_to_the_model() -> None:
 
 def nobody() -> Supervisor:
     raise AssertionError("no other thread is looked at")
+
+
+def unheard(_: ThreadActor) -> None:
+    raise AssertionError("no thread is started")
 
 
 async def nothing(_term: str, _limit: int) -> list[tuple[ThreadId, Summary]]:
@@ -169,6 +174,8 @@ async def test_a_thread_starts_another_asked_and_no_deeper_than_the_cap(home: Ho
             assert item["senderThreadId"] == parent
             assert item["agentsStates"][child]["status"] == "running"
 
+            started = [note.params["thread"]["id"] for note in client.of("thread/started")]
+            assert started == [parent, child]
             read = (await client.call("thread/resume", threadId=child))["thread"]
             assert (read["parentThreadId"], read["threadSource"]) == (parent, "subagent")
             asked = await client.until_asked(2)

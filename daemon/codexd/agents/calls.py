@@ -45,9 +45,13 @@ class ThreadCalls:
     """The calls of all threads."""
 
     def __init__(
-        self, threads: Callable[[], Supervisor], listed: Listed, table: Callable[[], ThreadsTable]
+        self,
+        threads: Callable[[], Supervisor],
+        listed: Listed,
+        announce: Callable[[ThreadActor], None],
+        table: Callable[[], ThreadsTable],
     ) -> None:
-        self._threads, self._listed, self._table = threads, listed, table
+        self._threads, self._listed, self._announce, self._table = threads, listed, announce, table
         self._spawning = trio.Lock()  # A count of threads holds until the next one has started.
         self._waits: dict[tuple[ThreadId, str], tuple[ThreadId, ...]] = {}
 
@@ -152,7 +156,9 @@ class ThreadCalls:
             source="vscode",
             spawned=Spawned(action.sender, TurnId(context.turn_id), depth),
         )
-        return await self._threads().start(child_id, begin, by=_by(action), key=None)
+        child = await self._threads().start(child_id, begin, by=_by(action), key=None)
+        self._announce(child)
+        return child
 
     async def _send(self, action: ThreadCall, context: CallContext) -> Told:
         thread = await self._load(action.threads[0])

@@ -18,6 +18,7 @@ from codexd.core.values.ids import InvalidId, ThreadId, parse_thread_id
 from codexd.core.values.limits import Traits
 from codexd.core.values.thread_calls import ThreadCall, ThreadTool
 from codexd.core.values.tool_actions import BadCall, ToolResult
+from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.supervisor import Supervisor
 from codexd.tools.registry import CallContext, OutputSink, read_arguments
 
@@ -189,8 +190,11 @@ class AgentTool:
 
 
 def agent_tools(
-    threads: Callable[[], Supervisor], listed: Listed, table: Callable[[], ThreadsTable]
+    threads: Callable[[], Supervisor],
+    listed: Listed,
+    announce: Callable[[ThreadActor], None],
+    table: Callable[[], ThreadsTable],
 ) -> tuple[AgentTool, ...]:
     """All of them."""
-    calls = ThreadCalls(threads, listed, table)
+    calls = ThreadCalls(threads, listed, announce, table)
     return tuple(AgentTool(name, calls, table) for name in SPECS)

@@ -20,7 +20,8 @@ from codexd.protocol.clients import (
 from codexd.protocol.codexd_methods import AttachedClient, AttachedThread
 from codexd.protocol.display.visible import visible_line
 from codexd.protocol.dynamic_tools import TOOL_CALL
-from codexd.protocol.notifications import ThreadStatusChangedNotification
+from codexd.protocol.notifications import ThreadStartedNotification, ThreadStatusChangedNotification
+from codexd.runtime.actor.actor import ThreadActor
 from codexd.runtime.supervisor import Supervisor
 from codexd.server.connection.connection import Connection, Handlers
 from codexd.server.connection.peers import may_decide
@@ -29,7 +30,7 @@ from codexd.server.feed.feed import Feed
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Frame, Questions, parts_of
 from codexd.server.feed.reviews import RunningReviews
-from codexd.server.feed.thread_view import status_of
+from codexd.server.feed.thread_view import heading, status_of
 
 FINISH_LOOK_SECONDS: Final = 0.005
 # Turns of one connection that are to end with it; before so many later ones, a turn has ended.
@@ -173,6 +174,11 @@ class Hub:
     def announce(self, said: Outgoing) -> None:
         """Send a notification to all connections."""
         self.send(said, self._connections)
+
+    def announce_thread(self, thread: ThreadActor) -> None:
+        """Tell all connections of a thread that none of them has started."""
+        shown = heading(thread.thread_id, thread.summary, thread.state, thread.path)
+        self.announce(Outgoing("thread/started", ThreadStartedNotification(shown)))
 
     def send(self, said: Outgoing, connections: Iterable[Connection]) -> None:
         """Send a notification to some connections."""
