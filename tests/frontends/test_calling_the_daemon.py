@@ -23,6 +23,7 @@ def test_a_connection_names_itself_and_asks_for_cursors(tmp_path: Path) -> None:
             "capabilities": {
                 "experimentalApi": True,
                 "codexd": {"cursor": True, "stopping": True, "observer": False},
+                "optOutNotificationMethods": ["item/tool/call"],
             },
         }
         fake.wait_for("initialized")
