@@ -1,7 +1,7 @@
 """The reference page on errors: each `data.code`, and the number that it is sent with. See docs_reference.py.
 
 The codes are found where errors are made: `Rejected(code, message)`, `state_error(message, code)`, and `ErrorData(code)`
-within an `RpcError(number, message, data)`. A code that is not a constant is followed to the constants of its function.
+within an `RpcError(number, message, data)`, and `NotDone(message, code)` of the files of clients. A code that is not a constant is followed to the constants of its function.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _errors() -> Iterator[tuple[str, int]]:
 def _made(call: ast.Call, names: Names) -> Iterator[tuple[str, int]]:
     number, codes = rpc.INVALID_REQUEST, list[ast.expr]()
     match _name(call.func), call.args:
-        case ("Rejected", [code, *_]) | ("state_error", [_, code, *_]):
+        case ("Rejected", [code, *_]) | ("state_error" | "NotDone", [_, code, *_]):
             codes = [code]
         case "RpcError", [numbered, _, data]:
             number = getattr(rpc, _name(numbered))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from base64 import b64decode, b64encode
 from pathlib import Path
@@ -153,6 +154,12 @@ async def test_changes_of_what_is_watched_are_told_and_of_nothing_else(daemon: D
         await told("d", folder)
         folder.joinpath("again").touch()
         await told("d", folder / "again")
+        deep = work / "parent" / "file"
+        deep.parent.mkdir()
+        deep.touch()
+        await client.call("fs/watch", path=str(deep), watchId="p")
+        shutil.rmtree(deep.parent)
+        await told("p", deep)
         assert not seen & {str(work / "other"), str(folder / "deep" / "x")}
         for _ in range(2):
             assert await client.call("fs/unwatch", watchId="f") == {}

@@ -5,6 +5,7 @@ The folder that a path is in is watched, not the file: a file that a program rep
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from codexd.machine.patience import patiently
+from codexd.server.files.disk import NotDone
 
 if TYPE_CHECKING:
     from watchfiles._rust_notify import RustNotify
+
+log = logging.getLogger(__name__)
 
 # Each holds a thread and a handle of the system: more than a window of an editor has.
 WATCHES_MAX: Final = 32
@@ -44,7 +48,7 @@ class Watch:
 
     @classmethod
     async def begin(cls, path: str) -> Watch:
-        """Raises: NoAnswer, OSError, where the folder that it is in cannot be watched."""
+        """Raises: NoAnswer, NotDone, OSError, where the folder that it is in cannot be watched."""
         return await patiently(path, partial(cls, path))
 
     def _begin(self) -> RustNotify:
@@ -55,7 +59,12 @@ class Watch:
             folders.add(self._real)
         for folder in folders:
             os.stat(folder)  # The library takes one that is not there.
-        return RustNotify(sorted(folders), False, False, 0, False, True)
+        try:
+            return RustNotify(sorted(folders), False, False, 0, False, True)
+        except RuntimeError as error:  # of the library: no more handles, say
+            raise NotDone(
+                f"{self._path} cannot be watched: {error}; it is not watched", "not_watched"
+            ) from error
 
     async def follow(self, tell: Callable[[tuple[str, ...]], Awaitable[None]]) -> None:
         """Tell of changes until cancelled, or until its folder is gone."""
@@ -76,13 +85,18 @@ class Watch:
         while not stop.is_set():
             paths = self._changed(self._notify, _LOOK_MS, stop)
             if self._path in paths and not self._begin_again(paths, stop):
-                return None
+                stop.set()  # This is the last that is told.
             if paths:
                 return sorted(paths)
         return None
 
     def _changed(self, notify: RustNotify, wait_ms: int, stop: threading.Event) -> set[str]:
-        changes = notify.watch(_TOGETHER_MS, STEP_MS, wait_ms, stop)
+        try:
+            changes = notify.watch(_TOGETHER_MS, STEP_MS, wait_ms, stop)
+        except RuntimeError as error:  # of the library
+            log.warning("%s is watched no more: %s", self._path, error)
+            stop.set()
+            return {self._path}  # The client looks at it once more.
         if isinstance(changes, str):
             return set()
         return {named for _, path in changes if (named := self._named(path)) is not None}
@@ -96,7 +110,7 @@ class Watch:
                 self._real = os.path.realpath(self._path)
                 self._is_folder = os.path.isdir(self._path)
                 self._notify = self._begin()
-            except OSError:
+            except (OSError, NotDone):
                 return False
             late = self._changed(before, STEP_MS, stop)
             paths |= late
