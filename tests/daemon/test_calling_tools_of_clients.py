@@ -88,7 +88,7 @@ async def test_a_client_answers_errs_and_is_interrupted(home: Home) -> None:
         home.start()
         async with connected(home.socket) as client:
             refused = await client.refused("thread/start", dynamicTools=[function("a b")])
-            assert refused.code == -32602
+            assert refused.code == -32600
             assert "no thread was started" in str(refused)
             thread = await client.start_thread(dynamicTools=TOOLS)
             turn = await client.start_turn(thread, "go")

@@ -258,9 +258,26 @@ async def test_what_is_injected_reaches_the_model_and_no_screen(daemon: Daemon) 
         for items, problem in (([], "items must not be empty"), ([{"role": 5}], "items[0]")):
             refused = await client.refused("thread/inject_items", threadId=thread, items=items)
             assert (refused.code, problem in refused.message) == (-32600, True)
+        plan = await client.call(
+            "thread/prepareApprovedPlan",
+            threadId=thread,
+            markdown="# Plan\n- a\n",
+            attachmentPath=None,
+        )
+        assert plan == {"prompt": "Implement the plan."}
+        refused = await client.refused(
+            "thread/prepareApprovedPlan", threadId=thread, markdown=" \n"
+        )
+        assert (refused.code, refused.message) == (-32600, "The approved plan is empty.")
         assert thread not in await listed(client)
         await client.run_turn(thread, "say 1")
         assert item in asked_of(model)[0]["input"]
+        (approved,) = [
+            each["content"][0]["text"]
+            for each in asked_of(model)[0]["input"]
+            if "# Plan" in str(each.get("content"))
+        ]
+        assert approved == "The person approved this plan:\n\n# Plan\n- a"
         shown = (await client.call("thread/items/list", threadId=thread))["data"]
         assert [entry["item"]["type"] for entry in shown] == ["userMessage", "agentMessage"]
         turn = shown[0]["turnId"]

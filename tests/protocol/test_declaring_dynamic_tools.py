@@ -65,6 +65,7 @@ def test_what_codex_takes_is_taken() -> None:
         ([function("a", deferLoading=True)], "expected it within a namespace"),
         ([function("a", inputSchema="no")], "expected inputSchema to be a JSON schema"),
         ([function("a", inputSchema=None)], "expected inputSchema to be a JSON schema"),
+        ([function("a", inputSchema={"type": "null"})], "expected inputSchema to be a JSON schema"),
         ([function("a", inputSchema=[])], "expected inputSchema to be a JSON schema"),
         ([space("functions", function("a"))], "namespace `functions` is reserved"),
         ([space("web", function("a"))], "namespace `web` is reserved"),

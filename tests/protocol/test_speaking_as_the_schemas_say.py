@@ -538,6 +538,7 @@ ANSWERS: dict[str, list[msgspec.Struct]] = {
     "thread/items/read": [threads.ThreadItemsReadResponse(ENTRIES)],
     "thread/items/list": [threads.ThreadItemsListResponse(ENTRIES, None, "back")],
     "thread/inject_items": [injecting.ThreadInjectItemsResponse()],
+    "thread/prepareApprovedPlan": [injecting.ThreadPrepareApprovedPlanResponse("Go.")],
     "thread/list": [
         threads.ThreadListResponse(
             tuple(a_thread(status) for status in STATUSES),

@@ -1,4 +1,4 @@
-"""The params and result of `thread/inject_items`."""
+"""The params and results of `thread/inject_items` and `thread/prepareApprovedPlan`."""
 
 from __future__ import annotations
 
@@ -14,3 +14,17 @@ class ThreadInjectItemsParams(msgspec.Struct, frozen=True, rename="camel", kw_on
 
 class ThreadInjectItemsResponse(msgspec.Struct, frozen=True):
     """Done."""
+
+
+class ThreadPrepareApprovedPlanParams(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Give a thread a plan that a person has approved, for example in another thread."""
+
+    thread_id: str
+    markdown: str
+    attachment_path: str | None = None  # the client's copy of the plan, which is not read
+
+
+class ThreadPrepareApprovedPlanResponse(msgspec.Struct, frozen=True):
+    """The plan is in the model's history."""
+
+    prompt: str  # the message by which the client has the plan carried out

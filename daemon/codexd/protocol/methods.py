@@ -291,6 +291,9 @@ METHODS: dict[str, Method] = {
     "thread/readState/update": Method(
         read_state.ThreadReadStateUpdateParams, read_state.ThreadReadStateUpdateResponse
     ),
+    "thread/prepareApprovedPlan": Method(
+        injecting.ThreadPrepareApprovedPlanParams, injecting.ThreadPrepareApprovedPlanResponse
+    ),
     "thread/read": Method(t.ThreadReadParams, t.ThreadReadResponse, looks=True, large=True),
     "thread/resume": Method(t.ThreadResumeParams, t.ThreadResumeResponse, large=True),
     "thread/search": Method(s.ThreadSearchParams, s.ThreadSearchResponse, looks=True),

@@ -137,7 +137,8 @@ def _schema(tool: DynamicFunction) -> msgspec.Raw:
         found: str = f"{len(encoded)} bytes"
     else:
         try:
-            if isinstance(decode_foreign(encoded), dict):
+            schema = decode_foreign(encoded)
+            if isinstance(schema, dict) and schema.get("type") != "null":
                 return msgspec.Raw(encoded.replace(b"\n", b" ").replace(b"\r", b" "))
             found = "another value"
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

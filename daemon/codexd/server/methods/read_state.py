@@ -1,4 +1,4 @@
-"""Answers to `thread/readState/update` and `thread/inject_items`: what people have seen, and what no screen shows."""
+"""Answers about what people have seen (`thread/readState/update`), and about what only a model is given."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.decide.beside_turns import READ_STATE_CHANGED
 from codexd.core.values.injected_items import InvalidItems, read_injected
+from codexd.core.values.provider_items import text_message
 from codexd.projections.clients.beside_turns import shown_read_state
 from codexd.protocol import injecting as i
 from codexd.protocol import read_state as r
@@ -19,6 +20,9 @@ from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import open_thread
 from codexd.server.services import Services
 
+# How a model is told of a plan that was approved, and the prompt that clients then send, which is Codex's.
+APPROVED_PLAN: Final = "The person approved this plan:"
+IMPLEMENT_PLAN: Final = "Implement the plan."
 # No thread has so many turns.
 _REVISION: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -59,3 +63,16 @@ async def thread_inject_items(
     if items:
         await thread.submit(c.InjectItems(items=items), by=connection.by)
     return i.ThreadInjectItemsResponse()
+
+
+async def thread_prepare_approved_plan(
+    services: Services, connection: Connection, params: i.ThreadPrepareApprovedPlanParams
+) -> i.ThreadPrepareApprovedPlanResponse:
+    """Add an approved plan to the model's history, and say with which prompt it is carried out, in Codex's words."""
+    plan = params.markdown.strip()
+    if not plan:
+        raise state_error("The approved plan is empty.", "empty_plan")
+    item = msgspec.Raw(text_message("user", f"{APPROVED_PLAN}\n\n{plan}"))
+    asked = i.ThreadInjectItemsParams(thread_id=params.thread_id, items=(item,))
+    await thread_inject_items(services, connection, asked)
+    return i.ThreadPrepareApprovedPlanResponse(IMPLEMENT_PLAN)

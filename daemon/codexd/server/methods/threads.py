@@ -132,7 +132,7 @@ def _declared(params: t.ThreadStartParams) -> tuple[DynamicTool, ...]:
     try:
         return checked_tools(params.dynamic_tools)
     except InvalidDynamicTools as error:
-        raise invalid_params(f"dynamicTools: {error}; no thread was started") from error
+        raise state_error(f"{error}; no thread was started", "invalid_dynamic_tools") from error
 
 
 async def _new_id(services: Services, key: str | None) -> ThreadId:
