@@ -17,7 +17,8 @@ PROGRAM = '''
 import sys
 import msgspec
 from codexd.protocol.methods import METHODS, Method
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.lookup import open_thread
 from codexd.server.methods.table import HANDLERS
 from codexd.server.services import Services

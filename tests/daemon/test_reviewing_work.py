@@ -410,7 +410,8 @@ async def test_a_client_that_attaches_in_the_middle_gets_the_reviewers_steps(
 @pytest.mark.slow
 @trio_test
 async def test_a_reviewer_without_a_review_is_stopped(home: Home) -> None:
-    async with held_model([Held(Think(("a", "b")), after=1), Say(("Ok.",))]) as model:
+    thought = Held(Think(("a", "b")), after=1)
+    async with held_model([thought, thought]) as model:
         home.use_model(model.base_url)
         first = home.start()
         async with connected(home.socket) as client:

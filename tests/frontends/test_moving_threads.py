@@ -135,7 +135,7 @@ def test_threads_of_codex_are_imported_and_exported_again(daemon: Daemon, tmp_pa
     done = codexctl(home, "import", str(files_of(1)[0]))
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{thread_id(1)}  imported  ")
-    assert "Lexer" in codexctl(home, "list").out
+    assert "Lexer" in codexctl(home, "list", "--limit", "1000").out
     shown = codexctl(home, "show", "Lexer").out
     assert "It reads one byte too many." in shown
     assert f"  from   rollout {files_of(1)[0]}\n" in shown

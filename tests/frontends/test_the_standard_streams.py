@@ -48,14 +48,17 @@ def test_without_stderr_the_answer_comes_as_ever(daemon: Daemon) -> None:
         assert sent == (0, "The answer is 42.\n", "")
 
 
-@pytest.mark.parametrize("words", ["list", "list --json", "paths", "--version", "list --help"])
+@pytest.mark.parametrize(
+    "words", ["list --limit 1000", "list --json", "paths", "--version", "list --help"]
+)
 def test_without_stdout_nothing_crashes(daemon: Daemon, words: str) -> None:
     assert in_shell(daemon.home, f"{words} >&-") == (0, "", "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
 @pytest.mark.parametrize(
-    "words", ["list", "list --json", "show nosuch --json", "paths", "--version", "list --help"]
+    "words",
+    ["list --limit 1000", "list --json", "show nosuch --json", "paths", "--version", "list --help"],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_disk_of_stdout_is_reported_in_a_line(
@@ -91,7 +94,7 @@ def test_app_server_ends_without_a_traceback_on_a_full_disk(daemon: Daemon) -> N
 
 
 def test_a_closed_reader_is_no_error(daemon: Daemon) -> None:
-    for words in ("list", "show nosuch --json", "--help"):
+    for words in ("list --limit 1000", "show nosuch --json", "--help"):
         closed = in_shell(
             daemon.home, f"{words} | true; exit ${{PIPESTATUS[0]}}", shell="/bin/bash"
         )

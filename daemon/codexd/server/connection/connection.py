@@ -43,7 +43,7 @@ from codexd.protocol.wire.rpc import (
     overloaded,
     read_message,
 )
-from codexd.server.connection.order import Call, Order, OrderedRequest
+from codexd.server.connection.order import Call, MethodResult, Order, OrderedRequest
 from codexd.server.connection.peers import peer_of
 from codexd.server.connection.shared import LARGE_AT_ONCE_MAX, Shared
 from codexd.server.feed.follower import Follower
@@ -67,14 +67,6 @@ FINISH_STILL_SECONDS_MAX = 30
 FINISH_SECONDS_MAX = 600
 # One read of the socket: holds some hundred requests, and one image in a few.
 READ_BYTES = 256 * 1024
-
-
-class MethodResult(msgspec.Struct, frozen=True):
-    """A result, and what is to happen at once after it is written: following a thread, say."""
-
-    result: msgspec.Struct | msgspec.Raw
-    then: Callable[[], None] | None = None
-    done: str = "nothing was sent"  # what became of a request whose result is too large to be sent
 
 
 class Handlers(Protocol):
@@ -121,6 +113,7 @@ class Connection:
         self._order, self._reading = Order(), trio.CancelScope()
         self._large, self._shared = trio.CapacityLimiter(LARGE_AT_ONCE_MAX), shared
         self._under_way, self._quiet = 0, trio.Event()
+        self._deciding = 0  # answers to questions that are under way
 
     @property
     def by(self) -> str:
@@ -218,6 +211,10 @@ class Connection:
         """A client that has closed its writing half still reads its answers; it writes to no command any more."""
         for command in self.commands.values():
             command.abandon()
+        with trio.move_on_after(FINISH_STILL_SECONDS_MAX):
+            while self._deciding:  # An answer counts from a client that follows the thread.
+                self._quiet = trio.Event()
+                await self._quiet.wait()
         for thread_id in list(self.following):
             self.leave(thread_id)
         with trio.move_on_after(FINISH_SECONDS_MAX):
@@ -238,7 +235,7 @@ class Connection:
 
     async def _read(self, nursery: trio.Nursery) -> None:
         framing: Framing | None = None
-        while not self.outbox.closed:
+        while True:
             await self.outbox.wait_room()
             chunk = await self._receive()
             if framing is None:
@@ -266,11 +263,13 @@ class Connection:
             try:
                 chunk = self._sock.recv(READ_BYTES)
             except (BlockingIOError, InterruptedError):
+                if self.outbox.closed:
+                    return b""  # It has left, and all that it has said was read.
                 await trio.lowlevel.wait_readable(self._sock)
                 waited = True
                 continue
             except OSError:
-                return b""
+                chunk = b""
             if not waited:
                 await trio.lowlevel.checkpoint()  # Other clients run too while one floods.
             return chunk
@@ -323,6 +322,7 @@ class Connection:
                 if self.client is not None:
                     thread_id = self._handlers.asked_in(message)
                     ordered = self._order.enter(thread_id, precedes=thread_id is not None)
+                    self._deciding += 1
                     nursery.start_soon(self._answered, message, thread_id, ordered)
             case Unreadable():
                 self._refuse(message.id, message.error)
@@ -371,6 +371,8 @@ class Connection:
             log.exception("an answer of connection %s could not be taken", self.by)
         finally:
             self._order.leave(thread_id, ordered)
+            self._deciding -= 1
+            self._quiet.set()
 
     async def _carry_out(self, request_id: RequestId, call: Call) -> None:
         if not call.large:

@@ -7,10 +7,18 @@ on different threads never wait for each other. `initialize` comes before everyt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import trio
+
+
+class MethodResult(msgspec.Struct, frozen=True):
+    """A result, and what is to happen at once after it is written: following a thread, say."""
+
+    result: msgspec.Struct | msgspec.Raw
+    then: Callable[[], None] | None = None
+    done: str = "nothing was sent"  # what became of a request whose result is too large to be sent
 
 
 class Call(msgspec.Struct, frozen=True):

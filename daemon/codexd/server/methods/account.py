@@ -20,7 +20,8 @@ from codexd.models.provider import Provider
 from codexd.protocol import account as a
 from codexd.protocol.methods import NoParams
 from codexd.protocol.wire.rpc import RpcError, internal_error, invalid_params, state_error
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.mcp import refuse_unless_a_person
 from codexd.server.services import Services
 

@@ -29,7 +29,8 @@ from codexd.protocol.wire.rpc import (
 )
 from codexd.runtime.troubles import Trouble
 from codexd.server.config_reports import mistakes_of_project, mistakes_told
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.lookup import find_local
 from codexd.server.services import Services
 

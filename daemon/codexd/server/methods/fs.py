@@ -24,7 +24,8 @@ from codexd.protocol.wire.rpc import (
     invalid_params,
     state_error,
 )
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.files import disk
 from codexd.server.files.disk import NotDone
 from codexd.server.files.places import absolute, refuse_own

@@ -8,7 +8,8 @@ from typing import Final
 from codexd.protocol import fuzzy_search as s
 from codexd.protocol.notifications import encode_notification
 from codexd.protocol.wire.rpc import invalid_params, state_error
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.files.search import Files, SearchSession, best_of, list_names
 from codexd.server.methods.terminals import check_authority
 from codexd.server.services import Services

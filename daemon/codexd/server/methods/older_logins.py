@@ -5,7 +5,8 @@ from __future__ import annotations
 from codexd.protocol import account as a
 from codexd.protocol import older_names as m
 from codexd.protocol.methods import NoParams
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.account import account_login_start, account_logout, account_read
 from codexd.server.services import Services
 

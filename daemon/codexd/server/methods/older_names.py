@@ -31,7 +31,8 @@ from codexd.protocol import turns as u
 from codexd.protocol.methods import NoParams
 from codexd.protocol.policies import SandboxPolicy, sandbox_policy
 from codexd.protocol.wire.rpc import invalid_params, state_error
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.daemon import readable_config
 from codexd.server.methods.listing import thread_list
 from codexd.server.methods.lookup import checked_cwd, load_thread, open_thread, thread_id_of

@@ -44,8 +44,8 @@ from codexd.protocol.wire.rpc import (
 from codexd.runtime.supervisor import ThreadGone
 from codexd.runtime.troubles import MEND_UNKNOWN
 from codexd.server import methods
-from codexd.server.connection.connection import Connection, MethodResult
-from codexd.server.connection.order import Call
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import Call, MethodResult
 from codexd.server.connection.peers import may_decide
 from codexd.server.feed.frames import Frame, Open
 from codexd.server.hub import loaded_statuses

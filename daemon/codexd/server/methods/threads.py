@@ -22,7 +22,8 @@ from codexd.protocol.policies import active_profile, sandbox_policy
 from codexd.protocol.turns import Turn
 from codexd.protocol.wire.rpc import invalid_params, state_error
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.feed.cursor import wire_at
 from codexd.server.feed.follower import Follower
 from codexd.server.feed.frames import Reader
