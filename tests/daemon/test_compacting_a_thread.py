@@ -9,7 +9,7 @@ from codexd.core.prompts.compaction import COMPACTION_PROMPT, SUMMARY_PREFIX
 from codexd.models.scripted.scripts import Call, Fail, Hang, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, connected
-from daemon_house import Home
+from daemon_house import Daemon, Home
 from paused_model import Held, held_model
 from trio_test import trio_test
 
@@ -160,6 +160,23 @@ async def test_a_failed_compaction_fails_the_turn_and_the_thread_continues(home:
         assert said(model.requests[2].body)[: len(said(model.requests[0].body))] == said(
             model.requests[0].body
         )
+
+
+@trio_test
+async def test_the_answer_comes_before_the_turn_of_a_thread_without_a_history(
+    daemon: Daemon,
+) -> None:
+    async with connected(daemon.home.socket) as client:
+        for _ in range(10):
+            thread = await client.start_thread()
+            turn = (await client.call("thread/compact/start", threadId=thread))["turnId"]
+            assert (await client.turn_ended(turn))["status"] == "completed"
+        order = [
+            method
+            for method in client.order
+            if method in ("thread/compact/start", "turn/started", "turn/completed")
+        ]
+        assert order == ["thread/compact/start", "turn/started", "turn/completed"] * 10
 
 
 @trio_test

@@ -111,6 +111,9 @@ class Client:
         self.law = ItemLaw()
         self.errors: list[Json] = []  # errors that answer no request of ours
         self.results: list[tuple[str, Json]] = []  # every result, by its method
+        self.order: list[
+            str
+        ] = []  # of all messages: a notification's method, or that of the request it answers
         self.closed = False
         self.last_words = ""  # why the daemon closed a WebSocket
         self.seq = 0  # of the last notification
@@ -287,6 +290,7 @@ class Client:
 
     def _heard(self, message: Json) -> None:
         self._collect(message)
+        self.order.append(message.get("method") or self._methods.get(message["id"], ""))
         if "method" in message and "id" in message:
             self.asked.append(Asked(message["id"], message["method"], message["params"]))
         elif "method" in message:

@@ -239,6 +239,12 @@ class Feed:
         self._tell_of_trouble(follower)
         return follower
 
+    def hold(self, follower: Follower) -> None:
+        """What happens from here on is told to this follower after its outbox has released it."""
+        if follower.lagging is None:
+            follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
+        follower.outbox.hold(follower)
+
     def leave(self, follower: Follower) -> None:
         self._followers.pop(follower, None)
         follower.outbox.forget(follower)

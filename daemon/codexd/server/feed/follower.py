@@ -17,6 +17,9 @@ class FollowedFeed(Protocol):
     async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
         """Give a lagging follower up to a chunk; whether it is live again."""
 
+    def hold(self, follower: Follower) -> None:
+        """Make it lag, and stay so until its outbox releases it."""
+
     def leave(self, follower: Follower) -> None:
         """It does not follow any more."""
 

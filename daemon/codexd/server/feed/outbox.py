@@ -63,6 +63,7 @@ class Outbox:
         self._pending: deque[bytes] = deque()
         self._taken = 0  # bytes of the first pending message
         self._lagging: dict[Lagging, None] = {}
+        self._held: set[Lagging] = set()  # followers that lag until an answer is written
         self._wake = trio.Event()
         self._moved = trio.lowlevel.ParkingLot()
         self._ended: str | None = None  # why the connection is being ended
@@ -93,10 +94,22 @@ class Outbox:
 
     def write_later(self, follower: Lagging) -> None:
         """Give the follower its due once the socket takes more."""
-        self._lagging[follower] = None
-        self._wake.set()
+        if follower not in self._held:
+            self._lagging[follower] = None
+            self._wake.set()
+
+    def hold(self, follower: Lagging) -> None:
+        """Give the follower nothing until it is released."""
+        self._held.add(follower)
+        self._lagging.pop(follower, None)
+
+    def release(self, follower: Lagging) -> None:
+        """Give it its due again."""
+        self._held.discard(follower)
+        self.write_later(follower)
 
     def forget(self, follower: Lagging) -> None:
+        self._held.discard(follower)
         self._lagging.pop(follower, None)
 
     def end(self, why: str) -> None:
@@ -131,7 +144,7 @@ class Outbox:
                 follower = next(iter(self._lagging))
                 del self._lagging[follower]
                 if not await follower.catch_up(self):
-                    self._lagging[follower] = None  # After the others, for fairness.
+                    self.write_later(follower)  # After the others, for fairness.
                 await self._drain()
 
     async def _drain(self) -> None:

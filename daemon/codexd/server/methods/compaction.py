@@ -34,7 +34,7 @@ from codexd.protocol import codexd_methods, history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Connection
+from codexd.server.connection.connection import Connection, MethodResult
 from codexd.server.methods.lookup import open_thread, thread_id_of
 from codexd.server.methods.refusals import REFUSALS, warn_or_raise
 from codexd.server.services import Services
@@ -49,9 +49,23 @@ _PAGE_RECORDS = 500
 
 async def thread_compact_start(
     services: Services, connection: Connection, params: ThreadCompactStartParams
+) -> MethodResult:
+    """Compact the history in a turn of its own, after the turns before it; several requests are one.
+
+    The answer comes before all that it leads to: Codex's terminal waits for the end of a turn from its answer on, and
+    without a history the turn ends at once.
+    """
+    release = connection.hold(thread_id_of(params.thread_id))
+    try:
+        return MethodResult(await _compact(services, connection, params), then=release)
+    except BaseException:
+        release()
+        raise
+
+
+async def _compact(
+    services: Services, connection: Connection, params: ThreadCompactStartParams
 ) -> ThreadCompactStartResponse:
-    """Compact the history in a turn of its own, after the turns before it; several requests are one."""
-    thread_id_of(params.thread_id)
     key = params.idempotency_key
     try:
         thread = await open_thread(services, params.thread_id)
