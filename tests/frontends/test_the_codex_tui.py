@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,7 +93,6 @@ def test_pages_and_commands_of_the_composer(house: CodexHouse, codex: Path) -> N
         ("/status", "Session:"),
         ("/mcp", "MCP Tools"),
         ("/rename Of a day", "· Of a day"),
-        ("/goal Make it so", "Make it so"),
     ):
         ask(screen, command, seen)
     for command, seen in (
@@ -103,6 +103,41 @@ def test_pages_and_commands_of_the_composer(house: CodexHouse, codex: Path) -> N
     ):
         ask(screen, command, seen)
         leave(screen, seen)
+
+
+def test_goals_plan_mode_and_side_questions(house: CodexHouse, codex: Path) -> None:
+    screen = opened(house, codex)
+    submit(screen, "say 3 8")
+    screen.wait_for("abcdefg abcdefg abcdefg")
+    submit(screen, "/goal Make it so")
+    screen.wait_for("Pursuing goal", "Ran uname -sr")  # a turn that nobody has asked for
+    screen.press_until("Escape", "Goal paused (/goal resume)")
+    submit(screen, "/goal clear")
+    screen.wait_for("Goal cleared")
+    submit(screen, "/plan")
+    screen.wait_for("Plan mode (")
+    submit(screen, "run touch planned.txt")
+    screen.wait_for(ASKED)  # Only outside of the sandbox, which writes nothing.
+    interrupt(screen)
+    assert not (house.home.work / "planned.txt").exists()
+    submit(screen, "/side say 2 5")
+    screen.wait_for("abcd abcd", "Ask a follow-up question")
+
+
+def test_a_difference_and_a_review(house: CodexHouse, codex: Path) -> None:
+    work = house.home.work
+    subprocess.run(["git", "init", "-q"], cwd=work, check=True, env=house.env)
+    (work / "changed.txt").write_text("changed\n")
+    screen = opened(house, codex)
+    submit(screen, "/diff")
+    screen.wait_for("+changed")
+    screen.type("q")
+    screen.wait_for(READY)
+    submit(screen, "say 3 8")
+    screen.wait_for("abcdefg abcdefg abcdefg")
+    submit(screen, "/review say 2 5")
+    screen.wait_for("ode review finished")
+    screen.press_until("Escape", "esc again")
 
 
 def test_the_page_about_trust_is_answered_once(house: CodexHouse, codex: Path) -> None:

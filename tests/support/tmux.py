@@ -22,7 +22,7 @@ from typing import Self
 
 from daemon_house import PATIENCE_SECONDS
 
-# How long a screen stays as it is before a key is pressed again.
+# How long a key is given before it is pressed again.
 PRESS_AGAIN_SECONDS = 1.0
 
 
@@ -78,8 +78,9 @@ class Screen:
         while shown not in (text := self.text()):
             assert time.monotonic() < deadline, f"{key} never led to {shown!r}:\n{text}"
             self.type(key)
-            while self._changed(PRESS_AGAIN_SECONDS) and shown not in self.text():
-                pass
+            again = time.monotonic() + PRESS_AGAIN_SECONDS
+            while (left := again - time.monotonic()) > 0 and shown not in self.text():
+                self._changed(left)
         return text
 
     def wait_until(
