@@ -6,7 +6,6 @@ ends that connection and nothing else.
 
 from __future__ import annotations
 
-import functools
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -167,14 +166,6 @@ class Connection:
             self._shared.attached(thread_id)
         else:
             follower.since_ms = before.since_ms
-
-    def hold(self, thread_id: ThreadId) -> Callable[[], None]:
-        """Tell the client nothing more of a thread until the function that this returns is called."""
-        follower = self.following.get(thread_id)
-        if follower is None:
-            return lambda: None
-        follower.feed.hold(follower)
-        return functools.partial(self.outbox.release, follower)
 
     def leave(self, thread_id: ThreadId) -> bool:
         """Follow it no more; whether it was followed."""

@@ -118,10 +118,13 @@ class Feed:
     def lag_all(self) -> None:
         """Make every follower lag: the next event does not follow on what was sent."""
         for follower in self._followers:
-            if follower.lagging is None:
-                follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
-            else:
-                follower.outbox.write_later(follower)
+            self.lag(follower)
+            follower.outbox.write_later(follower)
+
+    def lag(self, follower: Follower) -> None:
+        """Make one lag, if it is live."""
+        if follower.lagging is None:
+            follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
 
     def gone(self, reason: str | None) -> None:
         """The actor is gone. Its followers stay: they get more when the thread is loaded again."""
@@ -239,12 +242,6 @@ class Feed:
         self._tell_of_trouble(follower)
         return follower
 
-    def hold(self, follower: Follower) -> None:
-        """What happens from here on is told to this follower after its outbox has released it."""
-        if follower.lagging is None:
-            follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
-        follower.outbox.hold(follower)
-
     def leave(self, follower: Follower) -> None:
         self._followers.pop(follower, None)
         follower.outbox.forget(follower)
@@ -254,10 +251,8 @@ class Feed:
         """Write up to a chunk to a lagging follower; returns whether it is live again."""
         wire = follower.lagging
         thread = self._thread
-        if wire is None or follower not in self._followers:
-            return True
-        if thread is None:
-            return True  # It keeps its position until the thread is loaded again.
+        if wire is None or thread is None or follower not in self._followers:
+            return True  # Without an actor it keeps its position until the thread is loaded again.
         catch_up = ReviewCatchUp(follower, self.thread_id, self._broadcast.reviews, self._questions)
         written = 0
         while follower.seq < thread.version or catch_up.is_behind:
@@ -332,8 +327,8 @@ class Feed:
     def _mark_lagging(self) -> None:
         """Before a new frame: followers whose socket is still full start to lag."""
         for follower in self._followers:
-            if follower.lagging is None and not follower.outbox.idle:
-                follower.start_lagging(self._wire.copy(), self._seq, self._place_in_review())
+            if not follower.outbox.idle:
+                self.lag(follower)
 
     def _place_in_review(self) -> ReviewProjection | None:
         running = self._broadcast.reviews.running(self.thread_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Protocol
 
 from codexd.projections.clients.notifications import ClientProjection
@@ -17,8 +19,8 @@ class FollowedFeed(Protocol):
     async def catch_up(self, follower: Follower, outbox: Outbox) -> bool:
         """Give a lagging follower up to a chunk; whether it is live again."""
 
-    def hold(self, follower: Follower) -> None:
-        """Make it lag, and stay so until its outbox releases it."""
+    def lag(self, follower: Follower) -> None:
+        """Make it lag, if it is live."""
 
     def leave(self, follower: Follower) -> None:
         """It does not follow any more."""
@@ -53,6 +55,12 @@ class Follower:
         """Its socket is full: remember its place."""
         self.lagging, self.seq, self.review = wire, seq, review
         self.outbox.write_later(self)
+
+    def hold(self) -> Callable[[], None]:
+        """Tell it nothing of what happens from here on, until the function that this returns is called."""
+        self.feed.lag(self)
+        self.outbox.hold(self)
+        return functools.partial(self.outbox.release, self)
 
     async def catch_up(self, outbox: Outbox) -> bool:
         """Write up to a chunk of what it has missed; whether it is live again."""

@@ -55,11 +55,13 @@ async def thread_compact_start(
     The answer comes before all that it leads to: Codex's terminal waits for the end of a turn from its answer on, and
     without a history the turn ends at once.
     """
-    release = connection.hold(thread_id_of(params.thread_id))
+    follower = connection.following.get(thread_id_of(params.thread_id))
+    release = None if follower is None else follower.hold()
     try:
         return MethodResult(await _compact(services, connection, params), then=release)
     except BaseException:
-        release()
+        if release is not None:
+            release()
         raise
 
 
