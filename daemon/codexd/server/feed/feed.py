@@ -2,8 +2,8 @@
 
 A follower is live or lagging. A live follower gets each frame as soon as it is made; all followers share one
 frame. A follower whose socket did not take the last frame is lagging: only the client projection at its
-position is kept for it. When its socket takes more it catches up from the log and the drafts, where many
-deltas become one, and then it is live again. There is no queue between a thread and its followers.
+position is kept for it. When its socket takes more it catches up from the log and the drafts, where many deltas become
+one, and then it is live again. There is no queue between a thread and its followers.
 """
 
 from __future__ import annotations
@@ -99,15 +99,14 @@ class Feed:
 
     def loaded(self, state: ThreadState, turn_so_far: Sequence[Recorded]) -> None:
         """The thread was loaded from its log; no follower gets an event again."""
-        thread = self._actor
-        wire = ClientProjection(self.thread_id, thread.folds.usage)
+        wire = ClientProjection(self.thread_id, self._actor.folds.usage)
         wire.start_at(state, turn_so_far)
         self.lag_all()
-        self._wire, self._seq = wire, thread.version
+        self._wire, self._seq = wire, self._actor.version
         self.open_texts(wire.texts)  # What the daemon before has shown is no news.
         if state.reviews is not None and state.turn is not None:
             review_projection = ReviewProjection(self.thread_id, state.reviews)
-            review_projection.start_at(state, turn_so_far, thread.version)
+            review_projection.start_at(state, turn_so_far, self._seq)
             self._attach_review(review_projection)
         for asks in wire.asks.values():
             self._questions.number(self.thread_id, asks.approval_id)

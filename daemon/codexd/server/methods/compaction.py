@@ -34,7 +34,8 @@ from codexd.protocol import codexd_methods, history
 from codexd.protocol.history import ThreadCompactStartParams, ThreadCompactStartResponse
 from codexd.protocol.wire.rpc import RpcError, invalid_params
 from codexd.runtime.actor.actor import ThreadActor
-from codexd.server.connection.connection import Connection, MethodResult
+from codexd.server.connection.connection import Connection
+from codexd.server.connection.order import MethodResult
 from codexd.server.methods.lookup import open_thread, thread_id_of
 from codexd.server.methods.refusals import REFUSALS, warn_or_raise
 from codexd.server.services import Services
