@@ -156,15 +156,15 @@ def test_an_unknown_revision_is_refused_before_a_model_is_asked(home: Home, tmp_
             ["--commit", "0f3a9c1"],
         ):
             refused = codexctl(home, "review", *words)
-            assert refused.code == 1, refused
-            assert refused.out.startswith("The review failed before it had a result."), refused
+            assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused
             assert repr(words[-1].removeprefix("--base=")) in refused.err
-            assert "nothing was reviewed" in refused.err
+            assert "no review began" in refused.err
+        assert codexctl(home, "list") == (0, "", "")
         assert codexctl(home, "review", "--commit", "HEAD~0").code == 0
         assert len(model.asked) == 1
         home.work = tmp_path
         nowhere = codexctl(home, "review", "--base", "main")
-        assert nowhere.code == 1
+        assert (nowhere.code, nowhere.out) == (2, "")
         assert "not a git repository" in nowhere.err
         assert len(model.asked) == 1
 

@@ -132,6 +132,7 @@ def test_a_first_turn_that_is_refused_leaves_no_thread(home: Home) -> None:
         ["send", "-i", too_many, "look"],
         ["send", "-m", "x" * 1000, "hello"],
         ["send", "--provider", "nosuch", "hello"],
+        ["review", "--base", "nosuch"],
     ):
         refused = codexctl(home, *words)
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused

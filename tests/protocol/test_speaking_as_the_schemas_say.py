@@ -784,6 +784,7 @@ OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
     "source", "verbosity", "modelProvider", "updateEnvironment", "start", "providerKeys", "traceparent",
     "interruptOnDisconnect",
+    "refuseUnknown",
     "includedThreadIds",  # of Codex 0.171; the schemas are those of 0.169
 }  # fmt: skip
 

@@ -159,6 +159,9 @@ class ReviewStartParams(msgspec.Struct, frozen=True, rename="camel", kw_only=Tru
     update_environment: Mapping[str, str | None] | None = None  # codexd only, as in turn/start
     provider_keys: Mapping[str, str] | None = None  # the same
     interrupt_on_disconnect: bool = False  # the same
+    # Codexd only: a branch or commit that is not there is refused, in place of a turn that fails. A terminal of Codex
+    # exits where this request is refused.
+    refuse_unknown: bool = False
 
 
 class ReviewStartResponse(msgspec.Struct, frozen=True, rename="camel"):

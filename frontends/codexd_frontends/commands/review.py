@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Exit:
             params = {
                 "threadId": followed.thread_id,
                 "target": target,
+                "refuseUnknown": True,
                 **session_of_turn(daemon.key_variables),
             }
             turn_id = daemon.call("review/start", params, TurnAnswer).turn.id

@@ -136,13 +136,16 @@ async def review_start(
 ) -> t.ReviewStartResponse:
     """Begin a review in a turn of its own, or queue it after the turns before it."""
     thread = await open_thread(services, params.thread_id)
+    problem = await _why_not_there(thread, trimmed(params.target))
+    if problem is not None and params.refuse_unknown:
+        raise invalid_params(f"{problem}; no review began")
     turn_id = TurnId(services.new_id())
     asked = ReviewAsked(
         target=params.target,
         child_id=ThreadId(services.new_id()),
         child_turn_id=TurnId(services.new_id()),
         today=services.today(),
-        problem=await _why_not_there(thread, trimmed(params.target)),
+        problem=problem,
     )
     # Those of the thread's last turn, if none are passed: for its reviewer, which is a thread of its own.
     passed = checked_passed(params.update_environment) or services.passed.last(params.thread_id)
