@@ -57,6 +57,7 @@ async def test_no_file_of_the_home_is_replaced_by_any_of_its_paths(
         home.use_model(model.base_url)
         async with connected(home.socket) as client:
             thread = await thread_with_files(client)
+            await client.call("thread/search", searchTerm="head")  # The index is made by then.
             files, before = files_of(home), state_of(home)
             kinds = {path.name for path in files} | {path.parents[1].name for path in files}
             assert {"config.toml", "store.lock", "codexd.sock", "blobs"} <= kinds

@@ -267,7 +267,11 @@ async def test_a_flooded_daemon_stops_on_a_signal(home: Home) -> None:
                     await client.send_bytes(wire)
 
     async with trio.open_nursery() as nursery:
-        for wire in (b"x" * 100_000, b"{}\n" * 10_000, b'{"id":1,"method":"thread/list"}\n' * 1000):
+        for wire in (
+            b"x" * 100_000,
+            b"{}\n" * 10_000,
+            b'{"id":"of a flood","method":"thread/list"}\n' * 1000,
+        ):
             nursery.start_soon(flood, wire)
         async with connected(home.socket) as client:
             for _ in range(20):

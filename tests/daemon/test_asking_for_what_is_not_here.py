@@ -13,6 +13,7 @@ from trio_test import trio_test
 
 @trio_test
 async def test_the_process_and_the_place_of_commands_are_told(daemon: Daemon) -> None:
+    daemon.home.configure('model_provider = "openai"\n')  # It searches the web.
     async with connected(daemon.home.socket) as client:
         status = await client.call("server/status")
         said = await client.call("server/diagnostics")

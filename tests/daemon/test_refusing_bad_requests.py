@@ -183,7 +183,7 @@ async def test_wrong_params_say_which(daemon: Daemon) -> None:
     async with connected(daemon.home.socket) as client:
         for method, params, name in (
             ("thread/start", {"cwd": 5}, "cwd"),
-            ("thread/start", {"cwd": "/nowhere/at/all", "idempotencyKey": "k"}, "cwd"),
+            ("thread/start", {"cwd": "/nowhere/at/all", "idempotencyKey": "of no folder"}, "cwd"),
             ("thread/start", {"approvalPolicy": "sometimes"}, "approvalPolicy"),
             ("thread/start", {"sandbox": "sandy"}, "sandbox"),
             ("thread/start", {"modelProvider": "nobody"}, "modelProvider"),

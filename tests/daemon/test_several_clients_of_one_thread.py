@@ -135,7 +135,11 @@ async def test_a_title_is_made_once_for_all_clients_and_its_threads_are_in_no_li
     daemon: Daemon,
 ) -> None:
     title = Say(('{"title":"A title"}',))
-    script: list[Part | Reply] = [Call("shell_command", '{"command":"touch made"}'), title, title]
+    script: list[Part | Reply] = [
+        Call("shell_command", '{"command":"touch by-a-title"}'),
+        title,
+        title,
+    ]
     async with scripted_model(script) as model, connected(daemon.home.socket) as client:
         daemon.home.use_model(model.base_url)
         async with connected(daemon.home.socket) as other:
@@ -154,7 +158,7 @@ async def test_a_title_is_made_once_for_all_clients_and_its_threads_are_in_no_li
                 assert ended["items"][0]["text"] == '{"title":"A title"}'
                 assert who.of("item/commandExecution/outputDelta") == []
                 assert who.asked == []
-            assert not (daemon.home.work / "made").exists()
+            assert not (daemon.home.work / "by-a-title").exists()
             # One answer, after the refusal of a call: no request has a tool.
             assert [request.get("tools", []) for request in asked_of(model)] == [[], []]
             kinds = ["cli", "vscode", "exec", "appServer"]

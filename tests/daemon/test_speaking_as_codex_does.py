@@ -211,6 +211,7 @@ async def everything(client: Client) -> None:
 async def a_name_and_a_goal(client: Client, thread: str) -> None:
     await client.call("thread/name/set", threadId=thread, name="a name")
     await client.call("thread/goal/set", threadId=thread, objective="a goal", status="paused")
+    await client.call("thread/prepareApprovedPlan", threadId=thread, markdown="a plan")
     for method in ("get", "clear"):
         await client.call(f"thread/goal/{method}", threadId=thread)
 

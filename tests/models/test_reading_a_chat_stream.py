@@ -97,7 +97,7 @@ def whole(first: int, *made: tuple[str, str]) -> list[dict[str, Any]]:
         call = {"call_id": call_id, "name": "shell_command", "arguments": arguments}
         item = {"type": "function_call", "id": f"fc_n_{number}", "status": "completed", **call}
         ended = {"": "ModelItemDone", "item_id": f"fc_n_{number}", "kind": "call", "item": item}
-        found.append(ended | UNTIMED | {"call": call | {"custom": False}})
+        found.append(ended | UNTIMED | {"call": call | {"custom": False, "namespace": None}})
     return found
 
 
@@ -389,6 +389,7 @@ def test_a_custom_tool_gets_its_text() -> None:
             "name": "apply_patch",
             "arguments": item["input"],
             "custom": True,
+            "namespace": None,
         }
         return item
 

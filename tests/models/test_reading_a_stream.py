@@ -102,7 +102,8 @@ def function_call(item_id: str, call_id: str, arguments: str) -> dict[str, Any]:
 def made(
     call_id: str, arguments: str, name: str = "shell_command", custom: bool = False
 ) -> dict[str, Any]:
-    return {"call_id": call_id, "name": name, "arguments": arguments, "custom": custom}
+    call = {"call_id": call_id, "name": name, "arguments": arguments, "custom": custom}
+    return call | {"namespace": None}
 
 
 LS = '{"command":"ls -la"}'

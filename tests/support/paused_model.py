@@ -64,6 +64,7 @@ class HeldModel:
     async def _answer(self, stream: trio.SocketStream) -> None:
         with suppress(trio.BrokenResourceError):
             self.bodies.append(await _request_body(stream))
+            self.holding = trio.Event()  # The reply before may stand still for nobody any more.
             async with self._asked:
                 self._asked.notify_all()
             reply = self._next_reply()
