@@ -64,7 +64,10 @@ class HeldModel:
     async def _answer(self, stream: trio.SocketStream) -> None:
         with suppress(trio.BrokenResourceError):
             self.bodies.append(await _request_body(stream))
-            self.holding = trio.Event()  # The reply before may stand still for nobody any more.
+            if (
+                self.holding.is_set()
+            ):  # by a reply before, which may stand still for nobody any more
+                self.holding = trio.Event()
             async with self._asked:
                 self._asked.notify_all()
             reply = self._next_reply()
