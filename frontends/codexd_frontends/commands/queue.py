@@ -93,15 +93,8 @@ def _at(queue: list[Waiting], place: int) -> Waiting:
 
 
 def _queue(daemon: Daemon, thread_id: str) -> list[Waiting]:
-    queue: list[Waiting] = []
-    cursor: str | None = None
-    while True:
-        params = {"threadId": thread_id, "cursor": cursor}
-        page = daemon.call("thread/queue/list", params, RawPage)
-        queue += [msgspec.json.decode(entry, type=Waiting) for entry in page.data]
-        cursor = page.next_cursor
-        if cursor is None:
-            return queue
+    pages = daemon.pages("thread/queue/list", {"threadId": thread_id}, RawPage)
+    return [msgspec.json.decode(entry, type=Waiting) for page in pages for entry in page.data]
 
 
 def _lines(queue: list[Waiting]) -> list[str]:
