@@ -14,7 +14,6 @@ nothing of them is missed or comes twice. `with_trio` has the same for programs 
 
 from __future__ import annotations
 
-import select
 import socket
 import subprocess
 import time
@@ -29,6 +28,7 @@ from codexd_frontends.client.client import (
     CALL_SECONDS_MAX,
     CONNECT_SECONDS_MAX,
     READ_BYTES,
+    is_readable,
     open_socket,
 )
 from codexd_frontends.client.conversation import (
@@ -175,9 +175,7 @@ class Codexd:
         """Send what is to be sent, and read once. A lost connection is made anew."""
         try:
             self._flush()
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            if not poll.poll(None if seconds is None else seconds * 1000):
+            if not is_readable(self._socket, seconds):
                 return
             data = self._socket.recv(READ_BYTES)
         except OSError:

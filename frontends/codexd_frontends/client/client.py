@@ -217,7 +217,7 @@ class Daemon:
 
     def _read(self, seconds: float | None) -> bool:
         """Read once and sort what came; False if nothing came in `seconds`."""
-        if not _readable(self._socket, seconds):
+        if not is_readable(self._socket, seconds):
             return False
         try:
             data = self._socket.recv(READ_BYTES)
@@ -229,7 +229,8 @@ class Daemon:
         return True
 
 
-def _readable(connection: socket.socket, seconds: float | None) -> bool:
+def is_readable(connection: socket.socket, seconds: float | None) -> bool:
+    """Wait for so long; whether something came, or the end of the connection."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(None if seconds is None else max(0, seconds) * 1000))
