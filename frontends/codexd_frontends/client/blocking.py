@@ -42,6 +42,8 @@ from codexd_frontends.client.conversation import (
     ends,
     read_notification,
     read_question,
+    resume_params,
+    steer_params,
     turn_params,
 )
 from codexd_frontends.client.errors import ConnectionCut, Unreachable
@@ -134,9 +136,7 @@ class Codexd:
         self, thread_id: str, after: Cursor | None = None, **params: object
     ) -> Thread:
         """Follow a thread from now on, or from a `Thread.cursor` that was kept."""
-        if after is not None:
-            params |= {"after": after.as_params(), "excludeTurns": True}
-        self.call("thread/resume", {"threadId": thread_id, **params})
+        self.call("thread/resume", resume_params(thread_id, after, params))
         return Thread(self, thread_id)
 
     def threads(self, **params: object) -> Iterator[ListedThread]:
@@ -249,9 +249,7 @@ class Thread:
 
     def steer(self, turn_id: str, prompt: str) -> None:
         """Say something into a running turn."""
-        parts = [{"type": "text", "text": prompt}]
-        params = {"threadId": self.id, "expectedTurnId": turn_id, "input": parts}
-        self._codexd.call("turn/steer", params)
+        self._codexd.call("turn/steer", steer_params(self.id, turn_id, prompt))
 
     def interrupt(self, turn_id: str) -> None:
         """End a running turn."""
@@ -266,9 +264,6 @@ class Thread:
             position = self._codexd._session.threads[self.id]
             if not self._codexd._wait(position.has_news, seconds):
                 return
-            if not position.arrived:
-                assert position.over is not None
-                raise position.over
             yield read_notification(position.next())
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from codexd_frontends.client.approval_messages import ApprovalRequest
 from codexd_frontends.client.messages import Message, RequestId
-from codexd_frontends.client.session import Params
+from codexd_frontends.client.session import Cursor, Params
 
 # How long a program waits for a daemon that is restarted or updated, as Codex's own terminal does.
 RECONNECT_SECONDS_MAX = 120.0
@@ -77,9 +77,24 @@ def begun_once(params: Params) -> dict[str, object]:
     return {"idempotencyKey": str(uuid.uuid4()), **params}
 
 
+def resume_params(thread_id: str, after: Cursor | None, params: Params) -> dict[str, object]:
+    """The params of thread/resume; after a cursor, the turns before it are not wanted."""
+    past = {} if after is None else {"after": after.as_params(), "excludeTurns": True}
+    return {"threadId": thread_id, **params, **past}
+
+
 def turn_params(
     thread_id: str, prompt: str | list[Mapping[str, object]], params: Params
 ) -> dict[str, object]:
     """The params of turn/start; a prompt is a text, or its parts as the wire has them."""
-    parts = [{"type": "text", "text": prompt}] if isinstance(prompt, str) else prompt
+    parts = _input(prompt) if isinstance(prompt, str) else prompt
     return begun_once({"threadId": thread_id, "input": parts, **params})
+
+
+def steer_params(thread_id: str, turn_id: str, prompt: str) -> dict[str, object]:
+    """The params of turn/steer."""
+    return {"threadId": thread_id, "expectedTurnId": turn_id, "input": _input(prompt)}
+
+
+def _input(text: str) -> list[Mapping[str, object]]:
+    return [{"type": "text", "text": text}]

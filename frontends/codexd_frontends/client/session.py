@@ -125,7 +125,12 @@ class Position:
         return bool(self.arrived) or self.over is not None
 
     def next(self) -> Message:
-        """The next notification, given out. Raises: IndexError, where none has come."""
+        """The next notification, given out.
+
+        Raises: CommandError, why none will come; IndexError, where none has come yet.
+        """
+        if not self.arrived and self.over is not None:
+            raise self.over
         message = self.arrived.popleft()
         self.taken = self.taken.past(message)
         return message

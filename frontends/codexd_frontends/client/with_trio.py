@@ -34,6 +34,8 @@ from codexd_frontends.client.conversation import (
     ends,
     read_notification,
     read_question,
+    resume_params,
+    steer_params,
     turn_params,
 )
 from codexd_frontends.client.errors import ConnectionCut, Unreachable
@@ -116,9 +118,7 @@ class Codexd:
         self, thread_id: str, after: Cursor | None = None, **params: object
     ) -> Thread:
         """Follow a thread from now on, or from a `Thread.cursor` that was kept."""
-        if after is not None:
-            params |= {"after": after.as_params(), "excludeTurns": True}
-        await self.call("thread/resume", {"threadId": thread_id, **params})
+        await self.call("thread/resume", resume_params(thread_id, after, params))
         return Thread(self, thread_id)
 
     async def threads(self, **params: object) -> list[ListedThread]:
@@ -284,9 +284,7 @@ class Thread:
 
     async def steer(self, turn_id: str, prompt: str) -> None:
         """Say something into a running turn."""
-        parts = [{"type": "text", "text": prompt}]
-        params = {"threadId": self.id, "expectedTurnId": turn_id, "input": parts}
-        await self._codexd.call("turn/steer", params)
+        await self._codexd.call("turn/steer", steer_params(self.id, turn_id, prompt))
 
     async def interrupt(self, turn_id: str) -> None:
         """End a running turn."""
@@ -302,9 +300,6 @@ class Thread:
     async def _next(self) -> Notification:
         position = self._codexd._session.threads[self.id]
         await self._codexd._wait(position.has_news)
-        if not position.arrived:
-            assert position.over is not None
-            raise position.over
         return read_notification(position.next())
 
 
