@@ -32,8 +32,6 @@ from codexd_frontends.client.client import (
     open_socket,
 )
 from codexd_frontends.client.conversation import (
-    RECONNECT_FIRST_SECONDS,
-    RECONNECT_PAUSE_SECONDS_MAX,
     RECONNECT_SECONDS_MAX,
     Answer,
     Notification,
@@ -42,6 +40,7 @@ from codexd_frontends.client.conversation import (
     ends,
     read_notification,
     read_question,
+    reconnect_pauses,
     resume_params,
     steer_params,
     turn_params,
@@ -208,16 +207,15 @@ class Codexd:
         self._socket.close()
         self._session.cut()
         self._put_off.clear()
-        deadline, pause = time.monotonic() + RECONNECT_SECONDS_MAX, RECONNECT_FIRST_SECONDS
-        while True:
+        deadline = time.monotonic() + RECONNECT_SECONDS_MAX
+        for pause in reconnect_pauses():
             try:
                 self._socket = reached(self._path, start=self._start and not is_stopped())
                 break
-            except (Unreachable, ConnectionCut):
+            except Unreachable:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(pause)
-            pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
         self._session.begin()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +50,14 @@ class Question(NamedTuple):
     @property
     def _request(self) -> ApprovalRequest:
         return msgspec.convert(self.params, ApprovalRequest)
+
+
+def reconnect_pauses() -> Iterator[float]:
+    """The seconds between two attempts to connect again, for as long as they are asked for."""
+    pause = RECONNECT_FIRST_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
 
 
 def read_notification(message: Message) -> Notification:

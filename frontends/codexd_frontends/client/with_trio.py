@@ -24,8 +24,6 @@ from codexd.machine.paths import default_paths
 from codexd_frontends.client.blocking import is_stopped, reached
 from codexd_frontends.client.client import CALL_SECONDS_MAX, CONNECT_SECONDS_MAX, READ_BYTES
 from codexd_frontends.client.conversation import (
-    RECONNECT_FIRST_SECONDS,
-    RECONNECT_PAUSE_SECONDS_MAX,
     RECONNECT_SECONDS_MAX,
     Answer,
     Notification,
@@ -34,6 +32,7 @@ from codexd_frontends.client.conversation import (
     ends,
     read_notification,
     read_question,
+    reconnect_pauses,
     resume_params,
     steer_params,
     turn_params,
@@ -236,16 +235,14 @@ class Codexd:
             scope.cancel()
         self._asked.clear()
         deadline = trio.current_time() + RECONNECT_SECONDS_MAX
-        pause = RECONNECT_FIRST_SECONDS
-        while True:
+        for pause in reconnect_pauses():
             try:
                 self._stream = await self._reached()
                 break
-            except (Unreachable, ConnectionCut):
+            except Unreachable:
                 if trio.current_time() > deadline:
                     raise
             await trio.sleep(pause)
-            pause = min(2 * pause, RECONNECT_PAUSE_SECONDS_MAX)
         self._session.begin()
 
 
