@@ -61,14 +61,20 @@ def read_answer(message: Message) -> ThreadAnswer:
     return msgspec.json.decode(message.result, type=ThreadAnswer)
 
 
+def new_thread(daemon: Daemon, method: str, params: Mapping[str, object]) -> Followed:
+    """The thread that a thread/start or thread/fork makes, from its first record on."""
+    answer = daemon.call(method, params, ThreadAnswer)
+    followed = Followed(answer.thread.id)
+    followed.cursor = Cursor(max(answer.seq, 1))  # All after its first record is news.
+    daemon.connect_again = None  # Another connection would not follow it.
+    return followed
+
+
 @contextlib.contextmanager
 def begun_thread(daemon: Daemon, params: Mapping[str, object]) -> Iterator[Followed]:
     """A new thread for a first turn, to be started within; if that is refused, no empty thread is left."""
     params = {"idempotencyKey": str(uuid.uuid4()), **params}
-    answer = daemon.call("thread/start", params, ThreadAnswer)
-    followed = Followed(answer.thread.id)
-    followed.cursor = Cursor(max(answer.seq, 1))  # All after its first record is news.
-    daemon.connect_again = None  # Another connection would not follow it.
+    followed = new_thread(daemon, "thread/start", params)
     try:
         yield followed
     except (RequestRefused, UsageError):

@@ -19,10 +19,9 @@ from codexd_frontends.cli.thread_ref import SOURCE_KINDS, find_thread_id
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.exits import DONE, INTERRUPTED, LEFT, Exit
-from codexd_frontends.client.follow import Followed, begun_thread
+from codexd_frontends.client.follow import Followed, begun_thread, new_thread
 from codexd_frontends.client.messages import RawPage, Thread, ThreadAnswer, TurnAnswer
 from codexd_frontends.client.passed_env import session_of_turn
-from codexd_frontends.client.session import Cursor
 from codexd_frontends.commands.send import directory, find_local
 from codexd_frontends.exec.asked import (
     Asked,
@@ -118,14 +117,10 @@ def _attached(
     thread_id = _thread_id(daemon, arguments, asked)
     params = {**settings.params, "threadId": thread_id, "excludeTurns": True}
     if asked.action == "fork":
-        answer = daemon.call("thread/fork", params | of_new, ThreadAnswer)
-        followed = Followed(answer.thread.id)
-        followed.cursor = Cursor(max(answer.seq, 1))
-    else:
-        daemon.call("thread/resume", params, ThreadAnswer)
-        followed = Followed(thread_id)
-        followed.attach(daemon)
-    daemon.connect_again = None  # Another connection would not follow it.
+        return nullcontext(new_thread(daemon, "thread/fork", params | of_new))
+    daemon.call("thread/resume", params, ThreadAnswer)
+    followed = Followed(thread_id)
+    followed.attach(daemon)
     return nullcontext(followed)
 
 
