@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from codexd_frontends.client.errors import UsageError
+from codexd_frontends.client.session import ATTACHING
 
-_METHODS: Final = frozenset({"thread/start", "thread/resume", "thread/fork"})
 # A line that is longer is no request for a thread, and is not kept until it ends.
 LINE_BYTES_MAX: Final = 1 << 20
 
@@ -46,7 +46,7 @@ class Overriding:
             message = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return line
-        if not isinstance(message, dict) or message.get("method") not in _METHODS:
+        if not isinstance(message, dict) or message.get("method") not in ATTACHING:
             return line
         params = message.get("params") or {}
         if not isinstance(params, dict):

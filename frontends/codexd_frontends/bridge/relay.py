@@ -13,14 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from codexd.protocol.wire.rpc import INTERNAL_ERROR
 from codexd_frontends.client.messages import Message, RequestId, ThreadNote
-from codexd_frontends.client.session import Cursor
+from codexd_frontends.client.session import ATTACHING, LOOKING, Cursor
 
-# Requests after which the client follows a thread.
-_ATTACHING: Final = frozenset({"thread/start", "thread/resume", "thread/fork"})
 # Those that have a key, by which the daemon knows a request that it has carried out.
 _KEYED: Final = frozenset({"thread/start", "thread/fork", "turn/start", "turn/steer"})
-_LOOKING: Final = ("/list", "/read", "/status", "/search")
 # After these a thread is followed no more.
 _LEAVING: Final = frozenset({"thread/archived", "thread/deleted", "thread/closed"})
 _OURS: Final = "codexctl app-server "
@@ -28,7 +26,6 @@ _CUT: Final = (
     "the daemon restarted before it answered, and it is not known whether this was carried out: look, and then try "
     "again"
 )
-_INTERNAL_ERROR: Final = -32603
 
 
 class _Request(msgspec.Struct, frozen=True):
@@ -151,7 +148,7 @@ class Relay:
         method, line = self._waiting.pop(message.id, ("", b""))
         if message.error is not None:
             return
-        if method in _ATTACHING:
+        if method in ATTACHING:
             begun = msgspec.json.decode(message.result, type=_Begun)
             # Of a new thread all after its first record is news.
             self._threads.setdefault(begun.thread.id, Cursor(max(begun.seq, 1)))
@@ -186,7 +183,7 @@ class Relay:
         for request_id, (method, line) in list(self._waiting.items()):
             if line not in unsent and not _may_be_repeated(method):
                 del self._waiting[request_id]
-                error = {"code": _INTERNAL_ERROR, "message": _CUT, "data": {"code": "restarted"}}
+                error = {"code": INTERNAL_ERROR, "message": _CUT, "data": {"code": "restarted"}}
                 yield msgspec.json.encode({"id": request_id, "error": error})
 
     def _request(self, method: str, params: object) -> bytes:
@@ -206,9 +203,7 @@ def _with_key(request: _Request, line: bytes) -> bytes:
 
 
 def _may_be_repeated(method: str) -> bool:
-    return (
-        method in _KEYED or method in ("initialize", "thread/resume") or method.endswith(_LOOKING)
-    )
+    return method in _KEYED or method in ("initialize", "thread/resume") or method.endswith(LOOKING)
 
 
 def _thread_of(message: Message) -> str | None:

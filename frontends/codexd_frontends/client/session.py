@@ -37,8 +37,10 @@ from codexd_frontends.client.messages import (
 
 # A whole thread can be one line; a longer line is an error of the daemon.
 LINE_BYTES_MAX = 1 << 30
-# Their answers say where a thread's notifications go on.
-_FOLLOWING = frozenset({"thread/start", "thread/resume", "thread/fork"})
+# Requests after which a client follows a thread: their answers say where its notifications go on.
+ATTACHING = frozenset({"thread/start", "thread/resume", "thread/fork"})
+# How the methods end that change nothing, and so can be called again.
+LOOKING = ("/list", "/read", "/status", "/search")
 
 # The version in what a daemon calls itself, and the numbers in that.
 _VERSION = re.compile(r"\bcodexd/([0-9][0-9A-Za-z.+-]{0,40})")
@@ -287,7 +289,7 @@ class Session:
             self.threads[asked.resumes].over = self._refusal(answer)
         elif asked.resumes is not None:
             pass  # Its position is as it was.
-        elif self._follows and asked.method in _FOLLOWING and answer.error is None:
+        elif self._follows and asked.method in ATTACHING and answer.error is None:
             self._follow(answer, asked)
         if asked.is_wanted:
             self._answers[answer.id] = answer
@@ -374,4 +376,4 @@ def _numbers(version: str) -> list[int]:
 
 def may_be_repeated(method: str, params: Params) -> bool:
     """Whether a request whose answer was lost can be sent again: it only looks, or has a key by which it is known."""
-    return "idempotencyKey" in params or method.endswith(("/list", "/read", "/status", "/search"))
+    return "idempotencyKey" in params or method.endswith(LOOKING)
