@@ -149,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _end(words: Sequence[str]) -> Exit:
     """Run a command, and report the error that ends it."""
+    words = _in_order(words)
     try:
         return _run_somewhere(words)
     except CommandError as trouble:
@@ -200,12 +201,12 @@ def _in_order(words: Sequence[str]) -> Sequence[str]:
 
 
 def _is_exec(words: Sequence[str]) -> bool:
-    """Whether the words name `exec`, or its settings and then it."""
+    """Whether words that are in order name `exec`."""
     return [row.name for row in _rows_of(words)] == ["exec"]
 
 
 def _run(words: Sequence[str]) -> Exit:
-    own, command = _apart(_in_order(words))
+    own, command = _apart(words)
     arguments = build_parser(own).parse_args(own)
     arguments.server_command = command
     read_words(arguments)

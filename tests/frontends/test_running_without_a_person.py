@@ -314,6 +314,15 @@ def test_what_cannot_be_run_is_said_on_stderr_and_is_no_event(
     assert why in err
 
 
+def test_settings_before_exec_change_nothing_of_how_an_error_is_said(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["-c", "model=m", "exec", "--json", "--odd", "say"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "unrecognized arguments: --odd" in err
+
+
 def test_a_folder_that_a_person_trusts_needs_no_repository(tmp_path: Path) -> None:
     with FakeDaemon(tmp_path) as fake:
         answering(fake)
