@@ -9,7 +9,7 @@ import pytest
 
 from codexd.config.effective import effective, layers_shown, origins
 from codexd.config.file import ReadConfig, read_config
-from codexd.config.layers.flags import BadFlag, flags_table, key_path, overrides_table
+from codexd.config.layers.flags import BadFlag, flags_table, key_path
 from codexd.config.layers.stack import Sources, checked_profile
 from codexd.config.layers.toml_file import InvalidConfig
 from codexd.config.live import LiveConfig
@@ -315,11 +315,6 @@ def test_flags_that_say_nothing_are_refused() -> None:
         with pytest.raises(BadFlag):
             flags_table([flag])
     assert flags_table(["a.b=1", "a.c=2", "a.b=3"]) == {"a": {"b": 3, "c": 2}}
-
-
-def test_a_request_may_write_tables_and_dotted_keys() -> None:
-    overrides = {"features.shell_tool": False, "features": {"x": True}, "model": None}
-    assert overrides_table(overrides) == {"features": {"shell_tool": False, "x": True}}
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,12 @@ def read_config(
     file: Path,
     sources: Sources = ALONE,
     folder: str | None = None,
-    overrides: Table | None = None,
 ) -> ReadConfig:
     """The settings of a person's file and of all other layers; a missing file is an empty one.
 
     `folder`: with those of the project that the folder is in. Raises: InvalidConfig.
     """
-    layers = read_layers(file, sources, all_keys(), folder, overrides)
+    layers = read_layers(file, sources, all_keys(), folder)
     return convert(layers, strict=sources.strict)
 
 

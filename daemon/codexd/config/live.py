@@ -17,7 +17,6 @@ from codexd.config.keys import Config
 from codexd.config.layers.layer import version_of
 from codexd.config.layers.projects import has_project_files
 from codexd.config.layers.stack import ALONE, Sources, user_file
-from codexd.config.layers.toml_file import Table
 from codexd.machine.owners import NotOurs
 from codexd.machine.patience import impatiently
 
@@ -56,8 +55,8 @@ class LiveConfig:
             raise self._problem.with_traceback(None)
         return self._read
 
-    def read_in(self, folder: str, overrides: Table | None = None) -> ReadConfig:
-        """The settings in force for a thread in this folder, with those of its project; `overrides` are of its client.
+    def read_in(self, folder: str) -> ReadConfig:
+        """The settings in force for a thread in this folder, with those of its project.
 
         It reads the folder's disk, so it is called in a thread. Raises: InvalidConfig.
         """
@@ -70,7 +69,7 @@ class LiveConfig:
         elif folder in self._in_folders:
             kept = self._in_folders.items()
             self._in_folders = {other: config for other, config in kept if other != folder}
-        return read_config(self.file, self.sources, folder, overrides) if overrides else read
+        return read
 
     def in_folder(self, folder: str) -> Config:
         """The settings for a thread in this folder, as they were when they were read for it last."""

@@ -1,8 +1,8 @@
-"""Settings of flags and of requests: `-c key=value`, and dotted keys in the `config` of a thread. Pure."""
+"""Settings of flags, `-c key=value`, and the paths of keys in requests. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from codexd.config.layers.layer import merged_tables
@@ -41,15 +41,6 @@ def flag_value(text: str) -> Any:
     except (tomllib.TOMLDecodeError, RecursionError):
         return text.strip("\"'")
     return table["value"] if list(table) == ["value"] else text
-
-
-def overrides_table(overrides: Mapping[str, Any]) -> Table:
-    """The table of a request's `config`: clients write tables, or dotted keys, or both."""
-    whole: Table = {}
-    for key, value in overrides.items():
-        if value is not None:
-            whole = merged_tables(whole, nested(tuple(key.split(".")), value))
-    return whole
 
 
 def nested(path: KeyPath, value: Any) -> Table:

@@ -73,7 +73,6 @@ def read_layers(
     sources: Sources,
     keys: dict[str, Any],
     folder: str | None = None,
-    overrides: Table | None = None,
     user: Layer | None = None,
 ) -> list[Layer]:
     """The layers, the lowest first; with those of a folder's project, where one is given. `user` is in place of the file
@@ -85,7 +84,7 @@ def read_layers(
     file = user_file(own, sources) if user is None else own
     user = user or _file_layer(file, UserSource(str(file)), keys)
     layers += [user, *_profile_layers(user, file, sources, keys)]
-    above = [Layer(FlagsSource(), flags) for flags in (sources.flags, overrides or {}) if flags]
+    above = [Layer(FlagsSource(), sources.flags)] if sources.flags else []
     if folder is not None:
         homes = [own.parent] + ([sources.codex_home] if sources.codex_home is not None else [])
         layers += project_layers(folder, merged([*layers, *above]), homes, keys)

@@ -165,13 +165,11 @@ def readable_config(services: Services) -> ReadConfig:
         raise _invalid(problem) from problem
 
 
-async def config_in(
-    services: Services, folder: str, overrides: dict[str, object] | None = None
-) -> ReadConfig:
+async def config_in(services: Services, folder: str) -> ReadConfig:
     """The config of a thread in a folder, with its project's. Raises: RpcError, as `readable_config` does."""
     readable_config(services)  # Where its own disk does not answer, that is the error.
     try:
-        return await patiently(folder, partial(services.config.read_in, folder, overrides))
+        return await patiently(folder, partial(services.config.read_in, folder))
     except InvalidConfig as problem:
         raise _invalid(problem) from problem
     except NoAnswer as error:
