@@ -7,7 +7,7 @@ choice of protocols, hooks, locks between threads, and a layer for each of them 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import h11
@@ -24,11 +24,10 @@ from codexd.models.http.connection import (
     connect,
 )
 from codexd.models.http.messages import CONNECT_SECONDS
+from codexd.models.http.proxies import DEFAULT_PORTS
 
 # Of a response's head: providers send some kilobytes.
 HEAD_BYTES_MAX: Final = 100 * 1024
-
-_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 
 
 class DirectSender:
@@ -82,7 +81,7 @@ class DirectSender:
 
     async def _new_line(self, request: Outgoing) -> _Line:
         host, port = request.url.raw_host.decode("ascii"), request.url.port
-        connection = await connect(host, port or _PORTS[request.url.scheme], CONNECT_SECONDS)
+        connection = await connect(host, port or DEFAULT_PORTS[request.url.scheme], CONNECT_SECONDS)
         if self._certificates is not None:
             connection = await connection.encrypt(self._certificates, host, CONNECT_SECONDS)
         return _Line(connection)

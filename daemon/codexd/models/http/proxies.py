@@ -17,7 +17,7 @@ from codexd.models.client import ModelError
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # httpx speaks SOCKS only with a library that is not installed.
 _SCHEMES: Final = frozenset({"http", "https"})
-_DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 _NO_HOST: Final = re.compile(r"[\s\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -42,7 +42,7 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
 
 def port_of(address: SplitResult) -> int:
     """The port of an address, or that of its scheme; 0: neither is known. Raises: ValueError."""
-    return address.port or _DEFAULT_PORTS.get(address.scheme, 0)
+    return address.port or DEFAULT_PORTS.get(address.scheme, 0)
 
 
 def shown(proxy: str) -> str:
