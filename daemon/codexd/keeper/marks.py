@@ -36,30 +36,25 @@ def of_home(home: bytes) -> bytes:
 @contextlib.contextmanager
 def limit_set(mark: bytes) -> Iterator[None]:
     """Have a process that starts meanwhile the number of this mark as its limit."""
-    if sys.platform != "linux":
-        yield
-        return
-    # Where the limit can't be set, as in an emulated kernel, the variable has to do.
-    with contextlib.suppress(OSError, ValueError):
-        _set_own(_number(mark))
+    _set_own(_number(mark))
     try:
         yield
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            _set_own(None)
+        clear_own()
 
 
 def clear_own() -> None:
-    """Take the limit back that a command has given this process, which is then none of the command's. Linux."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, ValueError):
-            _set_own(None)
+    """Take the limit back that a command has given this process, which is then none of the command's."""
+    _set_own(None)
 
 
 def _set_own(soft: int | None) -> None:
-    """Raises: OSError, ValueError."""
-    _, hard = resource.getrlimit(_LOCKS)
-    resource.setrlimit(_LOCKS, (hard if soft is None else soft, hard))
+    """Set the limit of this process, on Linux; None: as high as it may be."""
+    if sys.platform == "linux":
+        # Where the limit can't be set, as in an emulated kernel, the variable has to do.
+        with contextlib.suppress(OSError, ValueError):
+            _, hard = resource.getrlimit(_LOCKS)
+            resource.setrlimit(_LOCKS, (hard if soft is None else soft, hard))
 
 
 def has(pid: int, mark: bytes) -> bool:
