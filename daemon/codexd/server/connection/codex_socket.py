@@ -17,7 +17,13 @@ import trio
 
 from codexd.machine.owners import NotOurs, refuse_unless_ours
 from codexd.machine.paths import make_folders
-from codexd.server.connection.listener import LOOK_SECONDS, Listener, is_served
+from codexd.server.connection.listener import (
+    LOOK_SECONDS,
+    Listener,
+    is_served,
+    leads_to,
+    put_link,
+)
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +72,6 @@ async def keep_linked(listener: Listener, asked: Callable[[], Path | None]) -> N
             _unlink(linked, listener.path)
 
 
-def leads_to(place: Path, target: Path) -> bool:
-    """Whether a path is a symlink to this target."""
-    try:
-        return place.readlink() == target
-    except OSError:
-        return False
-
-
 def _link(place: Path, target: Path) -> None:
     """Raises: PlaceTaken, NotOurs, OSError."""
     make_folders(place.parent)
@@ -83,11 +81,7 @@ def _link(place: Path, target: Path) -> None:
             raise PlaceTaken(f"expected nothing or a socket at {place}, found a file: not replaced")
         if is_served(place):
             raise PlaceTaken(f"another server answers on {place}: it was left in its place")
-    # In one step: a client that looks meanwhile finds the old or the new one.
-    made = place.with_name(f".{place.name}.{os.getpid()}")
-    made.unlink(missing_ok=True)
-    made.symlink_to(target)
-    made.replace(place)
+    put_link(place, target)
 
 
 def _unlink(place: Path, target: Path) -> None:

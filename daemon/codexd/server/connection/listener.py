@@ -67,7 +67,7 @@ class Listener:
         """Whether the path, and its link, still lead to this socket."""
         address = self._address
         try:
-            linked = address.link is None or address.link.readlink() == address.bind
+            linked = address.link is None or leads_to(address.link, address.bind)
             found = _inode_at(address.bind)
             return linked and found is not None and found == self._inode
         except OSError:
@@ -107,7 +107,7 @@ class Listener:
                 self._address.bind.unlink()
         link = self._address.link
         with suppress(OSError):
-            if link is not None and link.is_symlink() and link.readlink() == self._address.bind:
+            if link is not None and leads_to(link, self._address.bind):
                 link.unlink()
         self.sock.close()
 
@@ -211,11 +211,29 @@ def is_served(path: Path) -> bool:
 
 
 def _link(link: Path, target: Path) -> None:
-    if link.is_symlink():
-        link.unlink()
-    elif link.exists():
+    if not link.is_symlink() and link.exists():
         raise NotASocket(f"expected nothing or a symlink at {link}, found a file: not replaced")
-    link.symlink_to(target)
+    put_link(link, target)
+
+
+def put_link(link: Path, target: Path) -> None:
+    """Make a symlink, in place of what is there. Raises: OSError.
+
+    In one step: a client that looks meanwhile finds the old or the new one.
+    """
+    # A short name: that of the link may be as long as names may be.
+    made = link.with_name(f".link.{os.getpid()}")
+    made.unlink(missing_ok=True)
+    made.symlink_to(target)
+    made.replace(link)
+
+
+def leads_to(link: Path, target: Path) -> bool:
+    """Whether a path is a symlink to this target."""
+    try:
+        return link.readlink() == target
+    except OSError:
+        return False
 
 
 async def accept_all(listener: Listener, serve: Callable[[socket.socket], Awaitable[None]]) -> None:
