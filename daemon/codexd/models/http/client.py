@@ -24,6 +24,7 @@ from codexd.models.http.answer import Answer, Outgoing, Sender
 from codexd.models.http.apis import Prepared, Reader, prepare
 from codexd.models.http.authorization import Authorization, KeyOfVariable
 from codexd.models.http.connection import ConnectFailed, ConnectionBroken
+from codexd.models.http.library import failures_as_ours
 from codexd.models.http.messages import beginning_of, inflater, outgoing, reason_of
 from codexd.models.http.proxies import proxy_for, shown
 from codexd.models.http.transport import named_certificates, open_sender, open_transport
@@ -101,11 +102,12 @@ class HttpModelClient:
         # A connection of its own: those that stream have their bodies read beside the library.
         request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
         try:
-            response = await transport.handle_async_request(request)
-            body = await beginning_of(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            with failures_as_ours():
+                response = await transport.handle_async_request(request)
+                body = await beginning_of(response)
+        except ConnectFailed as error:
             raise self._not_connected(error) from error
-        except httpx.TransportError as error:
+        except ConnectionBroken as error:
             raise errors.not_answered(self._provider, reason_of(error)) from error
         if not 200 <= response.status_code < 300:
             raise errors.refused(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -124,12 +124,8 @@ class ProxiedSender:
             content=request.body,
             extensions={"timeout": TIMEOUTS},
         )
-        try:
+        with failures_as_ours():
             return ProxiedAnswer(await self._transport.handle_async_request(sent))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise ConnectFailed(reason_of(error)) from error
-        except httpx.TransportError as error:
-            raise ConnectionBroken(reason_of(error)) from error
 
     async def aclose(self) -> None:
         """Close the kept connections."""
@@ -150,12 +146,8 @@ class ProxiedAnswer:
 
     async def read(self) -> bytes:
         """Raises: ConnectionBroken."""
-        import httpx
-
-        try:
+        with failures_as_ours():
             chunk = await anext(self._chunks, b"")
-        except httpx.TransportError as error:
-            raise ConnectionBroken(reason_of(error)) from error
         self._is_read = not chunk
         return chunk
 
@@ -172,6 +164,19 @@ class ProxiedAnswer:
                 while await self.read():
                     pass
             await self._stream.aclose()
+
+
+@contextmanager
+def failures_as_ours() -> Iterator[None]:
+    """What the library fails with, as the failures of connections. Raises: ConnectFailed, ConnectionBroken."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        raise ConnectFailed(reason_of(error)) from error
+    except httpx.TransportError as error:
+        raise ConnectionBroken(reason_of(error)) from error
 
 
 def _seconds(timeout: float | None) -> float:
