@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import trio
 
@@ -30,9 +30,6 @@ from codexd.models.http.proxies import proxy_for, shown
 from codexd.models.http.transport import named_certificates, open_sender, open_transport
 from codexd.models.provider import Provider, RequestHeaders
 from codexd.models.rate_limits import limits_in_headers
-
-if TYPE_CHECKING:
-    import httpx
 
 # Of an error's body: the important part is at its beginning.
 ERROR_BODY_BYTES_MAX: Final = 64 * 1024
@@ -71,7 +68,6 @@ class HttpModelClient:
     def __init__(self, provider: Provider, env: Mapping[str, str]) -> None:
         self._provider = provider
         self._env = env
-        self._transport: httpx.AsyncHTTPTransport | None = None
         self._sender: Sender | None = None
         self._key = KeyOfVariable(provider, env)
 
@@ -97,14 +93,14 @@ class HttpModelClient:
         import httpx
 
         headers = await (authorization or self._key).headers()
-        transport = await self._ready()
         pairs = [(name, value) for name, value in headers.pairs if name not in _OF_STREAMS]
-        # A connection of its own: those that stream have their bodies read beside the library.
+        # A transport and a connection for one answer: such requests are few, and no stream goes there.
         request = httpx.Request("GET", url, headers=[*pairs, ("connection", "close")])
         try:
             with failures_as_ours():
-                response = await transport.handle_async_request(request)
-                body = await beginning_of(response)
+                async with await open_transport(self._provider.base_url, self._env) as transport:
+                    response = await transport.handle_async_request(request)
+                    body = await beginning_of(response)
         except ConnectFailed as error:
             raise self._not_connected(error) from error
         except ConnectionBroken as error:
@@ -122,9 +118,6 @@ class HttpModelClient:
 
     async def aclose(self) -> None:
         """Close the kept connections."""
-        if self._transport is not None:
-            transport, self._transport = self._transport, None
-            await transport.aclose()
         if self._sender is not None:
             sender, self._sender = self._sender, None
             await sender.aclose()
@@ -139,18 +132,11 @@ class HttpModelClient:
             )
         return errors.not_connected(self._provider, way + reason)
 
-    async def _ready(self) -> httpx.AsyncHTTPTransport:
-        """The transport of what is no stream, made for the first. Raises: ModelError."""
-        if self._transport is None:
-            opened = await open_transport(self._provider.base_url, self._env)
-            self._transport = self._transport or opened  # Another request may have been faster.
-        return self._transport
-
     async def _senders(self) -> Sender:
         """The sender of all requests, made for the first. Raises: ModelError."""
         if self._sender is None:
             opened = await open_sender(self._provider.base_url, self._env)
-            self._sender = self._sender or opened
+            self._sender = self._sender or opened  # Another request may have been faster.
         return self._sender
 
 
