@@ -28,7 +28,6 @@ from codexd.mcp.results import (
     answer_parts,
     bounded,
 )
-from codexd.projections.clients.deltas import EncodedMessage
 from codexd.protocol.clients import DecidedBy
 from codexd.protocol.dynamic_tools import (
     TOOL_CALL,
@@ -39,10 +38,10 @@ from codexd.protocol.dynamic_tools import (
     ToolOutputImage,
     ToolOutputText,
 )
-from codexd.protocol.wire.rpc import ClientReply, encode_request
+from codexd.protocol.wire.rpc import ClientReply
 from codexd.runtime.images.images import Images
 from codexd.server.connection.connection import Connection
-from codexd.server.feed.unlogged import elicit, elicited
+from codexd.server.feed.unlogged import OpenQuestion, OpenQuestions
 from codexd.server.hub import Hub
 from codexd.tools.registry import CallContext, CallSink, Registry
 
@@ -66,14 +65,13 @@ ANSWER_INVALID: Final = "dynamic tool response was invalid"
 TOO_MANY: Final = f"Not called: {OPEN_MAX} calls of tools of clients are open. Nothing was done."
 
 
-class _Open:
+class _Open(OpenQuestion):
     """A call that a client is asked to perform."""
 
     def __init__(self, thread_id: ThreadId) -> None:
         self.thread_id = thread_id
         self.news = trio.Event()  # an answer came, or a client attached or left
         self.answer: ToolCallResponse | None = None
-        self.by: str | None = None  # the client that answered
         self.failed: dict[Connection, str] = {}  # those that answered with nothing usable, and how
 
 
@@ -82,7 +80,7 @@ class ClientTools:
 
     def __init__(self, hub: Hub, return_seconds: float = RETURN_SECONDS_MAX) -> None:
         self._hub, self._return_seconds = hub, return_seconds
-        self._open: dict[int, _Open] = {}
+        self._open = OpenQuestions[_Open](TOOL_CALL)
         hub.on_attached.append(self._attached)
 
     def offer(self, registry: Registry, images: Images) -> None:
@@ -99,18 +97,9 @@ class ClientTools:
             return NOT_CONNECTED
         if len(self._open) >= OPEN_MAX:
             return TOO_MANY
-        questions, feed = self._hub.questions, self._hub.feed(thread_id)
-        request_id = questions.next_number()
-        waits = self._open[request_id] = _Open(thread_id)
-        body = encode_request(request_id, TOOL_CALL, _params(action, context))
-        questions.elicitations[request_id] = (thread_id, EncodedMessage(TOOL_CALL, body))
-        elicit(feed)
-        try:
+        feed, params = self._hub.feed(thread_id), _params(action, context)
+        with self._open.asked(feed, params, _Open(thread_id)) as waits:
             return await self._answered(waits)
-        finally:
-            del self._open[request_id], questions.elicitations[request_id]
-            decided = DecidedBy("accept", waits.by) if waits.by is not None else None
-            elicited(feed, request_id, decided)
 
     async def _answered(self, waits: _Open) -> ToolCallResponse | str:
         """Wait for an answer, and for a client that can give one."""
@@ -141,14 +130,14 @@ class ClientTools:
 
     def answer(self, connection: Connection, reply: ClientReply) -> None:
         """A client answered a call. The first answer counts; a failure counts when no other client is left to answer."""
-        waits = self._open.get(reply.id) if isinstance(reply.id, int) else None
+        waits = self._open.of(reply)
         if waits is None or waits.answer is not None or connection in waits.failed:
             return
         read = _read(reply)
         if isinstance(read, str):
             waits.failed[connection] = read
         else:
-            waits.answer, waits.by = read, connection.by
+            waits.answer, waits.decided = read, DecidedBy("accept", connection.by)
         waits.news.set()
 
 

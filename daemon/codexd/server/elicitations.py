@@ -16,7 +16,7 @@ from codexd.core.values.foreign_json import TooMuchJson, check_foreign
 from codexd.core.values.ids import ThreadId
 from codexd.mcp.connection import Answered, Asked
 from codexd.mcp.servers import Update
-from codexd.projections.clients.deltas import EncodedMessage, Outgoing
+from codexd.projections.clients.deltas import Outgoing
 from codexd.protocol.clients import DecidedBy
 from codexd.protocol.display.visible import visible_json, visible_line, visible_text
 from codexd.protocol.mcp import (
@@ -29,8 +29,8 @@ from codexd.protocol.mcp import (
     StartupStatus,
 )
 from codexd.protocol.requests import ElicitationParams
-from codexd.protocol.wire.rpc import ClientReply, encode_request
-from codexd.server.feed.unlogged import elicit, elicited, say
+from codexd.protocol.wire.rpc import ClientReply
+from codexd.server.feed.unlogged import OpenQuestion, OpenQuestions, say
 from codexd.server.hub import Hub
 from codexd.tools.registry import CallContext
 
@@ -59,13 +59,12 @@ class _Question(msgspec.Struct, frozen=True, rename="camel"):
     elicitation_id: str | None = None
 
 
-class _Open:
+class _Open(OpenQuestion):
     """A question that waits."""
 
     def __init__(self) -> None:
         self.answered = trio.Event()
         self.answer = Answered("cancel")
-        self.by: str | None = None  # the client that answered
 
 
 class Elicitations:
@@ -73,7 +72,7 @@ class Elicitations:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._open: dict[int, _Open] = {}
+        self._open = OpenQuestions[_Open](ELICITATION)
 
     def progress(self, context: CallContext, message: str) -> None:
         params = McpToolCallProgressNotification(
@@ -102,19 +101,9 @@ class Elicitations:
         params = _params(context, server, asked)
         if params is None or len(self._open) >= OPEN_MAX:
             return Answered("cancel")
-        questions, feed = self._hub.questions, self._hub.feed(ThreadId(context.thread_id))
-        request_id = questions.next_number()
-        waits = self._open[request_id] = _Open()
-        body = encode_request(request_id, ELICITATION, params)
-        request = EncodedMessage(ELICITATION, body)
-        questions.elicitations[request_id] = (context.thread_id, request)
-        elicit(feed)
-        try:
+        feed = self._hub.feed(ThreadId(context.thread_id))
+        with self._open.asked(feed, params, _Open()) as waits:
             await waits.answered.wait()
-        finally:
-            del self._open[request_id], questions.elicitations[request_id]
-            decided = DecidedBy(waits.answer.action, waits.by) if waits.by is not None else None
-            elicited(feed, request_id, decided)
         return waits.answer
 
     def is_open(self, request_id: object) -> bool:
@@ -123,7 +112,7 @@ class Elicitations:
 
     def answer(self, reply: ClientReply, by: str) -> str | None:
         """A client answered a question, `by` as the log names it. Returns why the answer is none, if it is not."""
-        waits = self._open.get(reply.id) if isinstance(reply.id, int) else None
+        waits = self._open.of(reply)
         if waits is None:
             return None
         if reply.error is not None:
@@ -137,7 +126,7 @@ class Elicitations:
                 )
         except msgspec.ValidationError as error:
             return f"unreadable answer: {error}"
-        waits.answer, waits.by = Answered(read.action, content), by
+        waits.answer, waits.decided = Answered(read.action, content), DecidedBy(read.action, by)
         waits.answered.set()
         return None
 

@@ -260,18 +260,14 @@ class Dispatcher:
 
     def _answer_server(self, connection: Connection, answer: ClientReply) -> None:
         """A client answered a question of an MCP server."""
-        refusal = _no_person(connection)
-        if not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
-            refusal = refusal or "it follows no thread that asks this"
+        refusal = _not_elicited(connection, answer)
         refusal = refusal or self._services.mcp.elicitations.answer(answer, connection.by)
         if refusal is not None:
             log.warning("connection %s answered no MCP server: %s", connection.by, refusal)
 
     def _answer_call(self, connection: Connection, answer: ClientReply) -> None:
         """A client answered a call that it was asked to perform."""
-        refusal = _no_person(connection)
-        if not isinstance(answer.id, int) or not connection.was_elicited(answer.id):
-            refusal = refusal or "it follows no thread that asks this"
+        refusal = _not_elicited(connection, answer)
         if refusal is not None:
             log.warning("connection %s answered no call: %s", connection.by, refusal)
         else:
@@ -301,6 +297,14 @@ def _no_person(connection: Connection) -> str | None:
     if not may_decide(connection.peer):
         return f"process {connection.peer.pid} may not"
     return "it is an observer" if connection.wants.observer else None
+
+
+def _not_elicited(connection: Connection, answer: ClientReply) -> str | None:
+    """Why an answer to a question within a call does not count; None if it may."""
+    refusal = _no_person(connection)
+    if isinstance(answer.id, int) and connection.was_elicited(answer.id):
+        return refusal
+    return refusal or "it follows no thread that asks this"
 
 
 def _no_decision(connection: Connection, decision: Decided | Undecided, asked: Open) -> str | None:
