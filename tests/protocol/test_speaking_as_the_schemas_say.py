@@ -64,6 +64,7 @@ from codexd.protocol.requests import (
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from codexd.server.feed.asking import mcp_call_params
 from installed_codex import SCHEMAS, needs_schemas
+from wire_schemas import is_theirs
 
 pytestmark = needs_schemas
 
@@ -749,36 +750,6 @@ TOLD: dict[str, list[msgspec.Struct]] = {
     ],
 }
 
-# Methods that only codexd has stand in a module of their own; no schema knows them.
-OWN_MODULES = (
-    "codexd.protocol.clients",
-    "codexd.protocol.codexd_methods",
-    "codexd.protocol.doctor",
-    "codexd.protocol.history",
-    "codexd.protocol.hooks",
-    "codexd.protocol.older_names",
-    "codexd.protocol.rules",
-    "codexd.protocol.transfer",
-    "codexd.protocol.usage",
-)
-OWN_METHODS = (
-    "config/explain",
-    "config/file/read",
-    "config/file/write",
-    "mcpServer/config/add",
-    "mcpServer/config/remove",
-    "mcpServer/oauth/logout",
-    "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
-    *("thread/search/cancel", "thread/search/stream", "thread/search/stream/cancel"),  # the same
-    "thread/backgroundTerminals/resize",
-    "thread/backgroundTerminals/write",
-)
-THEIRS = [
-    name
-    for name, row in METHODS.items()
-    if row.response.__module__ not in OWN_MODULES and name not in OWN_METHODS
-]
-
 # Params of Codex's methods that only codexd has.
 OURS = {
     "after", "idempotencyKey", "meant", "atSeq", "hits", "kinds", "withCalls", "detachChildren",
@@ -858,7 +829,13 @@ def test_the_schemas_would_refuse_something_else() -> None:
         )
 
 
-@pytest.mark.parametrize("method", THEIRS)
+def test_nothing_that_codex_has_is_left_out() -> None:
+    assert ANSWERS.keys() == set(filter(is_theirs, METHODS))
+    assert TOLD.keys() == set(filter(is_theirs, NOTIFICATIONS))
+    assert EMPTY_SCHEMAS.keys() == set(filter(is_theirs, EMPTY_ANSWERS))
+
+
+@pytest.mark.parametrize("method", sorted(ANSWERS))
 def test_an_answer(method: str) -> None:
     of = schema(METHODS[method].response.__name__)
     for answer in ANSWERS[method]:
@@ -866,7 +843,7 @@ def test_an_answer(method: str) -> None:
         check(answer, of)
 
 
-@pytest.mark.parametrize("method", THEIRS)
+@pytest.mark.parametrize("method", sorted(ANSWERS))
 def test_params_have_the_names_of_the_schemas(method: str) -> None:
     kind = METHODS[method].params
     if kind is methods.NoParams:
@@ -878,12 +855,7 @@ def test_params_have_the_names_of_the_schemas(method: str) -> None:
     assert required <= required_by(theirs)
 
 
-# Of Codex 0.171; the schemas are those of 0.169.
-LATER = {"thread/search/partial", "thread/realtime/list"}
-OUR_TOLD = {name for name, kind in NOTIFICATIONS.items() if kind.__module__ in OWN_MODULES}
-
-
-@pytest.mark.parametrize("method", sorted(NOTIFICATIONS.keys() - LATER - OUR_TOLD))
+@pytest.mark.parametrize("method", sorted(TOLD))
 def test_a_notification(method: str) -> None:
     of = schema(NOTIFICATIONS[method].__name__)
     for told in TOLD[method]:
@@ -891,7 +863,7 @@ def test_a_notification(method: str) -> None:
         check(told, of)
 
 
-@pytest.mark.parametrize("method", sorted(EMPTY_ANSWERS.keys() - LATER))
+@pytest.mark.parametrize("method", sorted(EMPTY_SCHEMAS))
 def test_an_empty_answer(method: str) -> None:
     check(msgspec.Raw(EMPTY_ANSWERS[method]), schema(EMPTY_SCHEMAS[method]))
 

@@ -23,37 +23,20 @@ RENAMED = {
 }
 
 
-# Where the types of methods are that Codex does not have.
-OWN_MODULES = (
-    "codexd.protocol.clients",
-    "codexd.protocol.codexd_methods",
-    "codexd.protocol.doctor",
-    "codexd.protocol.history",
-    "codexd.protocol.hooks",
-    "codexd.protocol.older_names",
-    "codexd.protocol.transfer",
-    "codexd.protocol.rules",
-    "codexd.protocol.usage",
-)
-# Methods that Codex does not have, whose types are beside those of its own.
-OWN_METHODS = {
-    "config/explain",
-    "config/file/read",
-    "config/file/write",
-    "mcpServer/config/add",
-    "mcpServer/config/remove",
-    "mcpServer/oauth/logout",
-    "modelProvider/default/set",  # of Codex 0.171; the schemas are those of 0.169
-    # The same.
-    *("thread/search/cancel", "thread/search/stream", "thread/search/stream/cancel"),
-    "thread/backgroundTerminals/resize",
-    "thread/backgroundTerminals/write",
-}
-
-
 def is_theirs(method: str) -> bool:
-    """Whether Codex knows the method; codexd has a few of its own."""
-    return method not in OWN_METHODS and METHODS[method].response.__module__ not in OWN_MODULES
+    """Whether the version of Codex that codexd is compatible with has the method, of a request or a notification."""
+    return method in branches(VERSIONS[0])
+
+
+@functools.cache
+def branches(version: Version) -> dict[str, dict[str, Any]]:
+    """The methods of a version of Codex: the members of a message of each."""
+    found: dict[str, dict[str, Any]] = {}
+    for union in ("ClientRequest", "ServerRequest", "ServerNotification"):
+        schema = json.loads((version.schemas / f"{union}.json").read_bytes())
+        for branch in schema["oneOf"]:
+            found[branch["properties"]["method"]["enum"][0]] = branch["properties"]
+    return found
 
 
 def check_answer(method: str, result: dict[str, Any]) -> None:

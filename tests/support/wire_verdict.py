@@ -19,7 +19,7 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.schema.catalogue import protocol_messages
 from codexd.protocol.schema.json_schema import json_schema
 from installed_codex import VERSIONS, Version
-from wire_schemas import RENAMED
+from wire_schemas import RENAMED, branches
 from wire_spool import Kept
 
 REASON_CHARACTERS_MAX = 300
@@ -74,7 +74,7 @@ def judge(messages: Sequence[Kept], versions: Sequence[Version] = VERSIONS) -> V
     installed = [version for version in versions if version.is_here]
     messages = [kept for kept in messages if kept.method not in _OF_TESTS]
     faults = [fault for kept in messages for fault in _faults(kept, installed)]
-    known = frozenset[str]().union(*map(_branches, installed))
+    known = frozenset[str]().union(*map(branches, installed))
     return Verdict(
         Counter(f"{kept.kind} {kept.method}".strip() for kept in messages),
         frozenset(kept.method for kept in messages if kept.kind != "error") - known,
@@ -89,7 +89,7 @@ def _faults(kept: Kept, installed: Sequence[Version]) -> Iterator[Fault]:
     if why is not None:
         yield Fault("`codexd schema`", kept, why)
     for version in installed:
-        if kept.method in _branches(version) if kept.kind != "error" else _has_id(kept):
+        if kept.method in branches(version) if kept.kind != "error" else _has_id(kept):
             theirs = _validator(version, _their_name(version, kept))
             part = kept.message[_MEMBER[kept.kind]] if kept.kind in _MEMBER else kept.message
             if (why := _refusal(theirs, part)) is not None:
@@ -98,7 +98,7 @@ def _faults(kept: Kept, installed: Sequence[Version]) -> Iterator[Fault]:
 
 def _own_members(kept: Kept, installed: Sequence[Version]) -> frozenset[str]:
     """The members of a message that no version of those that have its method names."""
-    knowing = [version for version in installed if kept.method in _branches(version)]
+    knowing = [version for version in installed if kept.method in branches(version)]
     if not knowing or kept.kind == "error":
         return frozenset()
     part = kept.message[_MEMBER[kept.kind]]
@@ -180,21 +180,10 @@ def _own_validator(kind: str, method: str) -> Any:
     return jsonschema.Draft202012Validator({**schema, "$defs": defs})
 
 
-@functools.cache
-def _branches(version: Version) -> dict[str, dict[str, Any]]:
-    """The methods of a version of Codex: the members of a message of each."""
-    found: dict[str, dict[str, Any]] = {}
-    for union in ("ClientRequest", "ServerRequest", "ServerNotification"):
-        schema = json.loads((version.schemas / f"{union}.json").read_bytes())
-        for branch in schema["oneOf"]:
-            found[branch["properties"]["method"]["enum"][0]] = branch["properties"]
-    return found
-
-
 def _their_name(version: Version, kept: Kept) -> str:
     if kept.kind == "error":
         return "JSONRPCError"
-    params: str = _branches(version)[kept.method].get("params", {}).get("$ref", "")
+    params: str = branches(version)[kept.method].get("params", {}).get("$ref", "")
     named = params.rpartition("/")[2]
     if kept.kind != "answer":
         return named
