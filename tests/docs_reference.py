@@ -37,7 +37,7 @@ from codexd.models.provider_table import ProviderTable
 from codexd.models.quirks import Quirks
 from codexd.protocol.methods import METHODS
 from codexd.protocol.not_offered import EMPTY_ANSWERS, REFUSALS
-from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
+from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema import comments
 from codexd.protocol.schema.comments import StructType, sentence
@@ -186,9 +186,9 @@ def messages_page() -> str:
         f"Result:\n\n{shapes.table(row[1], sent=True)}"
         for name, row in SERVER_REQUESTS.items()
     ]
-    notified = NOTIFICATIONS | OWN_NOTIFICATIONS
     notifications = [
-        f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}" for name, row in notified.items()
+        f"### `{name}`\n\n{sentence(row)}\n\n{shapes.table(row)}"
+        for name, row in NOTIFICATIONS.items()
     ]
     return "\n".join(
         [
@@ -209,7 +209,7 @@ def messages_page() -> str:
             "## Requests of the daemon\n",
             *asked,
             "## Notifications\n",
-            *(f"- [`{name}`](#{_anchor(name)})" for name in notified),
+            *(f"- [`{name}`](#{_anchor(name)})" for name in NOTIFICATIONS),
             "",
             *notifications,
             "## Shapes\n",

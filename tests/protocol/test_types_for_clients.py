@@ -15,7 +15,7 @@ import pytest
 from codexd.__main__ import main
 from codexd.protocol.methods import METHODS
 from codexd.protocol.not_offered import EMPTY_ANSWERS
-from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
+from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema.catalogue import Exchange, Messages, protocol_messages
 from codexd.protocol.schema.json_schema import encoded, json_schema
@@ -138,7 +138,7 @@ def test_every_method_stands_in_its_union() -> None:
         return {message["properties"]["method"]["const"] for message in schema[name]["anyOf"]}
 
     assert methods("ClientRequest") == methods("ClientResponse") == {*METHODS, *EMPTY_ANSWERS}
-    assert methods("ServerNotification") == {*NOTIFICATIONS, *OWN_NOTIFICATIONS}
+    assert methods("ServerNotification") == {*NOTIFICATIONS}
     assert methods("ServerRequest") == methods("ServerResponse") == {*SERVER_REQUESTS}
     named = {ref["$ref"] for ref in schema["ServerMessage"]["anyOf"]}
     assert named == {"#/$defs/ServerNotification", "#/$defs/ServerRequest"}

@@ -276,6 +276,7 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "thread/deleted": ThreadDeletedNotification,
     goals.GOAL_CLEARED: goals.ThreadGoalClearedNotification,
     goals.GOAL_UPDATED: goals.ThreadGoalUpdatedNotification,
+    IMPORT_PROGRESS: ThreadImportProgressNotification,
     "thread/name/updated": ThreadNameUpdatedNotification,
     "thread/queue/changed": ThreadQueueChangedNotification,
     "thread/readState/changed": ThreadReadStateChangedNotification,
@@ -291,11 +292,6 @@ NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
     "turn/plan/updated": TurnPlanUpdatedNotification,
     "turn/started": TurnStartedNotification,
     "warning": WarningNotification,
-}
-
-# Those that Codex does not have.
-OWN_NOTIFICATIONS: dict[str, type[msgspec.Struct]] = {
-    IMPORT_PROGRESS: ThreadImportProgressNotification,
 }
 
 _encoder = msgspec.json.Encoder()

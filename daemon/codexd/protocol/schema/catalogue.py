@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from codexd.protocol.methods import METHODS, NoParams
 from codexd.protocol.not_offered import EMPTY_ANSWERS
-from codexd.protocol.notifications import NOTIFICATIONS, OWN_NOTIFICATIONS
+from codexd.protocol.notifications import NOTIFICATIONS
 from codexd.protocol.requests import SERVER_REQUESTS
 from codexd.protocol.schema.comments import StructType
 from codexd.protocol.wire.rpc import ErrorData
@@ -51,7 +51,7 @@ def protocol_messages() -> Messages:
     asked = {name: Exchange(*row) for name, row in SERVER_REQUESTS.items()}
     return Messages(
         dict(sorted(requests.items())),
-        dict(sorted((NOTIFICATIONS | OWN_NOTIFICATIONS).items())),
+        dict(sorted(NOTIFICATIONS.items())),
         dict(sorted(asked.items())),
     )
 
