@@ -11,14 +11,11 @@ from codexd.core import commands as c
 from codexd.core.commands import Rejected
 from codexd.core.events.events import InputQueued
 from codexd.core.values.ids import ItemId, TurnId
-from codexd.core.values.images import BadImage
-from codexd.core.values.items import UserInput
 from codexd.protocol import queue as q
 from codexd.protocol.wire.rpc import invalid_params, state_error
-from codexd.runtime.actor.actor import ThreadActor
 from codexd.server.connection.connection import Connection
 from codexd.server.methods.lookup import open_thread
-from codexd.server.methods.turns import check_input
+from codexd.server.methods.turns import accepted
 from codexd.server.reads.pages import page_limit
 from codexd.server.services import Services
 
@@ -32,7 +29,7 @@ async def thread_queue_add(
     """Queue a prompt, as `turn/start` does; where no turn runs its turn begins at once."""
     thread = await open_thread(services, params.thread_id)
     metadata = _checked(params.responsesapi_client_metadata)
-    content = await _accepted(thread, params.input)
+    content = await accepted(thread, params.input)
     item_id = ItemId(services.new_id())
     command = c.StartTurn(
         turn_id=TurnId(services.new_id()),
@@ -69,7 +66,7 @@ async def thread_queue_update(
     """Other words for a prompt that waits."""
     thread = await open_thread(services, params.thread_id)
     metadata = _checked(params.responsesapi_client_metadata)
-    content = await _accepted(thread, params.input)
+    content = await accepted(thread, params.input)
     item_id = ItemId(params.queued_submission_id)
     before = next((queued for queued in thread.state.queue if queued.item_id == item_id), None)
     if before is None:
@@ -118,16 +115,6 @@ async def thread_queue_start(
     if named is not None:
         raise state_error(f"queued submission not found: {named}", "input_not_queued")
     raise state_error("thread has no queued submission", "queue_empty")
-
-
-async def _accepted(thread: ThreadActor, content: tuple[UserInput, ...]) -> tuple[UserInput, ...]:
-    """The prompt, its images stored. Raises: RpcError."""
-    check_input(content)
-    settings = thread.state.settings
-    try:
-        return await thread.world.images.accept(content, settings.cwd if settings else "/")
-    except BadImage as bad:
-        raise invalid_params(f"input: {bad}; nothing was sent") from bad
 
 
 def _checked(metadata: Mapping[str, str] | None) -> Mapping[str, str] | None:

@@ -193,7 +193,20 @@ def _repeated(first: Recorded, kind: type[First]) -> First:
     return first.event
 
 
-def check_input(content: tuple[UserInput, ...]) -> None:
+async def accepted(
+    thread: ThreadActor, content: tuple[UserInput, ...], cwd: str | None = None
+) -> tuple[UserInput, ...]:
+    """An input with its images stored; `cwd` is its turn's folder, if not the thread's. Raises: RpcError."""
+    _check_input(content)
+    settings = thread.state.settings
+    folder = cwd or (settings.cwd if settings is not None else "/")
+    try:
+        return await thread.world.images.accept(content, folder)
+    except BadImage as bad:
+        raise invalid_params(f"input: {bad}; nothing was sent") from bad
+
+
+def _check_input(content: tuple[UserInput, ...]) -> None:
     """Raises: RpcError, for an input that is too large."""
     parts = len(content) + sum(len(getattr(part, "text_elements", ())) for part in content)
     if parts > INPUT_PARTS_MAX:
@@ -236,15 +249,8 @@ async def _said(
     thread: ThreadActor, command: c.StartTurn | c.SteerTurn, by: str, key: str | None
 ) -> CommandResult:
     """Hand it in, its images stored first. Raises: Rejected, RpcError."""
-    check_input(command.content)
-    settings = thread.state.settings
-    folder = settings.cwd if settings is not None else "/"
-    if isinstance(command, c.StartTurn):
-        folder = command.change.cwd or folder
-    try:
-        content = await thread.world.images.accept(command.content, folder)
-    except BadImage as bad:
-        raise invalid_params(f"input: {bad}; nothing was sent") from bad
+    cwd = command.change.cwd if isinstance(command, c.StartTurn) else None
+    content = await accepted(thread, command.content, cwd)
     return await thread.submit(replace(command, content=content), by=by, key=key)
 
 
