@@ -69,8 +69,8 @@ async def thread_import(
 
     def tell(progress: t.ThreadImportProgressNotification) -> None:
         if connection.reader.cursor and connection.outbox.idle:
-            wire = encode_notification(t.IMPORT_PROGRESS, progress, services.now_us() // 1000)
-            connection.outbox.write(connection.reader.framing.frame(wire))
+            body = encode_notification(t.IMPORT_PROGRESS, progress, services.now_us() // 1000)
+            connection.notify(t.IMPORT_PROGRESS, body)
 
     importer = services.importer()
     planned = await importer.plan(paths)
