@@ -6,13 +6,13 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from codexd_frontends.bridge.overriding import LINE_BYTES_MAX, Overriding, settings_of
+from codexd_frontends.bridge.overriding import settings_of, with_settings
 from codexd_frontends.bridge.stdio import bridge
 from codexd_frontends.client.errors import UsageError
 from daemon_house import Home
@@ -23,7 +23,9 @@ from .terminal import Terminal
 
 
 @contextmanager
-def bridged(folder: Path) -> Iterator[tuple[int, int, socket.socket]]:
+def bridged(
+    folder: Path, settings: Mapping[str, object] | None = None
+) -> Iterator[tuple[int, int, socket.socket]]:
     """A bridge under way: where to write, where to read, and the daemon's end of its connection."""
     path = str(folder / "s")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -31,7 +33,7 @@ def bridged(folder: Path) -> Iterator[tuple[int, int, socket.socket]]:
         listener.listen()
         stdin, to_stdin = os.pipe()
         from_stdout, stdout = os.pipe()
-        thread = threading.Thread(target=bridge, args=(path, stdin, stdout))
+        thread = threading.Thread(target=bridge, args=(path, stdin, stdout, settings))
         thread.start()
         daemon, _ = listener.accept()
         with daemon:
@@ -95,22 +97,48 @@ def test_on_a_terminal_invisible_characters_are_escaped(tmp_path: Path) -> None:
     assert not set("\x9b\u202e\x7f\u200b") & set(terminal.screen)
 
 
-def test_settings_of_the_command_line_are_in_the_requests_for_threads(tmp_path: Path) -> None:
-    change = Overriding({"model": "m", "a.b": 1})
-    start = b'{"id":1,"method":"thread/start","params":{"cwd":"/w","config":{"model":"own"}}}'
-    other = b'{"id":2,"method":"thread/list","params":{"config":{}}}'
-    torn = b'{"id":3,"method":"thread/start","par'
-    sent = change(start[:20], final=False) + change(start[20:] + b"\n" + other + b"\n", final=False)
-    first, second = sent.splitlines()
+SETTINGS = {"model": "m", "a.b": 1}
+START = b'{"id":1,"method":"thread/start","params":{"cwd":"/w","config":{"model":"own"}}}'
+LIST = b'{"id":2,"method":"thread/list","params":{"config":{}}}'
+FORK = b'{"method":"thread/fork"}'
+CHANGED_FORK = b'{"method":"thread/fork","params":{"config":{"model":"m","a.b":1}}}'
+TORN = b'{"id":3,"method":"thread/start","par'
+
+
+def test_settings_of_the_command_line_are_in_the_requests_for_threads() -> None:
+    first = with_settings(START, SETTINGS)
     assert json.loads(first)["params"] == {"cwd": "/w", "config": {"model": "own", "a.b": 1}}
-    assert second == other
-    assert change(b'{"method":"thread/fork"}\n', final=False) == (
-        b'{"method":"thread/fork","params":{"config":{"model":"m","a.b":1}}}\n'
-    )
+    assert with_settings(LIST, SETTINGS) == LIST
+    assert with_settings(FORK, SETTINGS) == CHANGED_FORK
     # What is no such request passes as it is, however long it is.
-    long = b'"thread/start"' + b"x" * LINE_BYTES_MAX
-    assert change(long, final=False) + change(b"y\n", final=False) == long + b"y\n"
-    assert change(torn, final=True) == torn
+    long = b'"thread/start"' + b"x" * (1 << 20)
+    assert with_settings(long, SETTINGS) == long
+    assert with_settings(TORN, SETTINGS) == TORN
+
+
+def test_settings_are_in_requests_that_come_in_pieces(tmp_path: Path) -> None:
+    long = b'"thread/start"' + b"x" * (1 << 20) + b"y\n"
+    sent = bytearray()
+    with bridged(tmp_path, SETTINGS) as (to_stdin, _, daemon):
+        os.write(to_stdin, START[:20])
+        os.write(to_stdin, START[20:] + b"\n" + LIST + b"\n" + FORK + b"\n")
+        while sent.count(b"\n") < 3:
+            sent += daemon.recv(1000)
+        first, *others = sent.splitlines()
+        assert json.loads(first)["params"]["config"] == {"model": "own", "a.b": 1}
+        assert others == [LIST, CHANGED_FORK]
+        sent.clear()
+
+        def write_the_rest() -> None:
+            with os.fdopen(to_stdin, "wb") as stdin:
+                stdin.write(long + TORN)
+
+        sender = threading.Thread(target=write_the_rest)
+        sender.start()
+        while data := daemon.recv(1 << 16):
+            sent += data
+        sender.join()
+    assert sent == long + TORN
 
 
 def test_settings_are_toml_or_else_a_text() -> None:

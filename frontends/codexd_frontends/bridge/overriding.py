@@ -6,54 +6,30 @@ A daemon serves many clients, so what `codexctl app-server -c model=…` says ca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from codexd_frontends.client.errors import UsageError
 from codexd_frontends.client.session import ATTACHING
 
-# A line that is longer is no request for a thread, and is not kept until it ends.
-LINE_BYTES_MAX: Final = 1 << 20
 
-
-class Overriding:
-    """Changes a stream of lines of JSON; all but the requests for threads pass as they are."""
-
-    def __init__(self, settings: Mapping[str, object]) -> None:
-        self._settings = settings
-        self._rest = b""
-        self._is_long = False  # the present line is passed on as it comes
-
-    def __call__(self, data: bytes, *, final: bool) -> bytes:
-        """The bytes to send, after these have come; `final`: no more will."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        made = [self._changed(line) + b"\n" for line in lines]
-        if final or self._is_long or len(rest) > LINE_BYTES_MAX:
-            self._is_long = bool(rest) and not final
-            made.append(rest)
-            rest = b""
-        self._rest = rest
-        return b"".join(made)
-
-    def _changed(self, line: bytes) -> bytes:
-        if self._is_long:
-            self._is_long = False
-            return line
-        if b'"thread/' not in line:
-            return line
-        try:
-            message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return line
-        if not isinstance(message, dict) or message.get("method") not in ATTACHING:
-            return line
-        params = message.get("params") or {}
-        if not isinstance(params, dict):
-            return line
-        given = params.get("config") or {}
-        config = {**self._settings, **given} if isinstance(given, dict) else given
-        return msgspec.json.encode({**message, "params": {**params, "config": config}})
+def with_settings(line: bytes, settings: Mapping[str, object]) -> bytes:
+    """A line of JSON with the settings, if it is a request for a thread; all others pass as they are."""
+    if b'"thread/' not in line:
+        return line
+    try:
+        message = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return line
+    if not isinstance(message, dict) or message.get("method") not in ATTACHING:
+        return line
+    params = message.get("params") or {}
+    if not isinstance(params, dict):
+        return line
+    given = params.get("config") or {}
+    config = {**settings, **given} if isinstance(given, dict) else given
+    return msgspec.json.encode({**message, "params": {**params, "config": config}})
 
 
 def settings_of(

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from codexd.protocol.display.visible import visible_json
-from codexd_frontends.bridge.overriding import Overriding
+from codexd_frontends.bridge.overriding import with_settings
 from codexd_frontends.bridge.relay import Relay
 from codexd_frontends.client.client import open_socket
 
@@ -26,8 +26,6 @@ WAITING_BYTES_MAX = 1 << 20
 READ_BYTES = 1 << 16
 # After the end of stdin, answers to what was asked before it are still passed on for this long.
 LAST_ANSWERS_SECONDS_MAX = 2.0
-
-
 # A longer line is passed on as it comes; no request and no notification is as long.
 LINE_BYTES_MAX = 1 << 24
 # A daemon that closes the connection so soon, and so often in a row, will do it again.
@@ -122,11 +120,9 @@ def bridge(
     Raises: CommandError, BrokenPipeError.
     """
     relay = Relay()
-    override = Overriding(settings) if settings else None
 
     def ask(line: bytes) -> bytes | None:
-        changed = line if override is None else override(line + b"\n", final=False)[:-1]
-        return relay.up(changed)
+        return relay.up(with_settings(line, settings) if settings else line)
 
     connection = open_socket(socket_path)
     up = _Flow(stdin, connection.fileno(), ask)
