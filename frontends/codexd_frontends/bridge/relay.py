@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from codexd.protocol.wire.rpc import INTERNAL_ERROR
+from codexd_frontends.client.approval_messages import ResolvedNote
 from codexd_frontends.client.messages import Message, RequestId, ThreadNote
 from codexd_frontends.client.session import ATTACHING, LOOKING, Cursor
 
@@ -53,10 +54,6 @@ class _Note(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     method: str
     params: msgspec.Raw
     emitted_at_ms: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Resolved(msgspec.Struct, frozen=True, rename="camel"):
-    request_id: RequestId | None = None
 
 
 _requests = msgspec.json.Decoder(_Request)
@@ -125,9 +122,8 @@ class Relay:
             self._asked[message.id] = _thread_of(message) or ""
             return line
         if message.method == "serverRequest/resolved":
-            resolved = msgspec.json.decode(message.params, type=_Resolved).request_id
-            if resolved is not None:
-                self._asked.pop(resolved, None)
+            resolved = msgspec.json.decode(message.params, type=ResolvedNote)
+            self._asked.pop(resolved.request_id, None)
         return self._heard(message, line)
 
     def _heard(self, message: Message, line: bytes) -> bytes:

@@ -11,6 +11,7 @@ import msgspec
 
 from codexd_frontends.cli.questions import Verdict
 from codexd_frontends.cli.thread_ref import SOURCE_KINDS, find_thread_id
+from codexd_frontends.client.approval_messages import ResolvedNote
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import RequestRefused, UsageError
 from codexd_frontends.client.messages import Received, Thread, ThreadAnswer, TurnAnswer
@@ -36,12 +37,6 @@ class _Begun(TurnAnswer, frozen=True, kw_only=True):
     """The answer to turn/start."""
 
     queued: bool = False
-
-
-class _Resolved(Received, frozen=True, kw_only=True):
-    """serverRequest/resolved."""
-
-    request_id: int | str | None = None
 
 
 def list_threads(daemon: Daemon, asked: p.ListThreads, _key: str) -> Told:
@@ -215,7 +210,7 @@ def _wait_resolved(daemon: Daemon, request_id: int | str) -> None:
     while (left := deadline - time.monotonic()) > 0:
         message = daemon.receive(left)
         if message is not None and message.method == "serverRequest/resolved":
-            note = msgspec.json.decode(message.params, type=_Resolved)
+            note = msgspec.json.decode(message.params, type=ResolvedNote)
             if note.request_id == request_id:
                 return
     raise UsageError("the daemon did not say that the question is answered; read_thread shows it")
