@@ -10,14 +10,12 @@ from codexd_frontends.cli.start import reconnect
 from codexd_frontends.cli.watch import Interrupts, Watch
 from codexd_frontends.client.client import Daemon
 from codexd_frontends.client.errors import CommandError, ConnectionCut
+from codexd_frontends.client.session import may_be_repeated
 
 T = TypeVar("T")
 
-# What is the same when it is done twice.
+# What changes something, and is the same when it is done twice.
 REPEATABLE: Final = (
-    "/list",
-    "/read",
-    "/resume",
     "/settings/update",
     "/name/set",
     "/interrupt",
@@ -43,15 +41,22 @@ class Link:
 
     def call(self, method: str, params: Mapping[str, object], answer: type[T]) -> T:
         """Ask, again after a restart. Raises: RequestRefused, ConnectionCut, Unreachable."""
-        again = "idempotencyKey" in params or method.endswith(REPEATABLE)
+        if may_be_repeated(method, params) or method.endswith(REPEATABLE):
+            return self.repeated(lambda: self.daemon.call(method, params, answer))
+        try:
+            return self.daemon.call(method, params, answer)
+        except ConnectionCut as cut:
+            self.reconnect(cut)
+            raise
+
+    def repeated(self, asked: Callable[[], T]) -> T:
+        """Ask something that may be asked twice, again after a restart. Raises: as `call`."""
         for _ in range(TRIES_MAX - 1):
             try:
-                return self.daemon.call(method, params, answer)
+                return asked()
             except ConnectionCut as cut:
                 self.reconnect(cut)
-                if not again:
-                    raise
-        return self.daemon.call(method, params, answer)
+        return asked()
 
     def reconnect(self, cut: ConnectionCut) -> None:
         """Connect again, and go on after the cursors. Raises: Unreachable, Left."""

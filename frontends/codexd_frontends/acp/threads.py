@@ -18,7 +18,7 @@ from codexd_frontends.acp.translation import wire
 from codexd_frontends.acp.translation.choices import Choices, Chosen, Models, Opened, Presets
 from codexd_frontends.acp.translation.tool_calls import TITLE_CHARACTERS_MAX as CALL_TITLE_MAX
 from codexd_frontends.acp.translation.tool_calls import text_content
-from codexd_frontends.client.errors import ConnectionCut, RequestRefused
+from codexd_frontends.client.errors import RequestRefused
 from codexd_frontends.client.follow import TURN_PAGE, Followed, read_answer
 from codexd_frontends.client.messages import RawPage, Received, Thread, Turn
 from codexd_frontends.client.session import Cursor
@@ -76,11 +76,7 @@ def follow(link: Link, params: wire.OpenSessionParams) -> Begun:
     """Follow a thread from now on. Raises: Declined, CommandError."""
     _check_folder(params)
     followed = Followed(params.session_id)
-    try:
-        message = followed.attach(link.daemon)
-    except ConnectionCut as cut:
-        link.reconnect(cut)
-        message = followed.attach(link.daemon)
+    message = link.repeated(lambda: followed.attach(link.daemon))
     chosen = msgspec.json.decode(message.result, type=Opened).chosen
     return Begun(followed, chosen, read_answer(message).turns_backwards_cursor)
 

@@ -22,7 +22,7 @@ from msgspec import Raw
 from codexd import __version__
 from codexd.protocol.wire.rpc import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from codexd_frontends.acp.editor import Editor, Unreadable
-from codexd_frontends.acp.link import TRIES_MAX, Left, Link
+from codexd_frontends.acp.link import Left, Link
 from codexd_frontends.acp.translation.wire import Declined
 from codexd_frontends.cli.console import Console
 from codexd_frontends.cli.thread_ref import find_thread_id
@@ -132,7 +132,7 @@ class Server:
             if wait not in self._waits or not (changed is None or wait.thread_id in changed):
                 continue
             try:
-                state: State = self._repeated(partial(self._state, wait))
+                state = self._link.repeated(partial(self._state, wait))
             except RequestRefused as refused:
                 self._end(wait, partial(dict, error=str(refused)), is_error=True)
                 continue
@@ -146,7 +146,7 @@ class Server:
         """End a wait, unless the next turn has begun by now: then the thread was idle for a moment only."""
         self._may_have_missed = True
         try:
-            told = self._repeated(partial(self._now, wait))
+            told = self._link.repeated(partial(self._now, wait))
         except RequestRefused as refused:
             self._end(wait, partial(dict, error=str(refused)), is_error=True)
             return
@@ -183,7 +183,7 @@ class Server:
         self._waits.remove(wait)
         self._may_have_missed = True
         try:
-            result = self._repeated(told)
+            result = self._link.repeated(told)
         except RequestRefused as refused:
             result, is_error = {"error": str(refused)}, True
         if wait.request_id is not None:
@@ -275,14 +275,13 @@ class Server:
         asked: Any = msgspec.json.decode(bytes(params.arguments) or b"{}", type=tool.parameters)
         if tool.run is not None:
             run, key = tool.run, str(uuid.uuid4())
-            told: Told = self._repeated(lambda: run(self._link.daemon, asked, key))
-            return told
+            return self._link.repeated(lambda: run(self._link.daemon, asked, key))
         if len(self._waits) >= WAITS_MAX:
             raise CommandError(
                 f"expected at most {WAITS_MAX} calls that wait, found as many; this one does not wait"
             )
-        thread_id = self._repeated(lambda: find_thread_id(self._link.daemon, asked.thread))
-        state = self._repeated(lambda: read_state(self._link.daemon, thread_id))
+        thread_id = self._link.repeated(lambda: find_thread_id(self._link.daemon, asked.thread))
+        state = self._link.repeated(lambda: read_state(self._link.daemon, thread_id))
         if isinstance(asked, p.AwaitThread):
             ends = time.monotonic() + asked.seconds
             token = params.meta.progress_token
@@ -294,15 +293,6 @@ class Server:
         self._waits.append(wait)
         self._look({thread_id})
         return None
-
-    def _repeated(self, asked: Callable[[], Any]) -> Any:
-        """Ask, again after a restart of the daemon. Raises: CommandError."""
-        for _ in range(TRIES_MAX - 1):
-            try:
-                return asked()
-            except ConnectionCut as cut:
-                self._link.reconnect(cut)
-        return asked()
 
     def _result(self, request_id: RequestId, result: Told, is_modern: bool) -> None:
         kind = {"resultType": "complete"} if is_modern else {}
