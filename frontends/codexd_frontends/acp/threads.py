@@ -19,7 +19,13 @@ from codexd_frontends.acp.translation.choices import Choices, Chosen, Models, Op
 from codexd_frontends.acp.translation.tool_calls import TITLE_CHARACTERS_MAX as CALL_TITLE_MAX
 from codexd_frontends.acp.translation.tool_calls import text_content
 from codexd_frontends.client.errors import RequestRefused
-from codexd_frontends.client.follow import TURN_PAGE, Followed, read_answer
+from codexd_frontends.client.follow import (
+    TURN_PAGE,
+    Followed,
+    read_answer,
+    running_turn_id,
+    turns_params,
+)
 from codexd_frontends.client.messages import RawPage, Received, Thread, Turn
 from codexd_frontends.client.session import Cursor
 from codexd_frontends.screen.drawn import one_line, title
@@ -106,22 +112,14 @@ def past_of(link: Link, begun: Begun) -> Iterator[Turn]:
 
 
 def running_turn(link: Link, begun: Begun) -> str | None:
-    """The turn that runs."""
-    newest = _turns(link, begun, begun.before, "notLoaded", limit=1).data
-    turns = [msgspec.json.decode(raw, type=Turn) for raw in newest]
-    return next((turn.id for turn in turns if turn.status == "inProgress"), None)
+    """The id of the turn that runs."""
+    return running_turn_id(_turns(link, begun, begun.before, "notLoaded", limit=1))
 
 
 def _turns(
     link: Link, begun: Begun, cursor: str | None, view: str, limit: int = TURN_PAGE
 ) -> RawPage:
-    params = {
-        "threadId": begun.followed.thread_id,
-        "cursor": cursor,
-        "limit": limit,
-        "sortDirection": "desc",
-        "itemsView": view,
-    }
+    params = turns_params(begun.followed.thread_id, cursor, "desc", limit=limit, view=view)
     return link.call("thread/turns/list", params, RawPage)
 
 

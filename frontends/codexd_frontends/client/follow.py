@@ -98,7 +98,7 @@ def past_turns(
     cursor = before
     while len(turns) < limit:
         left = min(TURN_PAGE, limit - len(turns))
-        params = _turns_params(thread_id, cursor, "desc", limit=left)
+        params = turns_params(thread_id, cursor, "desc", limit=left)
         page = daemon.call("thread/turns/list", params, RawPage)
         turns += page.data
         cursor = page.next_cursor
@@ -109,7 +109,7 @@ def past_turns(
 
 def all_turns(daemon: Daemon, thread_id: str) -> Iterator[Raw]:
     """Every turn with its items, the oldest first; a page at a time is in memory."""
-    params = _turns_params(thread_id, None, "asc")
+    params = turns_params(thread_id, None, "asc")
     for page in daemon.pages("thread/turns/list", params, RawPage):
         yield from page.data
 
@@ -123,7 +123,7 @@ def all_records(daemon: Daemon, thread_id: str, *, after: int = 0) -> Iterator[R
 
 def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
     """The turn that has a record. Raises: UsageError, where none has."""
-    params = {**_turns_params(thread_id, None, "desc", limit=1), "atSeq": seq}
+    params = {**turns_params(thread_id, None, "desc", limit=1), "atSeq": seq}
     page = daemon.call("thread/turns/list", params, RawPage)
     if not page.data:
         raise UsageError(f"no turn of thread {thread_id} has begun by record {seq}")
@@ -132,12 +132,12 @@ def turn_at(daemon: Daemon, thread_id: str, seq: int) -> Raw:
 
 def turn_ids(daemon: Daemon, thread_id: str) -> Iterator[str]:
     """The ids of all turns, the newest first."""
-    params = _turns_params(thread_id, None, "desc", view="notLoaded")
+    params = turns_params(thread_id, None, "desc", view="notLoaded")
     for page in daemon.pages("thread/turns/list", params, RawPage):
         yield from (msgspec.json.decode(raw, type=Turn).id for raw in page.data)
 
 
-def _turns_params(
+def turns_params(
     thread_id: str,
     cursor: str | None,
     direction: str,
@@ -145,6 +145,7 @@ def _turns_params(
     limit: int = TURN_PAGE,
     view: str = "full",
 ) -> dict[str, object]:
+    """The params of thread/turns/list for a page."""
     return {
         "threadId": thread_id,
         "cursor": cursor,
@@ -157,6 +158,12 @@ def _turns_params(
 def running_turn(turns: Sequence[Turn]) -> Turn | None:
     """The running turn, if there is one."""
     return turns[-1] if turns and turns[-1].status == "inProgress" else None
+
+
+def running_turn_id(newest: RawPage) -> str | None:
+    """The id of the running turn, by a page that has the newest turn."""
+    running = running_turn([msgspec.json.decode(raw, type=Turn) for raw in newest.data])
+    return None if running is None else running.id
 
 
 def server_status(daemon: Daemon) -> ServerStatusResponse:

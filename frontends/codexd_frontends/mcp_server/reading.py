@@ -9,7 +9,7 @@ import msgspec
 
 from codexd_frontends.cli.questions import Question, read_question
 from codexd_frontends.client.client import Daemon
-from codexd_frontends.client.follow import Followed, past_turns
+from codexd_frontends.client.follow import Followed, past_turns, running_turn_id, turns_params
 from codexd_frontends.client.messages import Item, RawPage, Thread, ThreadAnswer, Turn, user_inputs
 
 State = Literal["idle", "running", "asking", "error"]
@@ -146,16 +146,8 @@ def last_message(daemon: Daemon, thread_id: str, characters: int) -> dict[str, o
 
 def running_turn(daemon: Daemon, thread_id: str) -> str | None:
     """The id of the turn that runs."""
-    params = {
-        "threadId": thread_id,
-        "limit": 1,
-        "sortDirection": "desc",
-        "itemsView": "notLoaded",
-    }
-    for raw in daemon.call("thread/turns/list", params, RawPage).data:
-        turn = msgspec.json.decode(raw, type=Turn)
-        return turn.id if turn.status == "inProgress" else None
-    return None
+    params = turns_params(thread_id, None, "desc", limit=1, view="notLoaded")
+    return running_turn_id(daemon.call("thread/turns/list", params, RawPage))
 
 
 def open_questions(daemon: Daemon, thread_id: str) -> list[Question]:
