@@ -14,7 +14,9 @@ import msgspec
 from codexd.protocol.usage import TokenUsageBreakdown
 from codexd_frontends.client.messages import (
     ErrorNote,
+    FileUpdate,
     ItemNote,
+    McpError,
     Message,
     Plan,
     Received,
@@ -41,12 +43,12 @@ class _Item(Received, frozen=True, kw_only=True):
     aggregated_output: str | None = None
     exit_code: int | None = None
     status: str = ""
-    changes: tuple[_Change, ...] = ()
+    changes: tuple[FileUpdate, ...] = ()
     server: str = ""
     tool: str = ""
     arguments: msgspec.Raw = msgspec.Raw(b"null")
     result: _Result | None = None
-    error: _Error | None = None
+    error: McpError | None = None
     query: str = ""
     action: dict[str, Any] | None = None
     sender_thread_id: str = ""  # collabAgentToolCall, as all that follow
@@ -60,22 +62,9 @@ class _AgentState(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-class _ChangeKind(msgspec.Struct, frozen=True):
-    type: str
-
-
-class _Change(msgspec.Struct, frozen=True):
-    path: str
-    kind: _ChangeKind
-
-
 class _Result(Received, frozen=True, kw_only=True):
     content: msgspec.Raw = msgspec.Raw(b"[]")
     structured_content: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Error(msgspec.Struct, frozen=True):
-    message: str = ""
 
 
 class _Notice(Received, frozen=True, kw_only=True):
