@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codexd_frontends.cli.argument import Argument
-from codexd_frontends.cli.sandbox_arguments import SANDBOX
+from codexd_frontends.cli.sandbox_arguments import FOLDER, SANDBOX
 
 EXEC = (
     Argument(
@@ -86,7 +86,7 @@ EXEC = (
         help="run commands without a sandbox, in any folder, and ask nobody; only where all of it is confined by "
         "something else",
     ),
-    Argument("-C", "--cd", dest="cwd", metavar="DIR", help="the directory to work in"),
+    FOLDER,
     Argument(
         "--add-dir",
         metavar="DIR",
