@@ -7,7 +7,7 @@ answers with an error has not answered, and the question stays open for others.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -125,27 +125,25 @@ class Permissions:
     def resolved(self, message: Message) -> None:
         """Withdraw the question that was answered, here or elsewhere."""
         request_id = msgspec.json.decode(message.params, type=ResolvedNote).request_id
-        for approval_id, held in list(self._open.items()):
-            if held.question.id == request_id:
-                self._close(approval_id)
+        self._close_those(lambda question: question.id == request_id)
 
     def item_ended(self, message: Message) -> None:
         """Withdraw the questions about an item that has ended, as while no daemon was connected."""
         item_id = msgspec.json.decode(message.params, type=ItemNote).read_item().id
-        for approval_id, held in list(self._open.items()):
-            if held.question.request.item_id == item_id:
-                self._close(approval_id)
+        self._close_those(lambda question: question.request.item_id == item_id)
 
     def forget_servers(self) -> None:
         """After a restart: what MCP servers asked is asked again, or is over."""
-        for approval_id, held in list(self._open.items()):
-            if held.question.request.elicits:
-                self._close(approval_id)
+        self._close_those(lambda question: question.request.elicits)
 
     def close(self) -> None:
         """Withdraw all: others may still answer them."""
-        for approval_id in list(self._open):
-            self._close(approval_id)
+        self._close_those(lambda _: True)
+
+    def _close_those(self, are_meant: Callable[[Question], bool]) -> None:
+        for approval_id, held in list(self._open.items()):
+            if are_meant(held.question):
+                self._close(approval_id)
 
     def _close(self, approval_id: str) -> None:
         held = self._open.pop(approval_id, None)
