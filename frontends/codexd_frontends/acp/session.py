@@ -124,8 +124,7 @@ class Session:
 
     def choose(self, option: str, value: str) -> None:
         """Change a setting from the next turn on. Raises: Declined, CommandError."""
-        change = self.choices.change(option, value)
-        self._link.call("thread/settings/update", {"threadId": self.id, **change}, object)
+        self._place.choose(option, value)
         self.choices.expect(option, value)
 
     def close(self) -> None:

@@ -32,6 +32,11 @@ class Place(NamedTuple):
     choices: Choices
     updates: Updates
 
+    def choose(self, option: str, value: str) -> None:
+        """Change a setting from the next turn on. Raises: Declined, CommandError."""
+        change = self.choices.change(option, value)
+        self.link.call("thread/settings/update", {"threadId": self.thread_id, **change}, object)
+
 
 class Reply(NamedTuple):
     """What came of a command: words, or a turn that has begun."""
@@ -115,8 +120,7 @@ def _review_commit(place: Place, rest: str) -> Reply:
 
 def _model(place: Place, rest: str) -> Reply:
     if rest:
-        params = {"threadId": place.thread_id, **place.choices.change("model", rest)}
-        place.link.call("thread/settings/update", params, object)
+        place.choose("model", rest)
         return Reply(f"The model is {one_line(rest)} from the next turn on.")
     lines = [
         f"- {one_line(model.model)}{' (in use)' if model.model == place.choices.chosen.model else ''}"
@@ -127,8 +131,7 @@ def _model(place: Place, rest: str) -> Reply:
 
 def _plan(place: Place, _rest: str) -> Reply:
     plans = place.choices.chosen.collaboration_mode.mode == "plan"
-    change = place.choices.change("collaboration_mode", "default" if plans else "plan")
-    place.link.call("thread/settings/update", {"threadId": place.thread_id, **change}, object)
+    place.choose("collaboration_mode", "default" if plans else "plan")
     return Reply("Plan mode is off." if plans else "Plan mode is on.")
 
 
