@@ -6,7 +6,6 @@ prompt is answered when its turn's end comes by.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -52,14 +51,11 @@ class Agent:
             try:
                 while (message := daemon.receive_nowait()) is not None:
                     self._hear(message)
-                poll = select.poll()
-                poll.register(self._editor, select.POLLIN)
-                poll.register(daemon, select.POLLIN)
-                ready = {fd for fd, _ in poll.poll()}
+                has_come = self._link.wait(self._editor.fileno())
             except ConnectionCut as cut:
                 self._link.reconnect(cut)
                 continue
-            if self._editor.fileno() in ready and not self._read_editor():
+            if has_come and not self._read_editor():
                 return DONE
 
     def _read_editor(self) -> bool:

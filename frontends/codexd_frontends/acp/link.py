@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
@@ -57,6 +58,13 @@ class Link:
             except ConnectionCut as cut:
                 self.reconnect(cut)
         return asked()
+
+    def wait(self, pipe: int, milliseconds: float | None = None) -> bool:
+        """Until something comes from the daemon or the pipe, or the time is over; whether it is the pipe."""
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        poll.register(self.daemon, select.POLLIN)
+        return pipe in {descriptor for descriptor, _ in poll.poll(milliseconds)}
 
     def reconnect(self, cut: ConnectionCut) -> None:
         """Connect again, and go on after the cursors. Raises: Unreachable, Left."""

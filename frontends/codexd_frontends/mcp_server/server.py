@@ -9,7 +9,6 @@ names its version in each request.
 
 from __future__ import annotations
 
-import select
 import time
 import uuid
 from collections.abc import Callable
@@ -101,16 +100,13 @@ class Server:
                     self._may_have_missed = False
                     self._look(None)
                     continue
-                poll = select.poll()
-                poll.register(self._agent, select.POLLIN)
-                poll.register(self._link.daemon, select.POLLIN)
-                ready = {fd for fd, _ in poll.poll(self._pause_ms())}
+                has_come = self._link.wait(self._agent.fileno(), self._pause_ms())
                 self._report()
             except ConnectionCut as cut:
                 self._link.reconnect(cut)
                 self._look(None)
                 continue
-            if self._agent.fileno() in ready and not self._read_agent():
+            if has_come and not self._read_agent():
                 return DONE
 
     def _hear_daemon(self) -> None:
