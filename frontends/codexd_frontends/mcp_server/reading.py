@@ -18,6 +18,7 @@ State = Literal["idle", "running", "asking", "error"]
 QUESTION_SECONDS_MAX: Final = 5.0
 ITEM_CHARACTERS_MAX: Final = 8000  # one long output must not hide the rest
 PREVIEW_CHARACTERS_MAX: Final = 300
+ERROR_CHARACTERS_MAX: Final = 1000  # some providers answer with a whole page
 QUESTIONS_MAX: Final = 20
 
 
@@ -89,8 +90,13 @@ def turns_of(daemon: Daemon, thread_id: str, limit: int, characters: int) -> dic
 
 
 def _turn(turn: Turn, items: list[dict[str, object]]) -> dict[str, object]:
-    error = {} if turn.error is None else {"error": shortened(turn.error.message, 1000)}
-    return {"turnId": turn.id, "status": turn.status, **error, "items": items}
+    return {"turnId": turn.id, "status": turn.status, **_error(turn), "items": items}
+
+
+def _error(turn: Turn) -> dict[str, object]:
+    if turn.error is None:
+        return {}
+    return {"error": shortened(turn.error.message, ERROR_CHARACTERS_MAX)}
 
 
 def _item(item: Item, turn: Turn, text: str) -> dict[str, object]:
@@ -140,8 +146,7 @@ def last_message(daemon: Daemon, thread_id: str, characters: int) -> dict[str, o
     turn = msgspec.json.decode(past.turns[0], type=Turn)
     said = [item.text for item in turn.read_items() if item.type == "agentMessage"]
     message = {"lastMessage": shortened(said[-1], characters)} if said else {}
-    error = {} if turn.error is None else {"error": shortened(turn.error.message, 1000)}
-    return {"turnId": turn.id, "turnStatus": turn.status, **message, **error}
+    return {"turnId": turn.id, "turnStatus": turn.status, **message, **_error(turn)}
 
 
 def running_turn(daemon: Daemon, thread_id: str) -> str | None:
