@@ -236,7 +236,7 @@ class Choices:
         """Take a change that the daemon has accepted; its notification follows and is what counts."""
         match option:
             case "mode":
-                mode = next((m for m in MODES if m.id == value), None)
+                mode = _mode(value)
                 policy, sandbox = self._begun.approval_policy, self._begun.sandbox_policy
                 if mode is not None:
                     policy = mode.approval
@@ -250,7 +250,7 @@ class Choices:
                 self.chosen = replace(self.chosen, collaboration_mode=_Plan(value))
 
     def _change_mode(self, value: str) -> dict[str, Any]:
-        mode = next((m for m in MODES if m.id == value), None)
+        mode = _mode(value)
         if mode is None:
             begun = self._begun
             return {"approvalPolicy": begun.approval_policy, "sandboxPolicy": begun.sandbox_policy}
@@ -305,6 +305,10 @@ class Choices:
         if listed and self.effort not in known:
             listed.append({"value": self.effort, "name": _line(self.effort), "description": None})
         return listed
+
+
+def _mode(value: str) -> Mode | None:
+    return next((mode for mode in MODES if mode.id == value), None)
 
 
 def _select(
