@@ -6,8 +6,6 @@ The files under `golden/` are never changed. A new member, an event or a version
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from zlib import crc32
 
 import msgspec
 import pytest
@@ -69,26 +67,26 @@ from codexd.projections.clients.turns import TurnProjection
 from codexd.projections.model.history import ModelHistory
 from codexd.projections.summary import Summary
 from codexd.projections.usage.totals import Usage
+from golden_logs import check_whole, golden
 
-GOLDEN = Path(__file__).parent / "golden"
-LINES = (GOLDEN / "events-v1.jsonl").read_bytes().splitlines()
-MARKS = (GOLDEN / "marks-v1.jsonl").read_bytes().splitlines()
-COMPACTION = (GOLDEN / "compaction-v1.jsonl").read_bytes().splitlines()
-CONTEXT = (GOLDEN / "context-v1.jsonl").read_bytes().splitlines()
-REQUESTS = (GOLDEN / "requests-v1.jsonl").read_bytes().splitlines()
-REVERTS = (GOLDEN / "reverts-v1.jsonl").read_bytes().splitlines()
-PROCESSES = (GOLDEN / "processes-v1.jsonl").read_bytes().splitlines()
-SESSIONS = (GOLDEN / "sessions-v1.jsonl").read_bytes().splitlines()
-PERSON_COMMANDS = (GOLDEN / "person-commands-v1.jsonl").read_bytes().splitlines()
-TASKS = (GOLDEN / "tasks-v1.jsonl").read_bytes().splitlines()
-PATCHES = (GOLDEN / "patches-v1.jsonl").read_bytes().splitlines()
-OUTPUTS = (GOLDEN / "outputs-v1.jsonl").read_bytes().splitlines()
-PLANS = (GOLDEN / "plans-v1.jsonl").read_bytes().splitlines()
-PERMISSIONS = (GOLDEN / "permissions-v1.jsonl").read_bytes().splitlines()
-APPROVALS = (GOLDEN / "approvals-v1.jsonl").read_bytes().splitlines()
-DENIALS = (GOLDEN / "denials-v1.jsonl").read_bytes().splitlines()
-QUEUE = (GOLDEN / "queue-v1.jsonl").read_bytes().splitlines()
-TAKEN_IN = (GOLDEN / "taken-in-v1.jsonl").read_bytes().splitlines()
+LINES = golden("events-v1")
+MARKS = golden("marks-v1")
+COMPACTION = golden("compaction-v1")
+CONTEXT = golden("context-v1")
+REQUESTS = golden("requests-v1")
+REVERTS = golden("reverts-v1")
+PROCESSES = golden("processes-v1")
+SESSIONS = golden("sessions-v1")
+PERSON_COMMANDS = golden("person-commands-v1")
+TASKS = golden("tasks-v1")
+PATCHES = golden("patches-v1")
+OUTPUTS = golden("outputs-v1")
+PLANS = golden("plans-v1")
+PERMISSIONS = golden("permissions-v1")
+APPROVALS = golden("approvals-v1")
+DENIALS = golden("denials-v1")
+QUEUE = golden("queue-v1")
+TAKEN_IN = golden("taken-in-v1")
 FIRST_MS = 1795233906001  # 2026-11-21T04:05:06.001Z
 
 C1, T1 = CallId("c1"), TurnId("t1")
@@ -599,11 +597,7 @@ _PRINTS = {text: hashlib.sha256(text.encode()).hexdigest() for text in ("x\n", "
     ],
 )
 def test_the_golden_log_is_whole(lines: list[bytes]) -> None:
-    crc = crc32(b"golden")
-    for line in lines:
-        body, _, end = line.rpartition(b',"crc":')
-        crc = crc32(body, crc)
-        assert end == b'"%08x"}' % crc
+    check_whole(lines)
 
 
 def test_there_is_one_of_every_kind() -> None:
