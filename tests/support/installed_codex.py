@@ -2,9 +2,9 @@
 MCP's own, where `.ci/install-mcp-server` has put it; and Codex's adapter for editors, of `.ci/install-codex-acp`.
 
 They are not ours to keep here. CODEX_SCHEMA and CODEX_SCHEMA_NEWEST name the folders of the schemas, CODEX_PEER the
-program. Tests that need
-one of them carry a mark of this file. Where it is absent they are skipped, and the summary of the run counts them;
-with CI set they fail instead, unless there is no node, or CODEX_UNREACHABLE says that npm reached no registry.
+program. Tests that need one of them carry a mark of this file. Where it is absent they are skipped, and the summary of
+the run counts them; with CI set they fail instead, unless there is no node, or CODEX_UNREACHABLE says that npm reached
+no registry.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-FOLDER = Path.home() / ".cache" / "codexd-peer"
-NEWEST_FOLDER = FOLDER.with_name("codexd-peer-newest")
+_CACHE = Path.home() / ".cache"
+FOLDER = _CACHE / "codexd-peer"
+NEWEST_FOLDER = _CACHE / "codexd-peer-newest"
 _VENDORED = "node_modules/@openai/*/vendor/*/bin/codex"
 
 
@@ -31,17 +32,16 @@ PROGRAM = Path(os.environ.get("CODEX_PEER") or _program_in(FOLDER))
 NEWEST_SCHEMAS = Path(os.environ.get("CODEX_SCHEMA_NEWEST") or NEWEST_FOLDER / "schema")
 NEWEST_PROGRAM = _program_in(NEWEST_FOLDER)
 # The compiler that reads the types of ours.
-TSC = Path.home() / ".cache/codexd-typescript/node_modules/typescript/bin/tsc"
+TSC = _CACHE / "codexd-typescript/node_modules/typescript/bin/tsc"
 # MCP's server for tests of clients: all that a server may do.
 EVERYTHING = (
-    Path.home()
-    / ".cache/codexd-mcp-server/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+    _CACHE / "codexd-mcp-server/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 )
 # Codex's adapter for the Agent Client Protocol, which editors start.
-ADAPTER = (
-    Path.home()
-    / ".cache/codexd-codex-acp/node_modules/@agentclientprotocol/codex-acp/dist/index.js"
-)
+ADAPTER = _CACHE / "codexd-codex-acp/node_modules/@agentclientprotocol/codex-acp/dist/index.js"
+# The SDKs, where `.ci/install-sdks` has put them, and the Python that has one of them.
+SDKS = _CACHE / "codexd-sdks"
+SDK_PYTHON = SDKS / "python/bin/python"
 
 
 class Version(NamedTuple):
@@ -60,9 +60,36 @@ VERSIONS = (
     Version("0.169", SCHEMAS),
     Version("0.171", NEWEST_SCHEMAS),
 )
-# The SDKs, where `.ci/install-sdks` has put them, and the Python that has one of them.
-SDKS = Path.home() / ".cache/codexd-sdks"
-SDK_PYTHON = SDKS / "python/bin/python"
+
+
+class Part(NamedTuple):
+    """Something beside the schemas that tests need: a file of each installation of it, and how its absence is told."""
+
+    files: tuple[Path, ...]
+    absent: str  # the file that is missing follows, or `place`
+    runs_on_node: bool = False
+    place: Path | None = None
+
+    def missing(self) -> Path | None:
+        """What is not here; None where all of it is, and node where that is needed."""
+        lacks_node = self.runs_on_node and shutil.which("node") is None
+        lacking = [file for file in self.files if lacks_node or not file.is_file()]
+        return (self.place or lacking[0]) if lacking else None
+
+
+PARTS = {
+    "program": Part((PROGRAM,), "Codex is not installed at"),
+    "both programs": Part((PROGRAM, NEWEST_PROGRAM), "Codex is not installed at"),
+    "typescript": Part((TSC,), "TypeScript is not installed at", runs_on_node=True),
+    "everything": Part((EVERYTHING,), "MCP's server is not installed at", runs_on_node=True),
+    "adapter": Part((ADAPTER,), "Codex's adapter is not installed at", runs_on_node=True),
+    "sdks": Part(
+        (SDKS / "installed",),
+        "the SDKs of Codex are not installed in",
+        runs_on_node=True,
+        place=SDKS,
+    ),
+}
 
 NOT_CHECKED = "the wire contract was not checked"
 
@@ -70,7 +97,6 @@ needs_schemas = pytest.mark.wire_contract("schemas")
 needs_program = pytest.mark.wire_contract("program")
 needs_typescript = pytest.mark.wire_contract("typescript")
 needs_both_programs = pytest.mark.wire_contract("both programs")
-needs_both_schemas = pytest.mark.wire_contract("both schemas")
 needs_everything = pytest.mark.wire_contract("everything")
 needs_adapter = pytest.mark.wire_contract("adapter")
 needs_sdks = pytest.mark.wire_contract("sdks")
@@ -78,25 +104,11 @@ needs_sdks = pytest.mark.wire_contract("sdks")
 
 def absence(part: str) -> str | None:
     """Why a test that needs this part cannot run here; None where it can."""
-    if part in ("schemas", "both schemas"):
+    if part == "schemas":
         folders = [version.schemas for version in VERSIONS if not version.is_here]
         return f"{NOT_CHECKED}: Codex's schemas are not in {folders[0]}" if folders else None
-    if part == "typescript":
-        found = TSC.is_file() and shutil.which("node") is not None
-        return None if found else f"{NOT_CHECKED}: TypeScript is not installed at {TSC}"
-    if part == "both programs":
-        missing = [path for path in (PROGRAM, NEWEST_PROGRAM) if not path.is_file()]
-        return f"{NOT_CHECKED}: Codex is not installed at {missing[0]}" if missing else None
-    if part == "everything":
-        found = EVERYTHING.is_file() and shutil.which("node") is not None
-        return None if found else f"{NOT_CHECKED}: MCP's server is not installed at {EVERYTHING}"
-    if part == "adapter":
-        found = ADAPTER.is_file() and shutil.which("node") is not None
-        return None if found else f"{NOT_CHECKED}: Codex's adapter is not installed at {ADAPTER}"
-    if part == "sdks":
-        found = (SDKS / "installed").is_file() and shutil.which("node") is not None
-        return None if found else f"{NOT_CHECKED}: the SDKs of Codex are not installed in {SDKS}"
-    return None if PROGRAM.is_file() else f"{NOT_CHECKED}: Codex is not installed at {PROGRAM}"
+    missing = PARTS[part].missing()
+    return None if missing is None else f"{NOT_CHECKED}: {PARTS[part].absent} {missing}"
 
 
 def excuse() -> str | None:
