@@ -64,9 +64,8 @@ class HeldModel:
     async def _answer(self, stream: trio.SocketStream) -> None:
         with suppress(trio.BrokenResourceError):
             self.bodies.append(await _request_body(stream))
-            if (
-                self.holding.is_set()
-            ):  # by a reply before, which may stand still for nobody any more
+            # Set by a reply before, which may stand still for nobody any more. One that is not set may be waited for.
+            if self.holding.is_set():
                 self.holding = trio.Event()
             async with self._asked:
                 self._asked.notify_all()
@@ -104,7 +103,7 @@ class HeldModel:
 async def _request_body(stream: trio.SocketStream) -> bytes:
     received = b""
     while b"\r\n\r\n" not in received:
-        received += await stream.receive_some(1 << 16)
+        received += await _more(stream)
     head, _, body = received.partition(b"\r\n\r\n")
     (length,) = [
         int(line.split(b":")[1])
@@ -112,8 +111,15 @@ async def _request_body(stream: trio.SocketStream) -> bytes:
         if line.startswith(b"content-length:")
     ]
     while len(body) < length:
-        body += await stream.receive_some(1 << 16)
+        body += await _more(stream)
     return body
+
+
+async def _more(stream: trio.SocketStream) -> bytes:
+    """The next bytes. Raises: trio.BrokenResourceError, also where the connection has ended."""
+    if not (received := bytes(await stream.receive_some(1 << 16))):
+        raise trio.BrokenResourceError("the connection ended in the middle of a request")
+    return received
 
 
 @asynccontextmanager
