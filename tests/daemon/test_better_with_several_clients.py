@@ -16,14 +16,13 @@ from codexd.models.scripted.server import scripted_model
 from codexd.protocol.requests import Undecided, read_decision
 from codexd.protocol.wire.rpc import ClientReply, ErrorObject
 from codexd.server.feed.asking import PARAMS
-from daemon_client import Client, Json, connected, typed
+from daemon_client import connected, typed
 from daemon_house import Daemon
-from daemon_screen import answers, completed, said_so_far
+from daemon_screen import answers, commands, items_listed, said_so_far
 from paused_model import Held, Script, held_model
 from trio_test import trio_test
 
 OK = Say(("ok",))
-UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 NO_FINDINGS = json.dumps(
     {
         "findings": [],
@@ -38,19 +37,6 @@ NEWS = {"clients": True, "stopping": True}
 
 def run(command: str, **more: object) -> Reply:
     return (Call("shell_command", json.dumps({"command": command, **more})),)
-
-
-def commands(client: Client) -> list[Json]:
-    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
-
-
-async def items_listed(client: Client, thread: str, **params: object) -> list[Json]:
-    page = await client.call("thread/items/list", threadId=thread, **params)
-    return [entry["item"] for entry in page["data"]]
-
-
-def begun(client: Client) -> list[str]:
-    return [note.params["item"]["id"] for note in client.of("item/started")]
 
 
 # Attaching late

@@ -45,6 +45,22 @@ def answers(client: Client) -> list[str]:
     return texts
 
 
+def begun(client: Client) -> list[str]:
+    """The ids of all items that began, in order."""
+    return [note.params["item"]["id"] for note in client.of("item/started")]
+
+
+def commands(client: Client) -> list[Json]:
+    """Every command that was completed."""
+    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
+
+
+async def items_listed(client: Client, thread: str, **params: object) -> list[Json]:
+    """The items of a thread as a page of `thread/items/list` gives them."""
+    page = await client.call("thread/items/list", threadId=thread, **params)
+    return [entry["item"] for entry in page["data"]]
+
+
 def said_so_far(client: Client) -> str:
     """All text of the model's that was streamed, whole or not."""
     return "".join(str(message.params["delta"]) for message in client.of("item/agentMessage/delta"))
