@@ -33,7 +33,7 @@ from codexd.server.connection.connection import Connection
 from codexd.server.methods.daemon import config_in, readable_config
 from codexd.server.methods.lookup import absolute, open_thread
 from codexd.server.methods.mcp import refuse_unless_a_person
-from codexd.server.reads.pages import counting_cursor
+from codexd.server.reads.pages import counted_page
 from codexd.server.services import Services
 
 # A change of some keys is a page; more is no change that a person made.
@@ -140,12 +140,8 @@ async def experimental_feature_list(
         thread = await open_thread(services, params.thread_id)
         if thread.state.settings is not None:
             config = services.config.in_folder(thread.state.settings.cwd)
-    found = _features(config)
-    start = counting_cursor(params.cursor)
-    end = start + max(params.limit or len(found), 1)
-    return m.ExperimentalFeatureListResponse(
-        found[start:end], str(end) if end < len(found) else None
-    )
+    page = counted_page(_features(config), params.cursor, params.limit or None)
+    return m.ExperimentalFeatureListResponse(*page)
 
 
 def _features(config: Config) -> tuple[m.ExperimentalFeature, ...]:

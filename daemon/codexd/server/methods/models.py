@@ -19,7 +19,7 @@ from codexd.server.connection.connection import Connection
 from codexd.server.methods.config import config_batch_write
 from codexd.server.methods.daemon import config_in
 from codexd.server.methods.lookup import NAME_CHARACTERS_MAX, checked_cwd, find_local
-from codexd.server.reads.pages import counting_cursor, invalid_cursor
+from codexd.server.reads.pages import counted_page, counting_cursor, invalid_cursor
 from codexd.server.services import Services
 
 Entry = TypeVar("Entry")
@@ -115,9 +115,7 @@ async def permission_profile_list(
 def _page(
     entries: Sequence[Entry], cursor: str | None, limit: int | None
 ) -> tuple[tuple[Entry, ...], str | None]:
-    """A page, and the cursor of the next; a cursor is how many entries came before. Raises: RpcError."""
-    start = counting_cursor(cursor)
-    if cursor is not None and start > len(entries):
+    """A page, and the cursor of the next. Raises: RpcError, also for a cursor beyond the end."""
+    if cursor is not None and counting_cursor(cursor) > len(entries):
         raise invalid_cursor(cursor)
-    end = start + max(limit, 1) if limit is not None else len(entries)
-    return tuple(entries[start:end]), str(end) if end < len(entries) else None
+    return counted_page(entries, cursor, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -24,7 +25,7 @@ from codexd.runtime.supervisor import ThreadGone
 from codexd.server.connection.connection import Connection
 from codexd.server.connection.peers import may_decide
 from codexd.server.methods.lookup import open_thread, thread_id_of
-from codexd.server.reads.pages import counting_cursor
+from codexd.server.reads.pages import counted_page
 from codexd.server.services import Services
 from codexd.sessions.session import InputFull, Session
 from codexd_eventstore.store import NotFound, StoreError
@@ -48,14 +49,12 @@ async def thread_background_terminals_list(
         loaded = services.supervisor.loaded(thread_id_of(params.thread_id))
         threads = [] if loaded is None else [loaded]
     found = [terminal for thread in threads for terminal in _terminals(thread, params.with_calls)]
-    start = counting_cursor(params.cursor)
-    limit = min(max(params.limit or PAGE_MAX, 1), PAGE_MAX)
-    following = str(start + limit) if start + limit < len(found) else None
-    page = await _with_figures(found[start : start + limit])
-    return p.ThreadBackgroundTerminalsListResponse(page, following)
+    limit = min(params.limit or PAGE_MAX, PAGE_MAX)
+    page, following = counted_page(found, params.cursor, limit)
+    return p.ThreadBackgroundTerminalsListResponse(await _with_figures(page), following)
 
 
-async def _with_figures(found: list[p.BackgroundTerminal]) -> tuple[p.BackgroundTerminal, ...]:
+async def _with_figures(found: Sequence[p.BackgroundTerminal]) -> tuple[p.BackgroundTerminal, ...]:
     pids = {terminal.os_pid for terminal in found if terminal.os_pid is not None}
     if not pids:
         return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,8 @@ from codexd.server.reads.images import encoded, turns_with_images
 from codexd.server.reads.turns import TurnReader
 from codexd_eventstore.reading import Pages
 from codexd_eventstore.store import Drafts, EventLog, EventStore, StoreError
+
+Entry = TypeVar("Entry")
 
 # How many entries a page has where the client does not say, and at most: Codex's figures.
 PAGE_DEFAULT, PAGE_MAX = 25, 100
@@ -67,6 +70,15 @@ def counting_cursor(cursor: str | None) -> int:
     if _COUNT.fullmatch(cursor) is None:
         raise invalid_cursor(cursor)
     return int(cursor)
+
+
+def counted_page(
+    entries: Sequence[Entry], cursor: str | None, limit: int | None
+) -> tuple[tuple[Entry, ...], str | None]:
+    """A page of such a list, and the cursor of the next; without a limit all that is left. Raises: RpcError."""
+    start = counting_cursor(cursor)
+    end = start + max(limit, 1) if limit is not None else len(entries)
+    return tuple(entries[start:end]), str(end) if end < len(entries) else None
 
 
 def page_limit(limit: int | None) -> int:
