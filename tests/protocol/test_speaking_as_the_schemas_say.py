@@ -64,7 +64,7 @@ from codexd.protocol.requests import (
 from codexd.protocol.usage import ThreadTokenUsage, TokenUsageBreakdown
 from codexd.server.feed.asking import mcp_call_params
 from installed_codex import SCHEMAS, needs_schemas
-from wire_schemas import is_theirs
+from wire_schemas import is_theirs, their_name
 
 pytestmark = needs_schemas
 
@@ -759,17 +759,6 @@ OURS = {
     "includedThreadIds",  # of Codex 0.171; the schemas are those of 0.169
 }  # fmt: skip
 
-# Where Codex's name for a type is not ours.
-RENAMED = {
-    "AccountLoginCancel": "CancelLoginAccount",
-    "AccountLoginStart": "LoginAccount",
-    "AccountLogout": "LogoutAccount",
-    "AccountRateLimitsReadParams": "NullableGetAccountRateLimitsParams",
-    "AccountRateLimitsRead": "GetAccountRateLimits",
-    "AccountRead": "GetAccount",
-    "AccountUsageRead": "GetAccountTokenUsage",
-    "WorkspaceMessagesRead": "GetWorkspaceMessages",
-}
 EMPTY_SCHEMAS = {
     "account/bedrock/checkGovCloudRequirements": "BedrockCheckGovCloudRequirementsResponse",
     "account/bedrock/discover": "BedrockDiscoverResponse",
@@ -793,11 +782,8 @@ EMPTY_SCHEMAS = {
 
 
 def schema(name: str) -> dict[str, Any]:
-    for ours, theirs in RENAMED.items():
-        name = name.replace(ours, theirs)
-    (found,) = [
-        file for folder in ("v2", "v1", ".") for file in (SCHEMAS / folder).glob(f"{name}.json")
-    ]
+    file = f"{their_name(name)}.json"
+    (found,) = [found for folder in ("v2", "v1", ".") for found in (SCHEMAS / folder).glob(file)]
     loaded: dict[str, Any] = json.loads(found.read_bytes())
     return loaded
 

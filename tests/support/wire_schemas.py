@@ -12,15 +12,24 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.notifications import NOTIFICATIONS
 from installed_codex import VERSIONS, Version
 
-RENAMED = {
-    "AccountLoginCancelResponse": "CancelLoginAccountResponse",
-    "AccountLoginStartResponse": "LoginAccountResponse",
-    "AccountLogoutResponse": "LogoutAccountResponse",
-    "AccountRateLimitsReadResponse": "GetAccountRateLimitsResponse",
-    "AccountReadResponse": "GetAccountResponse",
-    "AccountUsageReadResponse": "GetAccountTokenUsageResponse",
-    "WorkspaceMessagesReadResponse": "GetWorkspaceMessagesResponse",
+# Where Codex's name for a type is not ours.
+_RENAMED = {
+    "AccountLoginCancel": "CancelLoginAccount",
+    "AccountLoginStart": "LoginAccount",
+    "AccountLogout": "LogoutAccount",
+    "AccountRateLimitsReadParams": "NullableGetAccountRateLimitsParams",
+    "AccountRateLimitsRead": "GetAccountRateLimits",
+    "AccountRead": "GetAccount",
+    "AccountUsageRead": "GetAccountTokenUsage",
+    "WorkspaceMessagesRead": "GetWorkspaceMessages",
 }
+
+
+def their_name(ours: str) -> str:
+    """Codex's name for a type of ours."""
+    for begins, theirs in _RENAMED.items():
+        ours = ours.replace(begins, theirs)
+    return ours
 
 
 def is_theirs(method: str) -> bool:
@@ -70,7 +79,7 @@ def check_tool_call_asked(params: dict[str, Any]) -> None:
 
 
 def _check(name: str, value: dict[str, Any]) -> None:
-    name = RENAMED.get(name, name)
+    name = their_name(name)
     validators = [_validator(version, name) for version in VERSIONS]
     assert any(validators), f"expected a schema {name}, found none"
     for validator in filter(None, validators):

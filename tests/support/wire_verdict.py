@@ -19,7 +19,7 @@ from codexd.protocol.methods import METHODS
 from codexd.protocol.schema.catalogue import protocol_messages
 from codexd.protocol.schema.json_schema import json_schema
 from installed_codex import VERSIONS, Version
-from wire_schemas import RENAMED, branches
+from wire_schemas import branches, their_name
 from wire_spool import Kept
 
 REASON_CHARACTERS_MAX = 300
@@ -188,7 +188,7 @@ def _their_name(version: Version, kept: Kept) -> str:
     if kept.kind != "answer":
         return named
     ours = METHODS[kept.method].response.__name__ if kept.method in METHODS else ""
-    ours = _RESULTS.get(kept.method) or RENAMED.get(ours, ours)
+    ours = _RESULTS.get(kept.method) or their_name(ours)
     return ours if _file(version, ours) is not None else named.replace("Params", "Response")
 
 
