@@ -10,7 +10,7 @@ from codexd.models.scripted.scripts import Call, Part, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import FRAMINGS, Asked, Client, Framing, connected
 from daemon_house import Daemon
-from daemon_screen import answers, completed
+from daemon_screen import answers, commands
 from trio_test import trio_test
 
 
@@ -60,10 +60,6 @@ async def self_consistent(client: Client, asked: Asked) -> None:
     waiting = {"type": "active", "activeFlags": ["waitingOnApproval"]}
     assert statuses.index(waiting) < len(statuses) - 1
     assert statuses[-1] == {"type": "idle"}
-
-
-def commands(client: Client) -> list[dict[str, object]]:
-    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
 
 
 @trio_test

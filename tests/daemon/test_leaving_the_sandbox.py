@@ -19,7 +19,7 @@ from codexd.models.scripted.scripts import Call, Part, Reply, Say
 from codexd.models.scripted.server import scripted_model
 from daemon_client import Client, Json, connected
 from daemon_house import Home
-from daemon_screen import completed
+from daemon_screen import commands
 from installed_codex import SCHEMAS
 from trio_test import trio_test
 from wire_schemas import check_permissions_asked
@@ -36,10 +36,6 @@ def run(line: str) -> Reply:
 def ask(**permissions: object) -> Reply:
     arguments = {"permissions": permissions, "reason": "May I?"}
     return (Call("request_permissions", msgspec.json.encode(arguments).decode()),)
-
-
-def commands(client: Client) -> list[Json]:
-    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
 
 
 def shown(client: Client) -> str:

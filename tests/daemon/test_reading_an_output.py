@@ -13,7 +13,7 @@ from codexd.models.scripted.server import scripted_model
 from codexd.server.methods.output import OUTPUT_PAGE_BYTES_MAX
 from daemon_client import Client, Json, connected
 from daemon_house import Daemon
-from daemon_screen import completed
+from daemon_screen import commands, completed
 from trio_test import trio_test
 
 LARGE = "".join(f"{n:07}\n" for n in range(100_000)).encode()  # 800 kB
@@ -39,10 +39,6 @@ async def whole(client: Client, thread: str, item: str, **more: object) -> bytes
         read += b64decode(page["dataBase64"])
         offset, seq = page["nextOffset"], page["seq"]
     return read
-
-
-def commands(client: Client) -> list[Json]:
-    return [item for item in completed(client).values() if item["type"] == "commandExecution"]
 
 
 @trio_test
